@@ -1,0 +1,231 @@
+"""The .isth file: one picture. docs/format.md has every byte.
+
+    magic(7) version(1) model id(8) width height flags(1) quality(1) [tile size] lengths... CRC-32(4)
+    then each section's bytes and its CRC-32(4): the tiles in rows, alpha, ICC, EXIF
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+from isthmus.container.varint import read_varint, write_varint
+from isthmus.errors import ChecksumError, FormatError, LimitError, TruncatedError, UnsupportedVersionError
+from isthmus.values import MAX_PIXELS
+
+MAGIC = b"\x89ISTH\r\n"  # a byte above 0x7F and a line ending, so that a text-mode transfer is caught (as PNG does)
+VERSION = 1
+MODEL_ID_BYTES = 8
+
+FLAG_RGB = 0x01
+FLAG_TILED = 0x02
+FLAG_ALPHA = 0x04
+FLAG_ICC = 0x08
+FLAG_EXIF = 0x10
+KNOWN_FLAGS = FLAG_RGB | FLAG_TILED | FLAG_ALPHA | FLAG_ICC | FLAG_EXIF
+
+MAX_TILES = 1 << 20
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What a .isth file says before its sections.
+
+    Attributes:
+        model_id: first 8 bytes of the SHA-256 that names the model.
+        width: columns, 1 or more.
+        height: rows, 1 or more.
+        channels: 1 for grey, 3 for RGB.
+        quality: the quality index, 1 to 100.
+        tile_size: side of a tile in pixels; 0 where the picture is one tile.
+        tile_lengths: bytes of each tile's payload, row by row.
+        alpha_length: bytes of the alpha section; None where there is none. So for the next two.
+        icc_length: bytes of the ICC section.
+        exif_length: bytes of the EXIF section.
+        length: bytes of the header itself, its CRC included.
+    """
+
+    model_id: bytes
+    width: int
+    height: int
+    channels: int
+    quality: int
+    tile_size: int
+    tile_lengths: tuple[int, ...]
+    alpha_length: int | None
+    icc_length: int | None
+    exif_length: int | None
+    length: int
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A picture as it is stored: the header's facts and the sections' bytes."""
+
+    model_id: bytes
+    width: int
+    height: int
+    channels: int
+    quality: int
+    tiles: tuple[bytes, ...]
+    tile_size: int = 0
+    alpha: bytes | None = None
+    icc: bytes | None = None
+    exif: bytes | None = None
+
+
+def tile_count(width: int, height: int, tile_size: int) -> int:
+    """Tiles of a picture; 0 for the size means one tile."""
+    return -(-width // tile_size) * -(-height // tile_size) if tile_size else 1
+
+
+def write_image(image: ImageFile) -> bytes:
+    """The file's bytes."""
+    extras = (image.alpha, image.icc, image.exif)
+    flags = FLAG_RGB if image.channels == 3 else 0
+    flags |= FLAG_TILED if image.tile_size else 0
+    for flag, extra in zip((FLAG_ALPHA, FLAG_ICC, FLAG_EXIF), extras, strict=True):
+        flags |= flag if extra is not None else 0
+    sections = [*image.tiles, *(extra for extra in extras if extra is not None)]
+    parts = [MAGIC, bytes([VERSION]), image.model_id, write_varint(image.width), write_varint(image.height)]
+    parts.append(bytes([flags, image.quality]))
+    if image.tile_size:
+        parts.append(write_varint(image.tile_size))
+    parts.extend(write_varint(len(section)) for section in sections)
+    header = b"".join(parts)
+    out = [header, _crc(header)]
+    for section in sections:
+        out.extend((section, _crc(section)))
+    return b"".join(out)
+
+
+def read_image(data: bytes) -> ImageFile:
+    """Check and take apart a whole file.
+
+    Raises:
+        FormatError: or one of its subclasses, for anything that is not exactly a .isth file.
+    """
+    header = read_header(data)
+    names = [f"tile {index}" for index in range(len(header.tile_lengths))]
+    lengths = list(header.tile_lengths)
+    for name, length in (("alpha", header.alpha_length), ("ICC", header.icc_length), ("EXIF", header.exif_length)):
+        if length is not None:
+            names.append(name)
+            lengths.append(length)
+    expected = header.length + sum(lengths) + 4 * len(lengths)
+    if len(data) < expected:
+        raise TruncatedError(f"the file has {len(data)} bytes where its header announces {expected}", offset=len(data))
+    if len(data) > expected:
+        raise FormatError(f"the file has {len(data) - expected} bytes behind its end", offset=expected)
+    offset = header.length
+    sections = []
+    for name, length in zip(names, lengths, strict=True):
+        section = data[offset : offset + length]
+        if _crc(section) != data[offset + length : offset + length + 4]:
+            raise ChecksumError(f"{name} does not match its checksum: the file is damaged", offset=offset)
+        sections.append(section)
+        offset += length + 4
+    tiles = len(header.tile_lengths)
+    extras = iter(sections[tiles:])
+    return ImageFile(
+        model_id=header.model_id,
+        width=header.width,
+        height=header.height,
+        channels=header.channels,
+        quality=header.quality,
+        tiles=tuple(sections[:tiles]),
+        tile_size=header.tile_size,
+        alpha=next(extras) if header.alpha_length is not None else None,
+        icc=next(extras) if header.icc_length is not None else None,
+        exif=next(extras) if header.exif_length is not None else None,
+    )
+
+
+def read_header(data: bytes) -> ImageHeader:
+    """Check and read the header alone; nothing is allocated by what it announces.
+
+    Raises:
+        FormatError: not a .isth file, or a header that does not add up.
+        TruncatedError: the data ends within the header.
+        UnsupportedVersionError: a version that this release does not know.
+        LimitError: more pixels or tiles than the limits.
+        ChecksumError: the header does not match its checksum.
+    """
+    if data[: len(MAGIC)] != MAGIC:
+        raise _wrong_magic(data)
+    fixed = len(MAGIC) + 1 + MODEL_ID_BYTES
+    if len(data) > len(MAGIC) and data[len(MAGIC)] != VERSION:
+        raise UnsupportedVersionError(
+            f"the file has format version {data[len(MAGIC)]}, this release reads version {VERSION}: update isthmus",
+            offset=len(MAGIC),
+        )
+    width, offset = read_varint(data, fixed)
+    height, offset = read_varint(data, offset)
+    if len(data) < offset + 2:
+        raise TruncatedError("the file ends within its header", offset=len(data))
+    flags, quality = struct.unpack_from("BB", data, offset)
+    offset += 2
+    tile_size = 0
+    if flags & FLAG_TILED:
+        tile_size, offset = read_varint(data, offset)
+    _check_facts(width, height, flags=flags, quality=quality, tile_size=tile_size)
+    lengths: list[int | None] = []
+    for _ in range(tile_count(width, height, tile_size)):
+        length, offset = read_varint(data, offset)
+        lengths.append(length)
+    for flag in (FLAG_ALPHA, FLAG_ICC, FLAG_EXIF):
+        extra: int | None = None
+        if flags & flag:
+            extra, offset = read_varint(data, offset)
+        lengths.append(extra)
+    if len(data) < offset + 4:
+        raise TruncatedError("the file ends within its header", offset=len(data))
+    if _crc(data[:offset]) != data[offset : offset + 4]:
+        raise ChecksumError("the header does not match its checksum: the file is damaged", offset=0)
+    return ImageHeader(
+        model_id=data[len(MAGIC) + 1 : fixed],
+        width=width,
+        height=height,
+        channels=3 if flags & FLAG_RGB else 1,
+        quality=quality,
+        tile_size=tile_size,
+        tile_lengths=tuple(length for length in lengths[:-3] if length is not None),
+        alpha_length=lengths[-3],
+        icc_length=lengths[-2],
+        exif_length=lengths[-1],
+        length=offset + 4,
+    )
+
+
+def _check_facts(width: int, height: int, *, flags: int, quality: int, tile_size: int) -> None:
+    """Refuse what no writer writes, before any of it is used as a size."""
+    if width < 1 or height < 1:
+        raise FormatError("the header announces a picture without pixels")
+    if width * height > MAX_PIXELS:
+        raise LimitError(f"the header announces {width}×{height} pixels, above the limit of {MAX_PIXELS}")
+    if flags & ~KNOWN_FLAGS:
+        raise FormatError(f"the header has unknown flags 0x{flags & ~KNOWN_FLAGS:02x}")
+    if not 1 <= quality <= 100:
+        raise FormatError(f"the header has quality {quality}, outside 1 to 100")
+    if flags & FLAG_TILED and tile_size < 1:
+        raise FormatError("the header announces tiles without pixels")
+    if tile_count(width, height, tile_size) > MAX_TILES:
+        raise LimitError(f"the header announces more than {MAX_TILES} tiles")
+
+
+def _wrong_magic(data: bytes) -> FormatError:
+    """Say what the first bytes look like."""
+    if not data:
+        return TruncatedError("the file is empty", offset=0)
+    if data == MAGIC[: len(data)]:
+        return TruncatedError("the file ends within its first bytes", offset=len(data))
+    for altered in (MAGIC.replace(b"\r\n", b"\n"), MAGIC.replace(b"\r\n", b"\r\r\n"), b"\x09" + MAGIC[1:]):
+        if data.startswith(altered):
+            return FormatError("the file was altered by a text-mode transfer: transfer it as binary", offset=0)
+    return FormatError("not a .isth file: its first bytes are not the format's", offset=0)
+
+
+def _crc(data: bytes) -> bytes:
+    """CRC-32 as in zlib, little-endian."""
+    return struct.pack("<I", zlib.crc32(data))

@@ -1,0 +1,75 @@
+"""Every error that a user can meet: one hierarchy, whose messages say what was found, what was expected, what to do."""
+
+from __future__ import annotations
+
+
+class IsthmusError(Exception):
+    """The base of all of Isthmus' errors: `except isthmus.IsthmusError` catches everything that bad input can cause."""
+
+
+class UsageError(IsthmusError, ValueError):
+    """An argument, an option or a recipe setting that cannot work."""
+
+
+class InputError(IsthmusError, ValueError):
+    """A picture or data set that cannot be read, or that a model does not take."""
+
+
+class OutputError(IsthmusError, OSError):
+    """A place that cannot be written, or a file that exists already."""
+
+
+class FormatError(IsthmusError, ValueError):
+    """Bytes that are not what the format says.
+
+    Attributes:
+        offset: position of the first byte that does not fit, where it is known.
+    """
+
+    def __init__(self, message: str, *, offset: int | None = None) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+class TruncatedError(FormatError):
+    """A file that ends before it should."""
+
+
+class ChecksumError(FormatError):
+    """Bytes that do not match their checksum."""
+
+
+class UnsupportedVersionError(FormatError):
+    """A file of a format version that this release does not know."""
+
+
+class LimitError(FormatError):
+    """A size above the limit that protects memory."""
+
+
+class ModelNotFoundError(IsthmusError, LookupError):
+    """No model of that name, path or id.
+
+    Attributes:
+        wanted: the name, path or hexadecimal id that was asked for.
+    """
+
+    def __init__(self, message: str, *, wanted: str) -> None:
+        super().__init__(message)
+        self.wanted = wanted
+
+
+class ModelMismatchError(IsthmusError, ValueError):
+    """A model that does not fit the picture, the file or the data."""
+
+
+class TrainingError(IsthmusError, RuntimeError):
+    """A training run that cannot go on; the last good checkpoint is kept."""
+
+
+class MissingExtraError(IsthmusError, ImportError):
+    """A package that a command needs is not installed; the message is the command that installs it."""
+
+    def __init__(self, *, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs more packages: pip install 'isthmus[{extra}]'")
+        self.extra = extra
