@@ -1,0 +1,61 @@
+"""`Picture` values into picture files and Pillow images: the last step of decoding."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from isthmus.container.atomic import write_file
+from isthmus.errors import OutputError, UsageError
+from isthmus.values import Picture
+
+FORMATS = {
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
+    ".ppm": "PPM", ".pgm": "PPM", ".pnm": "PPM",
+}  # fmt: skip
+_WITHOUT_ALPHA = frozenset({"JPEG", "BMP", "PPM"})
+_WITHOUT_METADATA = frozenset({"BMP", "PPM"})
+
+
+def to_pillow(picture: Picture) -> Image.Image:
+    """A Pillow image of mode L, LA, RGB or RGBA, with the ICC profile and EXIF in its info."""
+    pixels = picture.pixels
+    if picture.alpha is not None:
+        pixels = np.concatenate([pixels, picture.alpha[:, :, None]], axis=2)
+    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    if picture.icc is not None:
+        image.info["icc_profile"] = picture.icc
+    if picture.exif is not None:
+        image.info["exif"] = picture.exif
+    return image
+
+
+def write_picture(picture: Picture, path: Path, *, force: bool = False) -> None:
+    """Write a picture in the format that the path's suffix names; whole or not at all.
+
+    Raises:
+        UsageError: a suffix that is none of `FORMATS`.
+        OutputError: the path exists and `force` is false, or cannot be written.
+    """
+    name = FORMATS.get(path.suffix.lower())
+    if name is None:
+        raise UsageError(f"{path}: pictures are written as {', '.join(sorted(FORMATS))}, not {path.suffix or 'no suffix'}")
+    image = to_pillow(picture)
+    if name in _WITHOUT_ALPHA and picture.alpha is not None:
+        image = image.convert("L" if picture.channels == 1 else "RGB")
+    options: dict[str, object] = {}
+    if name not in _WITHOUT_METADATA:
+        options = {key: value for key, value in (("icc_profile", picture.icc), ("exif", picture.exif)) if value}
+    if name == "JPEG":
+        options |= {"quality": 95, "subsampling": 0}
+    if name == "WEBP":
+        options |= {"lossless": True}
+    out = io.BytesIO()
+    try:
+        image.save(out, name, **options)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"cannot write {path} as {name}: {error}") from error
+    write_file(path, out.getvalue(), force=force)
