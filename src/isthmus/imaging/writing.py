@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from isthmus.container.atomic import write_file
 from isthmus.errors import OutputError, UsageError
 from isthmus.values import Picture
 
@@ -33,20 +32,20 @@ def to_pillow(picture: Picture) -> Image.Image:
     return image
 
 
-def write_picture(picture: Picture, path: Path, *, force: bool = False) -> None:
-    """Write a picture in the format that the path's suffix names; whole or not at all.
+def to_file_bytes(picture: Picture, suffix: str) -> bytes:
+    """The bytes of a picture file in the format that a suffix such as ".png" names; lossless but for JPEG.
 
     Raises:
         UsageError: a suffix that is none of `FORMATS`.
-        OutputError: the path exists and `force` is false, or cannot be written.
+        OutputError: the format cannot hold the picture.
     """
-    name = FORMATS.get(path.suffix.lower())
+    name = FORMATS.get(suffix.lower())
     if name is None:
-        raise UsageError(f"{path}: pictures are written as {', '.join(sorted(FORMATS))}, not {path.suffix or 'no suffix'}")
+        raise UsageError(f"pictures are written as {', '.join(sorted(FORMATS))}, not as {suffix or 'a file without suffix'}")
     image = to_pillow(picture)
     if name in _WITHOUT_ALPHA and picture.alpha is not None:
         image = image.convert("L" if picture.channels == 1 else "RGB")
-    options: dict[str, object] = {}
+    options: dict[str, Any] = {}
     if name not in _WITHOUT_METADATA:
         options = {key: value for key, value in (("icc_profile", picture.icc), ("exif", picture.exif)) if value}
     if name == "JPEG":
@@ -57,5 +56,5 @@ def write_picture(picture: Picture, path: Path, *, force: bool = False) -> None:
     try:
         image.save(out, name, **options)
     except (OSError, ValueError) as error:
-        raise OutputError(f"cannot write {path} as {name}: {error}") from error
-    write_file(path, out.getvalue(), force=force)
+        raise OutputError(f"a picture of {picture} cannot be written as {name}: {error}") from error
+    return out.getvalue()

@@ -1,0 +1,1 @@
+"""How far two pictures differ (NumPy only)."""

@@ -1,0 +1,147 @@
+"""The entropy model of plain autoencoders: one table for each quality and latent channel, static, so exact for free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.entropy.range_coder import Model, RangeDecoder, RangeEncoder, model_of
+from isthmus.entropy.tables import FrequencyTable
+from isthmus.errors import FormatError
+
+QUALITIES = 100
+MAX_SYMBOL = 1 << 24
+
+
+@dataclass(frozen=True, eq=False)
+class FactorizedPrior:
+    """One table per quality and channel, packed one behind the other.
+
+    Attributes:
+        lowest: (100, channels) int32, the symbol of each table's first entry.
+        sizes: (100, channels) uint16, entries of each table, the escape included.
+        frequencies: (sum of sizes,) uint16.
+    """
+
+    lowest: NDArray[np.int32]
+    sizes: NDArray[np.uint16]
+    frequencies: NDArray[np.uint16]
+
+    def __post_init__(self) -> None:
+        if self.lowest.ndim != 2 or self.lowest.shape[0] != QUALITIES or self.sizes.shape != self.lowest.shape:
+            raise FormatError(f"the tables are for {self.lowest.shape}, not for ({QUALITIES}, channels)")
+        if self.frequencies.shape != (int(self.sizes.sum(dtype=np.int64)),):
+            raise FormatError("the tables' sizes do not add up to their entries")
+        object.__setattr__(self, "_at", lru_cache(maxsize=4)(self._models_at))
+
+    @classmethod
+    def from_tables(cls, tables: list[list[FrequencyTable]]) -> FactorizedPrior:
+        """Pack tables[quality - 1][channel]."""
+        return cls(
+            lowest=np.array([[table.lowest for table in row] for row in tables], np.int32),
+            sizes=np.array([[len(table.frequencies) for table in row] for row in tables], np.uint16),
+            frequencies=np.concatenate([table.frequencies for row in tables for table in row]),
+        )
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> FactorizedPrior:
+        """Out of a model file; every table is checked."""
+        prior = cls(arrays["table_lowest"], arrays["table_sizes"], arrays["table_frequencies"])
+        if prior.lowest.dtype != np.int32 or prior.sizes.dtype != np.uint16 or prior.frequencies.dtype != np.uint16:
+            raise FormatError("the tables are not of the types that the format says")
+        return prior
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """As a model file stores it."""
+        return {"table_lowest": self.lowest, "table_sizes": self.sizes, "table_frequencies": self.frequencies}
+
+    def tables(self, quality: int) -> list[FrequencyTable]:
+        """The tables of one quality, one for each channel."""
+        ends = np.cumsum(self.sizes.ravel(), dtype=np.int64).reshape(self.sizes.shape)[quality - 1]
+        starts = ends - self.sizes[quality - 1]
+        return [
+            FrequencyTable(int(lowest), self.frequencies[start:end])
+            for lowest, start, end in zip(self.lowest[quality - 1], starts, ends, strict=True)
+        ]
+
+    def encode(self, symbols: NDArray[np.int32], quality: int) -> bytes:
+        """Code one picture's symbols.
+
+        Args:
+            symbols: (channels, rows, columns) int32, within ±2^24.
+            quality: 1 to 100.
+
+        Returns:
+            The payload; empty where every symbol was the expected one.
+        """
+        encoder = RangeEncoder()
+        encode = encoder.encode
+        if symbols.shape[1] * symbols.shape[2] == 1:
+            for symbol, (model, lowest, escape) in zip(symbols.ravel().tolist(), self._at(quality), strict=True):  # type: ignore[attr-defined]
+                index = symbol - lowest
+                if 0 <= index < escape:
+                    encode(index, model)
+                else:
+                    encode(escape, model)
+                    _encode_escaped(encoder, index, escape)
+            return encoder.finish()
+        for channel, (model, lowest, escape) in zip(symbols, self._at(quality), strict=True):  # type: ignore[attr-defined]
+            indices = channel.ravel() - np.int32(lowest)
+            outside = (indices < 0) | (indices >= escape)
+            encode(np.where(outside, np.int32(escape), indices), model)
+            for index in indices[outside].tolist():
+                _encode_escaped(encoder, index, escape)
+        return encoder.finish()
+
+    def decode(self, payload: bytes, grid: tuple[int, int], quality: int) -> NDArray[np.int32]:
+        """Symbols (channels, rows, columns) of a payload.
+
+        Raises:
+            FormatError: the payload is not one of this many symbols.
+        """
+        decoder = RangeDecoder(payload)
+        decode = decoder.decode
+        models = self._at(quality)  # type: ignore[attr-defined]
+        count = grid[0] * grid[1]
+        try:
+            if count == 1:
+                column = []
+                for model, lowest, escape in models:
+                    index = decode(model)
+                    column.append((index if index != escape else _decode_escaped(decoder, escape)) + lowest)
+                symbols = np.array(column, np.int64)
+            else:
+                symbols = np.empty((len(models), count), np.int64)
+                for row, (model, lowest, escape) in zip(symbols, models, strict=True):
+                    row[:] = decode(model, count)
+                    for position in np.flatnonzero(row == escape):
+                        row[position] = _decode_escaped(decoder, escape)
+                    row += lowest
+        except (AssertionError, ValueError) as error:  # constriction's words for invalid data
+            raise FormatError(f"the payload cannot be decoded: {error}") from error
+        if symbols.size and int(np.abs(symbols).max()) > MAX_SYMBOL:
+            raise FormatError("the payload holds a symbol beyond the format's range")
+        decoder.finish()
+        return symbols.astype(np.int32).reshape(len(models), *grid)
+
+    def _models_at(self, quality: int) -> list[tuple[Model, int, int]]:
+        """(coder's model, lowest symbol, escape index) of each channel."""
+        return [(model_of(table.frequencies), table.lowest, table.escape) for table in self.tables(quality)]
+
+
+def _encode_escaped(encoder: RangeEncoder, index: int, escape: int) -> None:
+    """A symbol outside its table: the side, then how far beyond the edge."""
+    encoder.encode_sign(is_negative=index < 0)
+    encoder.encode_number(-index if index < 0 else index - escape + 1)
+
+
+def _decode_escaped(decoder: RangeDecoder, escape: int) -> int:
+    """The index that `_encode_escaped` wrote."""
+    is_negative = decoder.decode_sign()
+    number = decoder.decode_number()
+    return -number if is_negative else number + escape - 1

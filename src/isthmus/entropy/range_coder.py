@@ -1,0 +1,102 @@
+"""Range coding with integer frequencies, on constriction's coder.
+
+constriction takes floating-point probabilities, but its fast conversion is exact for whole numbers that sum to
+2^24 - n: it gives symbol i the frequency p[i] + 1. So a table of integer frequencies f with sum 2^16 goes in as
+f * 256 - 1, and comes out as exactly f / 2^16, on every machine. A test holds the coder's state to this.
+"""
+
+from __future__ import annotations
+
+import constriction
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.errors import FormatError
+
+TABLE_BITS = 16
+_CODER_BITS = 24
+_WORD_BYTES = 4
+_STATE_BYTES = 8
+
+Model = constriction.stream.model.Categorical
+
+
+def model_of(frequencies: NDArray[np.integer]) -> Model:
+    """The coder's model of a table.
+
+    Args:
+        frequencies: (symbols,) integers >= 1 with sum 2^16, at least two of them.
+    """
+    scaled = np.asarray(frequencies, np.int64) << (_CODER_BITS - TABLE_BITS)
+    return Model((scaled - 1).astype(np.float64), perfect=False)
+
+
+def _uniform(count: int) -> Model:
+    return model_of(np.full(count, (1 << TABLE_BITS) // count))
+
+
+_BIT = _uniform(2)
+_BIT_COUNT = _uniform(32)
+
+
+class RangeEncoder:
+    """Writes symbols one after another; `finish` gives the bytes."""
+
+    def __init__(self) -> None:
+        self._coder = constriction.stream.queue.RangeEncoder()
+        self.encode = self._coder.encode  # (symbol or int32 array, model): a call less for each symbol
+
+    def encode_number(self, number: int) -> None:
+        """A whole number from 1 to 2^31, in about 2 log2(number) bits (Elias gamma with a 5-bit length)."""
+        bits = number.bit_length() - 1
+        self.encode(bits, _BIT_COUNT)
+        for shift in reversed(range(bits)):
+            self.encode(number >> shift & 1, _BIT)
+
+    def encode_sign(self, *, is_negative: bool) -> None:
+        """One bit."""
+        self.encode(int(is_negative), _BIT)
+
+    def finish(self) -> bytes:
+        """The shortest bytes, most significant first, that decode to what was encoded when zeros follow them."""
+        position, (lower, width) = self._coder.pos()
+        whole: bytes = self._coder.get_compressed().astype(">u4").tobytes()
+        data = whole
+        for length in range(_STATE_BYTES + 1):
+            unit = 1 << (8 * (_STATE_BYTES - length))
+            point = -(-lower // unit) * unit
+            if point < lower + width and point < 1 << 64:
+                if lower + width <= 1 << 64:  # else a carry may still change the words before
+                    data = whole[: position * _WORD_BYTES] + point.to_bytes(_STATE_BYTES, "big")[:length]
+                break
+        return data.rstrip(b"\0")
+
+
+class RangeDecoder:
+    """Reads back what `RangeEncoder` wrote, in the same order."""
+
+    def __init__(self, data: bytes) -> None:
+        padding = -len(data) % _WORD_BYTES + _STATE_BYTES
+        words = np.frombuffer(data + bytes(padding), ">u4").astype(np.uint32)
+        self._coder = constriction.stream.queue.RangeDecoder(words)
+        self.decode = self._coder.decode  # (model) for one symbol, (model, count) for an int32 array
+
+    def decode_number(self) -> int:
+        """A number of `RangeEncoder.encode_number`."""
+        number = 1
+        for _ in range(int(self.decode(_BIT_COUNT))):
+            number = number << 1 | int(self.decode(_BIT))
+        return number
+
+    def decode_sign(self) -> bool:
+        """Whether the sign is negative."""
+        return bool(self.decode(_BIT))
+
+    def finish(self) -> None:
+        """Check that nothing is left.
+
+        Raises:
+            FormatError: the payload goes on behind its last symbol.
+        """
+        if not self._coder.maybe_exhausted():
+            raise FormatError("the payload goes on behind its last symbol")

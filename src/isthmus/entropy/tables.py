@@ -1,0 +1,92 @@
+"""Integer frequency tables: fitted to symbols once, stored in the model file, never recomputed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.entropy.range_coder import TABLE_BITS
+from isthmus.errors import FormatError
+
+TOTAL = 1 << TABLE_BITS
+MAX_TABLE_SYMBOLS = 4096
+COVERED = 0.9995  # share of the training symbols that a table must hold; the rest goes through the escape
+SMOOTHING = 0.5  # pseudo-count shared by the table's symbols in proportion to their smoothed histogram
+
+
+@dataclass(frozen=True)
+class FrequencyTable:
+    """How often each symbol is expected, out of 2^16.
+
+    Attributes:
+        lowest: the symbol of the first entry.
+        frequencies: (symbols + 1,) uint16, each >= 1, sum 2^16; the last entry is the escape.
+    """
+
+    lowest: int
+    frequencies: NDArray[np.uint16]
+
+    def __post_init__(self) -> None:
+        if self.frequencies.ndim != 1 or not 2 <= len(self.frequencies) <= MAX_TABLE_SYMBOLS + 1:
+            raise FormatError(f"a table has {self.frequencies.size} entries, outside 2 to {MAX_TABLE_SYMBOLS + 1}")
+        if int(self.frequencies.min()) < 1 or int(self.frequencies.sum(dtype=np.int64)) != TOTAL:
+            raise FormatError(f"a table's frequencies are not all positive with the sum {TOTAL}")
+
+    @property
+    def escape(self) -> int:
+        """Index of the escape entry."""
+        return len(self.frequencies) - 1
+
+
+def fit_table(symbols: NDArray[np.int32]) -> FrequencyTable:
+    """A table for symbols like these: their histogram, smoothed so that the unseen between and beside stays possible.
+
+    Args:
+        symbols: any shape, at least one.
+    """
+    flat = symbols.ravel()
+    tail = (1 - COVERED) / 2
+    lowest = int(np.quantile(flat, tail, method="lower"))
+    highest = int(np.quantile(flat, 1 - tail, method="higher"))
+    if highest - lowest + 1 > MAX_TABLE_SYMBOLS:
+        middle = int(np.median(flat))
+        lowest, highest = middle - MAX_TABLE_SYMBOLS // 2, middle + MAX_TABLE_SYMBOLS // 2 - 1
+    inside = flat[(flat >= lowest) & (flat <= highest)]
+    counts = np.bincount(inside - lowest, minlength=highest - lowest + 1).astype(np.float64)
+    weights = _smooth(counts)
+    escapes = flat.size - inside.size
+    return FrequencyTable(lowest, integer_frequencies(np.append(weights, escapes + SMOOTHING)))
+
+
+def _smooth(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A histogram as a density: wide where counts are few, as it is where they are many.
+
+    The kernel's width follows from the mean count, so that a table of hundreds of rarely seen symbols becomes a curve
+    and a table of five often seen ones keeps every peak.
+    """
+    mean = counts.sum() / len(counts)
+    width = max(0, min(len(counts) // 8, int(round(40 / max(mean, 1e-9)))))
+    if width:
+        kernel = np.bartlett(2 * width + 3)[1:-1]
+        padded = np.pad(counts, width, mode="reflect") if len(counts) > width else np.pad(counts, width)
+        smoothed = np.convolve(padded, kernel / kernel.sum(), mode="valid")
+        spikes = counts > smoothed + 4 * np.sqrt(smoothed + 1)  # ReLU codes are exactly zero often: keep that peak
+        counts = np.where(spikes, counts, smoothed)
+    return counts + SMOOTHING / len(counts)
+
+
+def integer_frequencies(weights: NDArray[np.float64]) -> NDArray[np.uint16]:
+    """Whole frequencies >= 1 with sum 2^16, as close to the weights as largest remainders get.
+
+    Args:
+        weights: (entries,) >= 0, not all zero; at least two entries.
+    """
+    free = TOTAL - len(weights)
+    exact = weights / weights.sum() * free
+    frequencies = np.floor(exact).astype(np.int64)
+    missing = free - int(frequencies.sum())
+    order = np.argsort(frequencies - exact, kind="stable")
+    frequencies[order[:missing]] += 1
+    return (frequencies + 1).astype(np.uint16)
