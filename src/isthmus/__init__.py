@@ -1,0 +1,55 @@
+"""Isthmus trains image autoencoders and turns them into a codec that people can rely on.
+
+    model = isthmus.load_model("digits.isthmus")
+    data = model.encode(picture, quality=60)
+    picture = isthmus.decode(data, model=model)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from isthmus.errors import (
+    ChecksumError,
+    FormatError,
+    InputError,
+    IsthmusError,
+    LimitError,
+    MissingExtraError,
+    ModelMismatchError,
+    ModelNotFoundError,
+    OutputError,
+    TrainingError,
+    TruncatedError,
+    UnsupportedVersionError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from isthmus.codec.decoding import decode
+    from isthmus.codec.model import Model, load_model
+    from isthmus.learn.estimator import Autoencoder
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Autoencoder", "ChecksumError", "FormatError", "InputError", "IsthmusError", "LimitError", "MissingExtraError",
+    "Model", "ModelMismatchError", "ModelNotFoundError", "OutputError", "TrainingError", "TruncatedError",
+    "UnsupportedVersionError", "UsageError", "__version__", "decode", "load_model",
+]  # fmt: skip
+
+_HOMES = {
+    "Autoencoder": "isthmus.learn.estimator",
+    "Model": "isthmus.codec.model",
+    "decode": "isthmus.codec.decoding",
+    "load_model": "isthmus.codec.model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for when it is asked for, so that `import isthmus` stays light."""
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'isthmus' has no attribute {name!r}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -18,26 +17,29 @@ QUALITIES = 100
 MAX_SYMBOL = 1 << 24
 
 
-@dataclass(frozen=True, eq=False)
 class FactorizedPrior:
     """One table per quality and channel, packed one behind the other.
 
-    Attributes:
+    Args:
         lowest: (100, channels) int32, the symbol of each table's first entry.
         sizes: (100, channels) uint16, entries of each table, the escape included.
         frequencies: (sum of sizes,) uint16.
+
+    Raises:
+        FormatError: the shapes do not belong together, or a table is not one.
     """
 
-    lowest: NDArray[np.int32]
-    sizes: NDArray[np.uint16]
-    frequencies: NDArray[np.uint16]
-
-    def __post_init__(self) -> None:
-        if self.lowest.ndim != 2 or self.lowest.shape[0] != QUALITIES or self.sizes.shape != self.lowest.shape:
-            raise FormatError(f"the tables are for {self.lowest.shape}, not for ({QUALITIES}, channels)")
-        if self.frequencies.shape != (int(self.sizes.sum(dtype=np.int64)),):
+    def __init__(
+        self, lowest: NDArray[np.int32], sizes: NDArray[np.uint16], frequencies: NDArray[np.uint16]
+    ) -> None:
+        if lowest.ndim != 2 or lowest.shape[0] != QUALITIES or sizes.shape != lowest.shape:
+            raise FormatError(f"the tables are for {lowest.shape}, not for ({QUALITIES}, channels)")
+        if lowest.dtype != np.int32 or sizes.dtype != np.uint16 or frequencies.dtype != np.uint16:
+            raise FormatError("the tables are not of the types that the format says")
+        if frequencies.shape != (int(sizes.sum(dtype=np.int64)),):
             raise FormatError("the tables' sizes do not add up to their entries")
-        object.__setattr__(self, "_at", lru_cache(maxsize=4)(self._models_at))
+        self._lowest, self._sizes, self._frequencies = lowest, sizes, frequencies
+        self._coder_models = lru_cache(maxsize=4)(self._build_coder_models)
 
     @classmethod
     def from_tables(cls, tables: list[list[FrequencyTable]]) -> FactorizedPrior:
@@ -50,23 +52,20 @@ class FactorizedPrior:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> FactorizedPrior:
-        """Out of a model file; every table is checked."""
-        prior = cls(arrays["table_lowest"], arrays["table_sizes"], arrays["table_frequencies"])
-        if prior.lowest.dtype != np.int32 or prior.sizes.dtype != np.uint16 or prior.frequencies.dtype != np.uint16:
-            raise FormatError("the tables are not of the types that the format says")
-        return prior
+        """Out of a model file; every table is checked when its quality is first used."""
+        return cls(arrays["table_lowest"], arrays["table_sizes"], arrays["table_frequencies"])
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """As a model file stores it."""
-        return {"table_lowest": self.lowest, "table_sizes": self.sizes, "table_frequencies": self.frequencies}
+        return {"table_lowest": self._lowest, "table_sizes": self._sizes, "table_frequencies": self._frequencies}
 
     def tables(self, quality: int) -> list[FrequencyTable]:
         """The tables of one quality, one for each channel."""
-        ends = np.cumsum(self.sizes.ravel(), dtype=np.int64).reshape(self.sizes.shape)[quality - 1]
-        starts = ends - self.sizes[quality - 1]
+        ends = np.cumsum(self._sizes.ravel(), dtype=np.int64).reshape(self._sizes.shape)[quality - 1]
+        starts = ends - self._sizes[quality - 1]
         return [
-            FrequencyTable(int(lowest), self.frequencies[start:end])
-            for lowest, start, end in zip(self.lowest[quality - 1], starts, ends, strict=True)
+            FrequencyTable(int(lowest), self._frequencies[start:end])
+            for lowest, start, end in zip(self._lowest[quality - 1], starts, ends, strict=True)
         ]
 
     def encode(self, symbols: NDArray[np.int32], quality: int) -> bytes:
@@ -82,7 +81,7 @@ class FactorizedPrior:
         encoder = RangeEncoder()
         encode = encoder.encode
         if symbols.shape[1] * symbols.shape[2] == 1:
-            for symbol, (model, lowest, escape) in zip(symbols.ravel().tolist(), self._at(quality), strict=True):  # type: ignore[attr-defined]
+            for symbol, (model, lowest, escape) in zip(symbols.ravel().tolist(), self._coder_models(quality), strict=True):
                 index = symbol - lowest
                 if 0 <= index < escape:
                     encode(index, model)
@@ -90,7 +89,7 @@ class FactorizedPrior:
                     encode(escape, model)
                     _encode_escaped(encoder, index, escape)
             return encoder.finish()
-        for channel, (model, lowest, escape) in zip(symbols, self._at(quality), strict=True):  # type: ignore[attr-defined]
+        for channel, (model, lowest, escape) in zip(symbols, self._coder_models(quality), strict=True):
             indices = channel.ravel() - np.int32(lowest)
             outside = (indices < 0) | (indices >= escape)
             encode(np.where(outside, np.int32(escape), indices), model)
@@ -106,7 +105,7 @@ class FactorizedPrior:
         """
         decoder = RangeDecoder(payload)
         decode = decoder.decode
-        models = self._at(quality)  # type: ignore[attr-defined]
+        models = self._coder_models(quality)
         count = grid[0] * grid[1]
         try:
             if count == 1:
@@ -129,7 +128,7 @@ class FactorizedPrior:
         decoder.finish()
         return symbols.astype(np.int32).reshape(len(models), *grid)
 
-    def _models_at(self, quality: int) -> list[tuple[Model, int, int]]:
+    def _build_coder_models(self, quality: int) -> list[tuple[Model, int, int]]:
         """(coder's model, lowest symbol, escape index) of each channel."""
         return [(model_of(table.frequencies), table.lowest, table.escape) for table in self.tables(quality)]
 

@@ -1,0 +1,132 @@
+"""A model ready to encode and decode: the parts of a .isthmus file, loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from isthmus.codec import pipeline
+from isthmus.codec.quantiser import Quantiser
+from isthmus.container.model_file import ModelFile, read_model
+from isthmus.entropy.factorized import FactorizedPrior
+from isthmus.errors import FormatError, UnsupportedVersionError
+from isthmus.imaging.reading import as_picture
+from isthmus.transforms.engine import Graph, OnnxRuntimeGraph
+from isthmus.values import Picture
+from isthmus.zoo import finding
+
+PictureLike = Picture | Image.Image | NDArray[np.uint8]
+
+
+class Model:
+    """A model file's parts, checked; its graphs are loaded when they are first used.
+
+    Args:
+        file: the model file.
+        threads: threads for the graphs; 0 takes all cores.
+
+    Raises:
+        UnsupportedVersionError: a kind of model that this release does not know.
+        FormatError: parts that do not belong together.
+    """
+
+    def __init__(self, file: ModelFile, *, threads: int = 0) -> None:
+        if file.kind != "factorized":
+            raise UnsupportedVersionError(f"the model {file.name} is of the kind {file.kind!r}: update isthmus")
+        try:
+            self.quantiser = Quantiser(file.arrays["steps"])
+            self.prior = FactorizedPrior.from_arrays(file.arrays)
+            self._graphs = {name: file.graphs[name] for name in ("analysis", "synthesis")}
+        except KeyError as error:
+            raise FormatError(f"the model {file.name} has no {error.args[0]}") from error
+        if self.quantiser.steps.shape[1] != file.latents.channels:
+            raise FormatError(f"the model {file.name} has steps for another number of channels than its latents")
+        self.file = file
+        self.id = file.id
+        self._threads = threads
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.file.name
+
+    @cached_property
+    def analysis(self) -> Graph:
+        """Pictures (batch, channels, rows, columns) float32 in [0, 1] to latents."""
+        return self._load("analysis")
+
+    @cached_property
+    def synthesis(self) -> Graph:
+        """Latents (batch, channels, rows, columns) to pictures, float32 around [0, 1]."""
+        return self._load("synthesis")
+
+    def encode(self, picture: PictureLike, *, quality: int | None = None, fit: bool = False) -> bytes:
+        """One picture to the bytes of a .isth file.
+
+        Args:
+            picture: uint8 (rows, columns) or (rows, columns, 3), a Pillow image, or a `Picture`.
+            quality: 1 to 100; None is the model's default.
+            fit: convert and resize the picture to what the model takes.
+
+        Raises:
+            ModelMismatchError: the model does not take this picture and `fit` is false.
+            UsageError: not a picture, or not a quality.
+        """
+        return self.encode_batch([picture], quality=quality, fit=fit)[0]
+
+    def encode_batch(
+        self, pictures: Sequence[PictureLike] | NDArray[np.uint8], *, quality: int | None = None, fit: bool = False
+    ) -> list[bytes]:
+        """Many pictures, each to its own bytes, through the graphs in batches."""
+        values = [as_picture(picture) for picture in pictures]
+        return pipeline.encode(values, self, quality=self.file.default_quality if quality is None else quality, fit=fit)
+
+    def decode(self, data: bytes) -> NDArray[np.uint8]:
+        """Bytes to pixels: (rows, columns) for grey, (rows, columns, 3) for RGB.
+
+        Raises:
+            FormatError: damaged bytes.
+            ModelMismatchError: bytes of another model.
+        """
+        return self.decode_batch([data])[0]
+
+    def decode_batch(self, files: Sequence[bytes]) -> list[NDArray[np.uint8]]:
+        """Many files, in batches."""
+        return [plain_pixels(picture) for picture in pipeline.decode(files, self)]
+
+    def _load(self, name: str) -> Graph:
+        return OnnxRuntimeGraph(self._graphs[name], name=f"{self.file.name}: {name}", threads=self._threads)
+
+
+def load_model(name: str | Path, *, threads: int = 0) -> Model:
+    """A model by path, or by the name of a shipped or installed one.
+
+    Args:
+        name: such as "photo", or the path of a .isthmus file.
+        threads: threads for its graphs; 0 takes all cores.
+
+    Raises:
+        ModelNotFoundError: no such model.
+        FormatError: the file is damaged.
+    """
+    return Model(read_model(finding.find_by_name(name)), threads=threads)
+
+
+def load_model_by_id(model_id: bytes, *, beside: Path | None = None) -> Model:
+    """The model that a picture file names; see `zoo.finding.find_by_id`."""
+    return Model(read_model(finding.find_by_id(model_id, beside=beside)))
+
+
+def plain_pixels(picture: Picture) -> NDArray[np.uint8]:
+    """(rows, columns) for grey, (rows, columns, channels) else; alpha as the last channel."""
+    parts: list[NDArray[Any]] = [picture.pixels]
+    if picture.alpha is not None:
+        parts.append(picture.alpha[:, :, None])
+    pixels = np.concatenate(parts, axis=2)
+    return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels

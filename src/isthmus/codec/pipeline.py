@@ -1,0 +1,175 @@
+"""The order of the steps, in both directions; every command and the Python interface come through here.
+
+    encode: picture -> padded values -> latents -> symbols -> payload -> .isth bytes
+    decode: the same list backwards
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.codec.quantiser import check_quality
+from isthmus.container.image_file import ImageFile, read_header, read_image, write_image
+from isthmus.errors import FormatError, ModelMismatchError
+from isthmus.imaging import fitting
+from isthmus.values import Picture
+
+if TYPE_CHECKING:
+    from isthmus.codec.model import Model
+
+BATCH_VALUES = 1 << 23  # picture values that go through a graph at once: 32 MiB of float32
+
+
+def encode(pictures: Sequence[Picture], model: Model, *, quality: int, fit: bool = False) -> list[bytes]:
+    """Pictures to .isth bytes.
+
+    Raises:
+        ModelMismatchError: a picture that the model does not take, and `fit` is false; none is encoded.
+        UsageError: not a quality.
+    """
+    check_quality(quality)
+    fitted = [_taken(picture, model, fit=fit) for picture in pictures]
+    files = []
+    for batch in _batches(fitted):
+        latents = analyse(batch, model)
+        symbols = model.quantiser.to_symbols(latents, quality)
+        files.extend(
+            _to_file(picture, model.prior.encode(one, quality), model, quality)
+            for picture, one in zip(batch, symbols, strict=True)
+        )
+    return files
+
+
+def decode(files: Sequence[bytes], model: Model) -> list[Picture]:
+    """.isth bytes to pictures.
+
+    Raises:
+        FormatError: or one of its subclasses: damaged bytes.
+        ModelMismatchError: bytes of another model.
+    """
+    images = [_of_this_model(read_image(data), model) for data in files]
+    pictures: list[Picture] = []
+    for batch in _alike(images):
+        symbols = np.stack([_symbols(image, model) for image in batch])
+        latents = np.concatenate(
+            [model.quantiser.to_latents(one[None], image.quality) for one, image in zip(symbols, batch, strict=True)]
+        )
+        pixels = synthesise(latents, model)
+        pictures.extend(_from_file(one, image) for one, image in zip(pixels, batch, strict=True))
+    return pictures
+
+
+def analyse(pictures: Sequence[Picture], model: Model) -> NDArray[np.float32]:
+    """Latents (batch, channels, rows, columns) of pictures of one size."""
+    padded = np.stack([fitting.pad(picture.pixels, model.file.latents.stride) for picture in pictures])
+    values = np.ascontiguousarray(padded.transpose(0, 3, 1, 2), dtype=np.float32) / np.float32(255)
+    return model.analysis.run(values)
+
+
+def synthesise(latents: NDArray[np.float32], model: Model) -> NDArray[np.uint8]:
+    """Pixels (batch, rows, columns, channels) uint8 of latents, still padded."""
+    values = model.synthesis.run(latents)
+    pixels = np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
+    return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
+
+
+def model_id_of(data: bytes) -> bytes:
+    """The id of the model that a .isth file needs.
+
+    Raises:
+        FormatError: damaged or foreign bytes.
+    """
+    return read_header(data).model_id
+
+
+def _taken(picture: Picture, model: Model, *, fit: bool) -> Picture:
+    """The picture as the model takes it."""
+    spec = model.file.picture
+    if fit:
+        return fitting.fit(picture, spec)
+    fits = spec.size is None or (picture.height, picture.width) == spec.size
+    if fits and picture.channels == spec.channels:
+        return picture
+    raise ModelMismatchError(
+        f"the picture is {picture}, the model {model.name} takes {spec}: "
+        "convert it, or pass --fit (in Python fit=True) to have it converted and resized"
+    )
+
+
+def _batches(pictures: Sequence[Picture]) -> Iterator[list[Picture]]:
+    """Neighbours of one size, as many as go through a graph at once."""
+    batch: list[Picture] = []
+    for picture in pictures:
+        if batch and (
+            picture.pixels.shape != batch[0].pixels.shape or len(batch) >= max(1, BATCH_VALUES // picture.pixels.size)
+        ):
+            yield batch
+            batch = []
+        batch.append(picture)
+    if batch:
+        yield batch
+
+
+def _alike(images: Sequence[ImageFile]) -> Iterator[list[ImageFile]]:
+    """Neighbours of one size, as many as go through a graph at once."""
+    batch: list[ImageFile] = []
+    for image in images:
+        values = image.width * image.height * image.channels
+        if batch and (
+            (image.width, image.height) != (batch[0].width, batch[0].height)
+            or len(batch) >= max(1, BATCH_VALUES // values)
+        ):
+            yield batch
+            batch = []
+        batch.append(image)
+    if batch:
+        yield batch
+
+
+def _to_file(picture: Picture, payload: bytes, model: Model, quality: int) -> bytes:
+    alpha = fitting.encode_alpha(picture.alpha) if picture.alpha is not None else None
+    return write_image(
+        ImageFile(
+            model_id=model.id,
+            width=picture.width,
+            height=picture.height,
+            channels=picture.channels,
+            quality=quality,
+            tiles=(payload,),
+            alpha=alpha,
+            icc=picture.icc,
+            exif=picture.exif,
+        )
+    )
+
+
+def _from_file(pixels: NDArray[np.uint8], image: ImageFile) -> Picture:
+    """The decoded pixels with what else the file holds."""
+    cropped = fitting.crop(pixels, image.height, image.width)
+    if cropped.shape != (image.height, image.width, image.channels):
+        raise FormatError(f"the model makes {cropped.shape} where the file announces {image.width}×{image.height}")
+    alpha = fitting.decode_alpha(image.alpha, image.height, image.width) if image.alpha is not None else None
+    return Picture(cropped, alpha=alpha, icc=image.icc, exif=image.exif)
+
+
+def _of_this_model(image: ImageFile, model: Model) -> ImageFile:
+    """Refuse a file of another model, or one whose facts this model cannot have written."""
+    spec = model.file.picture
+    if image.model_id != model.id:
+        raise ModelMismatchError(
+            f"the file needs the model with the id {image.model_id.hex()}, {model.name} has {model.id.hex()}"
+        )
+    if image.channels != spec.channels or (spec.size is not None and spec.size != (image.height, image.width)):
+        raise FormatError(f"the file announces {image.width}×{image.height} pixels, the model makes {spec}")
+    if image.tile_size:
+        raise FormatError("the file is tiled, which this kind of model does not use")
+    return image
+
+
+def _symbols(image: ImageFile, model: Model) -> NDArray[np.int32]:
+    grid = model.file.latents.grid(image.height, image.width)
+    return model.prior.decode(image.tiles[0], grid, image.quality)

@@ -1,0 +1,104 @@
+"""Finds a model file by name, path or id, in the one order that every command follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import platformdirs
+
+from isthmus.container.atomic import write_file
+from isthmus.container.model_file import parse_model, read_model_id
+from isthmus.errors import InputError, ModelNotFoundError, OutputError
+
+SUFFIX = ".isthmus"
+SHIPPED = Path(__file__).parent
+
+
+def models_folder() -> Path:
+    """The user's own models."""
+    return Path(platformdirs.user_data_dir("isthmus")) / "models"
+
+
+def known_models() -> Iterator[tuple[str, Path]]:
+    """("shipped" or "installed", path) of every model that is found without a path, in the order of the search."""
+    for place, folder in (("shipped", SHIPPED), ("installed", models_folder())):
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            yield place, path
+
+
+def find_by_name(name: str | Path) -> Path:
+    """The model file of a path, or of a shipped or installed name.
+
+    Raises:
+        ModelNotFoundError: neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    for _, known in known_models():
+        if known.stem == str(name):
+            return known
+    names = ", ".join(known.stem for _, known in known_models()) or "none"
+    raise ModelNotFoundError(
+        f"no model {str(name)!r}: it is no file, and the shipped and installed models are: {names}", wanted=str(name)
+    )
+
+
+def find_by_id(model_id: bytes, *, beside: Path | None = None) -> Path:
+    """The model file that a picture file names by its id.
+
+    Args:
+        model_id: 8 bytes.
+        beside: the picture file's folder, searched last.
+
+    Raises:
+        ModelNotFoundError: in none of the places, which the message lists.
+    """
+    candidates = [path for _, path in known_models()]
+    if beside is not None:
+        candidates += sorted(beside.glob(f"*{SUFFIX}"))
+    for path in candidates:
+        if read_model_id(path) == model_id:
+            return path
+    folder = f"the file's folder ({beside})" if beside is not None else "the file's folder (none: read from memory)"
+    raise ModelNotFoundError(
+        f"no model with the id {model_id.hex()}: looked at --model, the shipped models, "
+        f"{models_folder()} and {folder}; 'isthmus models add FILE' installs one",
+        wanted=model_id.hex(),
+    )
+
+
+def install(source: Path, *, force: bool = False) -> Path:
+    """Check a model file and copy it into the user's models folder.
+
+    Raises:
+        InputError: it cannot be read.
+        FormatError: it is no model.
+        OutputError: a model of that name is there already.
+    """
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise InputError(f"{source} cannot be read: {error.strerror}") from error
+    parse_model(data, name=source.name)
+    target = models_folder() / f"{source.stem}{SUFFIX}"
+    write_file(target, data, force=force)
+    return target
+
+
+def uninstall(name: str) -> Path:
+    """Remove a model from the user's models folder.
+
+    Raises:
+        ModelNotFoundError: no such model there.
+        OutputError: it cannot be removed.
+    """
+    target = models_folder() / f"{name}{SUFFIX}"
+    if target.parent != models_folder() or not target.is_file():
+        raise ModelNotFoundError(f"no installed model {name!r} in {models_folder()}", wanted=name)
+    try:
+        target.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot remove {target}: {error.strerror}") from error
+    return target
