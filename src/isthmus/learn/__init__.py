@@ -1,0 +1,1 @@
+"""The training wing: recipes, data, models, the loop and the export. Everything here may load PyTorch."""

@@ -1,0 +1,53 @@
+"""A set of pictures of one size, and its split into training and test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.errors import InputError
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """Pictures in memory.
+
+    Attributes:
+        pictures: (count, rows, columns, channels) uint8.
+        labels: (count,) integers, or None where the data has none.
+    """
+
+    pictures: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Pictures to learn from, pictures to measure on, and where they came from."""
+
+    train: PictureSet
+    test: PictureSet
+    source: str
+
+
+def split(pictures: PictureSet, *, held_out: float, seed: int, source: str) -> Split:
+    """Keep a share of the pictures for testing, the same ones for the same seed.
+
+    Raises:
+        InputError: fewer than two pictures.
+    """
+    if len(pictures) < 2:
+        raise InputError(f"{source} has {len(pictures)} picture(s): training needs two or more")
+    order = np.random.default_rng(seed).permutation(len(pictures))
+    tests = min(max(1, round(held_out * len(pictures))), len(pictures) - 1)
+    return Split(_take(pictures, order[tests:]), _take(pictures, order[:tests]), source)
+
+
+def _take(pictures: PictureSet, order: NDArray[np.int64]) -> PictureSet:
+    labels = pictures.labels[order] if pictures.labels is not None else None
+    return PictureSet(pictures.pictures[order], labels)
