@@ -1,0 +1,1 @@
+"""A trained model to a .isthmus file, the only thing that the light wing ever sees of it."""

@@ -1,0 +1,1 @@
+"""The loop that trains: steps, checkpoints, progress, and when to stop."""

@@ -1,0 +1,1 @@
+"""Networks: an `Autoencoder` is given its parts and never builds them."""

@@ -1,0 +1,115 @@
+"""A trained autoencoder to a checked .isthmus file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from isthmus.codec.model import Model
+from isthmus.container.model_file import ModelFile, parse_model, write_model
+from isthmus.errors import TrainingError
+from isthmus.learn.data.pictures import PictureSet
+from isthmus.learn.export.coding import MAX_CODES, fit_prior, fit_steps
+from isthmus.learn.export.graphs import export_graph
+from isthmus.learn.models.autoencoder import Autoencoder
+from isthmus.learn.recipes.settings import CodingSettings
+from isthmus.transforms.engine import Graph, OnnxRuntimeGraph
+
+KIND = "factorized"
+_CHUNK = 1000
+
+
+class _Synthesis(nn.Module):
+    """Latents to pictures, the output's activation included, as the graph has it."""
+
+    def __init__(self, model: Autoencoder) -> None:
+        super().__init__()
+        self.synthesis, self.output = model.synthesis, model.output
+
+    def forward(self, latents: Tensor) -> Tensor:
+        values: Tensor = self.output(self.synthesis(latents))
+        return values
+
+
+def export_model(
+    model: Autoencoder, pictures: PictureSet, settings: CodingSettings, *, name: str, facts: Mapping[str, Any]
+) -> bytes:
+    """The bytes of a model file, checked by a round trip through them.
+
+    Args:
+        model: trained, on the CPU, in evaluation mode.
+        pictures: training pictures; steps and tables are fitted on their codes.
+        settings: default quality and what it may cost.
+        name: the model's name.
+        facts: licence, recipe and whatever else the manifest shall say.
+
+    Raises:
+        TrainingError: ONNX Runtime computes something else than PyTorch, or the round trip fails.
+    """
+    values = _values(pictures.pictures[:MAX_CODES])
+    with torch.no_grad():
+        example = model.analysis(torch.from_numpy(values[:4])).numpy()
+    graphs = {
+        "analysis": export_graph(model.analysis, values[:4], name="analysis"),
+        "synthesis": export_graph(_Synthesis(model), example, name="synthesis"),
+    }
+    analysis, synthesis = (OnnxRuntimeGraph(graphs[part], name=part) for part in ("analysis", "synthesis"))
+    latents = np.concatenate([analysis.run(chunk) for chunk in _chunks(values)])
+    if not np.isfinite(latents).all():
+        raise TrainingError("the trained model's codes are not finite numbers")
+    steps = fit_steps(values, latents, _Chunked(synthesis), settings)
+    prior = fit_prior(latents, steps)
+    data = write_model(
+        ModelFile(
+            name=name,
+            kind=KIND,
+            picture=model.picture,
+            latents=model.latents,
+            default_quality=settings.default_quality,
+            graphs=graphs,
+            arrays={"steps": steps, **prior.to_arrays()},
+            facts=facts,
+        )
+    )
+    _check_round_trip(Model(parse_model(data, name=name)), pictures.pictures[:4])
+    return data
+
+
+def _check_round_trip(model: Model, pictures: NDArray[np.uint8]) -> None:
+    """Encode and decode real and random pictures with the file that was just made.
+
+    Raises:
+        TrainingError: what comes back is not what the graphs make of the symbols.
+    """
+    noise = np.random.default_rng(0).integers(0, 256, pictures.shape, np.uint8)
+    for quality in (1, model.file.default_quality, 100):
+        sources = list(np.concatenate([pictures, noise]))
+        decoded = model.decode_batch(model.encode_batch(sources, quality=quality))
+        if any(one.squeeze().shape != source.squeeze().shape for one, source in zip(decoded, sources, strict=True)):
+            raise TrainingError("the exported model does not give back the pictures' size")
+
+
+class _Chunked:
+    """A graph run a thousand pictures at a time: many codes fit into memory, their pictures may not."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Graph.run`."""
+        return np.concatenate([self._graph.run(chunk) for chunk in _chunks(values)])
+
+
+def _values(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(count, channels, rows, columns) float32 in [0, 1]."""
+    return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), dtype=np.float32) / np.float32(255)
+
+
+def _chunks(values: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]
