@@ -125,7 +125,6 @@ class FactorizedPrior:
             raise FormatError(f"the payload cannot be decoded: {error}") from error
         if symbols.size and int(np.abs(symbols).max()) > MAX_SYMBOL:
             raise FormatError("the payload holds a symbol beyond the format's range")
-        decoder.finish()
         return symbols.astype(np.int32).reshape(len(models), *grid)
 
     def _build_coder_models(self, quality: int) -> list[tuple[Model, int, int]]:

@@ -11,12 +11,12 @@ import constriction
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.errors import FormatError
-
 TABLE_BITS = 16
 _CODER_BITS = 24
 _WORD_BYTES = 4
 _STATE_BYTES = 8
+_STATE_BITS = 8 * _STATE_BYTES
+_STATE_MASK = (1 << _STATE_BITS) - 1
 
 Model = constriction.stream.model.Categorical
 
@@ -60,24 +60,27 @@ class RangeEncoder:
     def finish(self) -> bytes:
         """The shortest bytes, most significant first, that decode to what was encoded when zeros follow them."""
         position, (lower, width) = self._coder.pos()
-        whole: bytes = self._coder.get_compressed().astype(">u4").tobytes()
-        data = whole
-        for length in range(_STATE_BYTES + 1):
+        words: bytes = self._coder.get_compressed().astype(">u4").tobytes()
+        head, tail = words[: position * _WORD_BYTES], words[position * _WORD_BYTES :]
+        if int.from_bytes(tail.ljust(_STATE_BYTES, b"\0"), "big") < lower:  # a carry went into the words before
+            head = (int.from_bytes(head, "big") - 1).to_bytes(len(head), "big")
+        for length in range(_STATE_BYTES):
             unit = 1 << (8 * (_STATE_BYTES - length))
-            point = -(-lower // unit) * unit
-            if point < lower + width and point < 1 << 64:
-                if lower + width <= 1 << 64:  # else a carry may still change the words before
-                    data = whole[: position * _WORD_BYTES] + point.to_bytes(_STATE_BYTES, "big")[:length]
+            point = -(-lower // unit) * unit  # the first number of so many bytes that the coder's interval may hold
+            if point < lower + width:
                 break
-        return data.rstrip(b"\0")
+        else:
+            point = lower
+        if point >> _STATE_BITS:
+            head = (int.from_bytes(head, "big") + 1).to_bytes(len(head), "big")
+        return (head + (point & _STATE_MASK).to_bytes(_STATE_BYTES, "big")).rstrip(b"\0")
 
 
 class RangeDecoder:
     """Reads back what `RangeEncoder` wrote, in the same order."""
 
     def __init__(self, data: bytes) -> None:
-        padding = -len(data) % _WORD_BYTES + _STATE_BYTES
-        words = np.frombuffer(data + bytes(padding), ">u4").astype(np.uint32)
+        words = np.frombuffer(data + bytes(-len(data) % _WORD_BYTES), ">u4").astype(np.uint32)
         self._coder = constriction.stream.queue.RangeDecoder(words)
         self.decode = self._coder.decode  # (model) for one symbol, (model, count) for an int32 array
 
@@ -91,12 +94,3 @@ class RangeDecoder:
     def decode_sign(self) -> bool:
         """Whether the sign is negative."""
         return bool(self.decode(_BIT))
-
-    def finish(self) -> None:
-        """Check that nothing is left.
-
-        Raises:
-            FormatError: the payload goes on behind its last symbol.
-        """
-        if not self._coder.maybe_exhausted():
-            raise FormatError("the payload goes on behind its last symbol")

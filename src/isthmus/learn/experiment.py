@@ -1,0 +1,158 @@
+"""A recipe from its data to its model file and its figures: what `isthmus train` does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from isthmus.codec.model import Model
+from isthmus.container.atomic import write_file
+from isthmus.container.image_file import read_header
+from isthmus.container.model_file import parse_model
+from isthmus.learn.data.loading import load_data
+from isthmus.learn.data.pictures import Split
+from isthmus.learn.export.model_file import export_model
+from isthmus.learn.loop.checkpoint import EpochResult
+from isthmus.learn.loop.schedule import Budget
+from isthmus.learn.loop.training import check_folder, train
+from isthmus.learn.models.autoencoder import Autoencoder
+from isthmus.learn.models.dense import build_dense
+from isthmus.learn.recipes.loading import recipe_to_table
+from isthmus.learn.recipes.settings import Recipe
+from isthmus.metrics.distortion import mse, psnr_of_mse
+
+MODEL_FILE = "model.isthmus"
+LICENCE = "as its training data allows"
+_CODED_PICTURES = 10_000  # of the test set: enough for any digit of a mean that people compare
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a model does to test pictures.
+
+    Attributes:
+        test_mse: mean squared error of the network's reconstruction, values in [0, 1].
+        test_psnr: the same in dB.
+        coded_mse: mean squared error of pictures that went through a .isth file at the default quality, same scale.
+        bits_per_image: mean bits of a whole file at the default quality.
+        bytes_per_image: mean bytes of it.
+        payload_bytes_per_image: mean bytes of its entropy-coded payload.
+    """
+
+    test_mse: float
+    test_psnr: float
+    coded_mse: float
+    bits_per_image: float
+    bytes_per_image: float
+    payload_bytes_per_image: float
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A finished run: what `train --json` prints.
+
+    Attributes:
+        recipe: the recipe's name.
+        model: path of the model file.
+        model_id: its id, hexadecimal.
+        parameters: numbers that were learnt.
+        train_seconds: of training alone.
+        epochs: passes done.
+        metrics: on the test pictures.
+    """
+
+    recipe: str
+    model: str
+    model_id: str
+    parameters: int
+    train_seconds: float
+    epochs: int
+    metrics: Metrics
+
+
+def run_experiment(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    source: str | None = None,
+    budget: Budget | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    resume: bool = False,
+    force: bool = False,
+) -> Experiment:
+    """Load the data, train, export, and measure on the test pictures.
+
+    Args:
+        recipe: the recipe.
+        folder: gets checkpoint.pt, log.csv and model.isthmus.
+        source: what to learn from; None is the recipe's.
+        budget: when to stop; None is the recipe's epochs.
+        seed: of the weights, of the order, of what is drawn.
+        device: "auto", "cpu" or "cuda".
+        resume: go on from the folder's checkpoint.
+        force: replace a run that the folder holds.
+
+    Raises:
+        IsthmusError: as its steps do.
+    """
+    check_folder(folder, resume=resume, force=force)
+    model = build_model(recipe, seed)
+    data = load_data(source or recipe.data.source, recipe.data, model.picture, seed=seed)
+    run = train(
+        recipe,
+        data,
+        model,
+        folder,
+        budget=budget or Budget(recipe.training.epochs),
+        seed=seed,
+        device=device,
+        resume=resume,
+    )
+    return finish(recipe, data, run.model, folder, history=run.history, seconds=run.seconds)
+
+
+def build_model(recipe: Recipe, seed: int) -> Autoencoder:
+    """The recipe's network with the first weights of a seed."""
+    torch.manual_seed(seed)
+    return build_dense(recipe.model)
+
+
+def finish(
+    recipe: Recipe, data: Split, model: Autoencoder, folder: Path, *, history: tuple[EpochResult, ...], seconds: float
+) -> Experiment:
+    """Export a trained network and measure it."""
+    facts = {"recipe": recipe_to_table(recipe), "data": Path(data.source).name, "licence": LICENCE}
+    file = export_model(model, data.train, recipe.coding, name=recipe.name, facts=facts)
+    coder = Model(parse_model(file, name=recipe.name))
+    write_file(folder / MODEL_FILE, file, force=True)
+    test_mse = history[-1].test_mse if history else float("nan")
+    return Experiment(
+        recipe=recipe.name,
+        model=str(folder / MODEL_FILE),
+        model_id=coder.id.hex(),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        train_seconds=round(seconds, 3),
+        epochs=len(history),
+        metrics=measure(coder, data, test_mse),
+    )
+
+
+def measure(model: Model, data: Split, test_mse: float) -> Metrics:
+    """The figures of real files of the test pictures."""
+    pictures = data.test.pictures[:_CODED_PICTURES]
+    files = model.encode_batch(list(pictures))
+    decoded = np.stack(model.decode_batch(files)).reshape(pictures.shape)
+    sizes = [len(file) for file in files]
+    payloads = [sum(read_header(file).tile_lengths) for file in files]
+    return Metrics(
+        test_mse=test_mse,
+        test_psnr=psnr_of_mse(test_mse, peak=1.0),
+        coded_mse=mse(decoded, pictures) / 255**2,
+        bits_per_image=8 * float(np.mean(sizes)),
+        bytes_per_image=float(np.mean(sizes)),
+        payload_bytes_per_image=float(np.mean(payloads)),
+    )
