@@ -7,15 +7,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.codec.quantiser import check_quality
+from isthmus.codec.targets import Target, highest_quality, lowest_quality
 from isthmus.container.image_file import ImageFile, read_header, read_image, write_image
 from isthmus.errors import FormatError, ModelMismatchError
 from isthmus.imaging import fitting
+from isthmus.metrics.distortion import psnr
 from isthmus.values import Picture
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ def encode(pictures: Sequence[Picture], model: Model, *, quality: int, fit: bool
         UsageError: not a quality.
     """
     check_quality(quality)
-    fitted = [_taken(picture, model, fit=fit) for picture in pictures]
+    fitted = [taken(picture, model, fit=fit) for picture in pictures]
     files = []
     for batch in _batches(fitted):
         latents = analyse(batch, model)
@@ -63,6 +66,32 @@ def decode(files: Sequence[bytes], model: Model) -> list[Picture]:
     return pictures
 
 
+def encode_to_target(picture: Picture, model: Model, target: Target) -> bytes:
+    """One picture at the quality that meets a target; the analysis runs once, each probe only quantises and codes.
+
+    Raises:
+        UsageError: the target is out of the model's reach.
+    """
+    latents = analyse([picture], model)
+
+    @lru_cache(maxsize=None)
+    def file_at(quality: int) -> bytes:
+        symbols = model.quantiser.to_symbols(latents, quality)
+        return _to_file(picture, model.prior.encode(symbols[0], quality), model, quality)
+
+    def psnr_at(quality: int) -> float:
+        return psnr(decode([file_at(quality)], model)[0].pixels, picture.pixels)
+
+    if target.psnr is not None:
+        return file_at(lowest_quality(psnr_at, target.psnr))
+    limit = target.file_bytes
+    if target.bits_per_pixel is not None:
+        limit = int(target.bits_per_pixel * picture.width * picture.height / 8)
+    if limit is None:
+        return file_at(target.quality or model.file.default_quality)
+    return file_at(highest_quality(lambda quality: len(file_at(quality)), limit))
+
+
 def analyse(pictures: Sequence[Picture], model: Model) -> NDArray[np.float32]:
     """Latents (batch, channels, rows, columns) of pictures of one size."""
     padded = np.stack([fitting.pad(picture.pixels, model.file.latents.stride) for picture in pictures])
@@ -86,8 +115,12 @@ def model_id_of(data: bytes) -> bytes:
     return read_header(data).model_id
 
 
-def _taken(picture: Picture, model: Model, *, fit: bool) -> Picture:
-    """The picture as the model takes it."""
+def taken(picture: Picture, model: Model, *, fit: bool) -> Picture:
+    """The picture as the model takes it.
+
+    Raises:
+        ModelMismatchError: the model does not take it and `fit` is false.
+    """
     spec = model.file.picture
     if fit:
         return fitting.fit(picture, spec)

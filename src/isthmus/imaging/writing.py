@@ -32,6 +32,19 @@ def to_pillow(picture: Picture) -> Image.Image:
     return image
 
 
+def check_suffix(suffix: str) -> str:
+    """Pillow's name of the format that a suffix such as ".png" stands for.
+
+    Raises:
+        UsageError: a suffix that is none of `FORMATS`.
+    """
+    name = FORMATS.get(suffix.lower())
+    if name is None:
+        found = f"not {suffix}" if suffix else "and the file has no suffix"
+        raise UsageError(f"pictures are written as {' '.join(sorted(FORMATS))}, {found}")
+    return name
+
+
 def to_file_bytes(picture: Picture, suffix: str) -> bytes:
     """The bytes of a picture file in the format that a suffix such as ".png" names; lossless but for JPEG.
 
@@ -39,9 +52,7 @@ def to_file_bytes(picture: Picture, suffix: str) -> bytes:
         UsageError: a suffix that is none of `FORMATS`.
         OutputError: the format cannot hold the picture.
     """
-    name = FORMATS.get(suffix.lower())
-    if name is None:
-        raise UsageError(f"pictures are written as {', '.join(sorted(FORMATS))}, not as {suffix or 'a file without suffix'}")
+    name = check_suffix(suffix)
     image = to_pillow(picture)
     if name in _WITHOUT_ALPHA and picture.alpha is not None:
         image = image.convert("L" if picture.channels == 1 else "RGB")

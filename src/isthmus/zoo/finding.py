@@ -69,8 +69,8 @@ def find_by_id(model_id: bytes, *, beside: Path | None = None) -> Path:
     )
 
 
-def install(source: Path, *, force: bool = False) -> Path:
-    """Check a model file and copy it into the user's models folder.
+def install(source: Path, *, name: str | None = None, force: bool = False) -> Path:
+    """Check a model file and copy it into the user's models folder, under its own name or another.
 
     Raises:
         InputError: it cannot be read.
@@ -82,7 +82,7 @@ def install(source: Path, *, force: bool = False) -> Path:
     except OSError as error:
         raise InputError(f"{source} cannot be read: {error.strerror}") from error
     parse_model(data, name=source.name)
-    target = models_folder() / f"{source.stem}{SUFFIX}"
+    target = models_folder() / f"{name or source.stem}{SUFFIX}"
     write_file(target, data, force=force)
     return target
 

@@ -12,6 +12,7 @@ from torch import nn
 from isthmus.errors import UsageError
 from isthmus.learn.recipes.settings import TrainingSettings
 
+MANY_EPOCHS = 1_000_000  # where steps or minutes end the run
 FINAL_SHARE = 0.01  # of the learning rate, at the end of a cosine
 
 

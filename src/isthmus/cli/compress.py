@@ -1,0 +1,61 @@
+"""`isthmus compress`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: isthmus compress pictures/ -o compressed/ --model run/model.isthmus --quality 60"
+
+
+def compress(
+    sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Pictures, or folders of pictures.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DST", help="A .isth file for one picture, else a folder.")
+    ],
+    model: Annotated[str | None, typer.Option(help="A model file, or the name of a shipped or installed one.")] = None,
+    quality: Annotated[int | None, typer.Option(help="1 to 100, higher is better and larger; the model's default.")] = None,
+    target_bytes: Annotated[int | None, typer.Option(help="The best quality whose file has at most this many bytes.")] = None,
+    target_bpp: Annotated[float | None, typer.Option(help="The same in bits per pixel.")] = None,
+    target_psnr: Annotated[float | None, typer.Option(help="The lowest quality that reaches this PSNR in dB.")] = None,
+    fit: Annotated[bool, typer.Option("--fit", help="Convert and resize pictures to what the model takes.")] = False,
+    depth: Annotated[int | None, typer.Option(help="8: reduce pictures of more bits instead of refusing them.")] = None,
+    frame: Annotated[int | None, typer.Option(help="Which picture of an animation, from 0.")] = None,
+    psnr: Annotated[bool, typer.Option("--psnr", help="Decode each file and report its PSNR.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compress pictures to .isth files."""
+    from dataclasses import asdict
+
+    from isthmus.cli.output import note, plan_jobs, print_json, track
+    from isthmus.codec.files import CompressOptions, compress_files, default_model
+    from isthmus.codec.model import load_model
+    from isthmus.codec.targets import Target
+    from isthmus.imaging.reading import SUFFIXES
+
+    target = Target(quality, target_bytes, target_bpp, target_psnr)
+    options = CompressOptions(target, fit=fit, depth=depth, frame=frame, measure_psnr=psnr, force=force)
+    jobs, errors = plan_jobs(sources, output, suffix=".isth", found=SUFFIXES)
+    loaded = load_model(model or default_model())
+    pairs = [(job.source, job.target) for job in jobs]
+    results = []
+    for error in errors:
+        note(str(error))
+    for outcome in track(compress_files(pairs, loaded, options), total=len(pairs), doing="compressing"):
+        for line in outcome.notes:
+            note(f"{outcome.source}: {line}")
+        if outcome.error is not None:
+            errors.append(outcome.error)
+            note(str(outcome.error))
+        elif outcome.result is not None:
+            results.append(outcome.result)
+            if not as_json:
+                reached = f", {outcome.result.psnr:.2f} dB" if outcome.result.psnr is not None else ""
+                print(f"{outcome.result.output}: {outcome.result.bytes} bytes, {outcome.result.bpp:.3f} bpp{reached}")
+    if as_json:
+        print_json({"files": [asdict(result) for result in results]})
+    if errors:
+        raise typer.Exit(1)

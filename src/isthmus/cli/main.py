@@ -1,0 +1,72 @@
+"""The `isthmus` command: its subcommands, and how errors reach the user."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from isthmus import __version__
+from isthmus.cli import compress, decompress, demo, info, models, recipes, reconstruct, train
+from isthmus.cli.output import note
+from isthmus.errors import IsthmusError, UsageError
+
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+
+app = typer.Typer(
+    name="isthmus",
+    help="Train image autoencoders and turn them into a codec.",
+    epilog="Example: isthmus demo -o demo   (then open demo/report.html)",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for module in (demo, recipes, train, reconstruct, compress, decompress, info):
+    app.command(epilog=module.EXAMPLE)(getattr(module, module.__name__.rsplit(".", 1)[1]))
+app.add_typer(models.app, name="models")
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback where there is an error.")] = False,
+) -> None:
+    """Train image autoencoders and turn them into a codec."""
+    if version:
+        print(f"isthmus {__version__}")
+        raise typer.Exit
+
+
+def run() -> NoReturn:
+    """What the installed command calls: one line for an error, a traceback only with --debug."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app(arguments, standalone_mode=True)
+    except IsthmusError as error:
+        if debug:
+            raise
+        note(str(error))
+        sys.exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        note("stopped")
+        sys.exit(EXIT_ERROR)
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_ERROR)
+    except (OSError, MemoryError) as error:
+        if debug:
+            raise
+        note(f"{type(error).__name__}: {error}")
+        sys.exit(EXIT_ERROR)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    run()

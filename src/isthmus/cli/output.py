@@ -1,0 +1,95 @@
+"""What commands share of their output: JSON on stdout, notes on stderr, a bar over many files, where results go."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from isthmus.errors import InputError, IsthmusError, UsageError
+
+Item = TypeVar("Item")
+
+
+def print_json(value: Any) -> None:
+    """The one JSON object of `--json`; infinite and undefined numbers become null, as JSON knows neither."""
+    print(json.dumps(_finite(value), ensure_ascii=False))
+
+
+def note(message: str) -> None:
+    """One line on stderr."""
+    print(f"isthmus: {' '.join(message.split())}", file=sys.stderr)
+
+
+def track(items: Iterable[Item], *, total: int, doing: str) -> Iterator[Item]:
+    """The items, under a progress bar on stderr where that is a terminal and there are many."""
+    if total < 2 or not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track as rich_track
+
+    yield from rich_track(items, total=total, description=doing, console=Console(stderr=True), transient=True)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to read and one to write."""
+
+    source: Path
+    target: Path
+
+
+def plan_jobs(sources: Sequence[Path], output: Path, *, suffix: str, found: Iterable[str]) -> tuple[list[Job], list[IsthmusError]]:
+    """Pair each source with its target.
+
+    Args:
+        sources: files, or folders that are searched.
+        output: the target file where there is one source file and `output` has a suffix; otherwise a folder.
+        suffix: of the targets in a folder, such as ".isth".
+        found: suffixes that a folder is searched for.
+
+    Returns:
+        The jobs, and an error for each source that cannot be one.
+
+    Raises:
+        UsageError: several sources for one file.
+    """
+    wanted = frozenset(found)
+    files: list[tuple[Path, Path]] = []
+    errors: list[IsthmusError] = []
+    for source in sources:
+        if source.is_dir():
+            inside = sorted(path for path in source.rglob("*") if path.suffix.lower() in wanted and path.is_file())
+            files += [(path, path.relative_to(source)) for path in inside]
+            if not inside:
+                errors.append(InputError(f"{source} holds no files to read ({', '.join(sorted(wanted)[:4])}, ...)"))
+        else:
+            files.append((source, Path(source.name)))
+    is_one_file = output.suffix != "" and not output.is_dir()
+    if is_one_file and (len(files) + len(errors) > 1 or any(source.is_dir() for source in sources)):
+        raise UsageError(f"-o {output} is one file, but there are {len(files)} to write: name a folder")
+    if is_one_file:
+        return [Job(source, output) for source, _ in files], errors
+    jobs: dict[Path, Job] = {}
+    for source, relative in files:
+        target = output / relative.with_suffix(suffix)
+        if target in jobs:
+            errors.append(InputError(f"{source} would be written to {target}, as {jobs[target].source} is: not done"))
+        else:
+            jobs[target] = Job(source, target)
+    return list(jobs.values()), errors
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return value

@@ -1,0 +1,24 @@
+"""`isthmus recipes`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: isthmus recipes"
+
+
+def recipes(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """List the named experiments."""
+    from isthmus.cli.output import print_json
+    from isthmus.learn.recipes.loading import load_recipe, recipe_names, recipe_to_table
+
+    loaded = [load_recipe(name) for name in recipe_names()]
+    if as_json:
+        print_json({"recipes": [recipe_to_table(recipe) for recipe in loaded]})
+        return
+    width = max(len(recipe.name) for recipe in loaded)
+    for recipe in loaded:
+        print(f"{recipe.name:{width}}  {recipe.summary}")
+    print("\nisthmus train RECIPE runs one; --set section.key=value changes it (isthmus recipes --json shows every key).")

@@ -1,0 +1,74 @@
+"""`isthmus train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: isthmus train digits-dense --data mnist -o run --set model.code=16 --epochs 20"
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A name that 'isthmus recipes' lists, or a .toml file.")],
+    data: Annotated[
+        str | None,
+        typer.Option(help="'glyphs', 'mnist', a folder of pictures or IDX files, an IDX, .npy or .npz file."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder of the run; runs/RECIPE without it.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe. Repeatable.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data, in place of the recipe's.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Stop after this many steps.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Stop after this many minutes of training.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a run that the folder holds.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of weights and order: the same seed gives the same model.")] = 0,
+    install: Annotated[bool, typer.Option("--install", help="Put the model into the user's models folder too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Train a recipe to a model file."""
+    from isthmus.cli.extras import needs_extra
+
+    with needs_extra("train", "training"):
+        from isthmus.learn.experiment import run_experiment
+        from isthmus.learn.loop.schedule import MANY_EPOCHS, Budget
+        from isthmus.learn.recipes.loading import load_recipe
+    from dataclasses import asdict
+
+    from isthmus.cli.output import note, print_json
+    from isthmus.zoo.finding import install as install_model
+
+    chosen = load_recipe(recipe, settings or [])
+    limited = steps is not None or minutes is not None
+    passes = epochs if epochs is not None else MANY_EPOCHS if limited else chosen.training.epochs
+    folder = output or Path("runs") / chosen.name
+    try:
+        experiment = run_experiment(
+            chosen,
+            folder,
+            source=data,
+            budget=Budget(passes, steps, minutes),
+            seed=seed,
+            device=device,
+            resume=resume,
+            force=force,
+        )
+    except KeyboardInterrupt:
+        note(f"stopped; the last whole epoch is kept in {folder}: the same command with --resume goes on")
+        raise typer.Exit(1) from None
+    if install:
+        install_model(Path(experiment.model), name=chosen.name, force=force)
+    if as_json:
+        print_json(asdict(experiment))
+        return
+    figures = experiment.metrics
+    print(f"{experiment.recipe}: {experiment.epochs} epochs, {experiment.train_seconds:.1f} s, {experiment.parameters:,} parameters")
+    print(f"test MSE {figures.test_mse:.5f} (PSNR {figures.test_psnr:.2f} dB), through files {figures.coded_mse:.5f}")
+    print(f"{figures.bytes_per_image:.1f} bytes a picture, {figures.payload_bytes_per_image:.1f} of them payload")
+    print(f"model {experiment.model_id} in {experiment.model}")

@@ -1,0 +1,205 @@
+"""Many picture files to .isth files and back: each one that fails is reported, the rest go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from isthmus.codec import pipeline
+from isthmus.codec.decoding import find_model
+from isthmus.codec.model import Model
+from isthmus.codec.targets import Target
+from isthmus.container.atomic import exists_already, write_file
+from isthmus.errors import InputError, IsthmusError, ModelNotFoundError
+from isthmus.imaging.reading import read_picture
+from isthmus.imaging.writing import to_file_bytes
+from isthmus.metrics.distortion import psnr
+from isthmus.values import Picture
+from isthmus.zoo.finding import known_models
+
+DEFAULT_MODEL = "photo"
+_FILES_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class CompressOptions:
+    """How files are compressed.
+
+    Attributes:
+        target: quality, size or PSNR.
+        fit: convert and resize pictures to what the model takes.
+        depth: 8 to reduce deeper pictures.
+        frame: which picture of an animation.
+        measure_psnr: decode each file and compare.
+        force: replace existing files.
+    """
+
+    target: Target
+    fit: bool = False
+    depth: int | None = None
+    frame: int | None = None
+    measure_psnr: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """One file as `compress --json` prints it; psnr in dB, None where it was not asked for."""
+
+    source: str
+    output: str
+    width: int
+    height: int
+    bytes: int
+    bpp: float
+    psnr: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Decompressed:
+    """One file as `decompress --json` prints it."""
+
+    source: str
+    output: str
+    width: int
+    height: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CompressOutcome:
+    """What became of one picture: a result or an error, and what was converted on the way."""
+
+    source: Path
+    result: Compressed | None = None
+    error: IsthmusError | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DecompressOutcome:
+    """What became of one .isth file: a result or an error."""
+
+    source: Path
+    result: Decompressed | None = None
+    error: IsthmusError | None = None
+
+
+def compress_files(
+    pairs: Sequence[tuple[Path, Path]], model: Model, options: CompressOptions
+) -> Iterator[CompressOutcome]:
+    """Compress each (source, target); small pictures go through the graphs in batches.
+
+    Yields:
+        One outcome per pair, in order within those that could be read.
+    """
+    waiting: list[tuple[Path, Path, Picture]] = []
+    values = 0
+    for source, target in pairs:
+        try:
+            if target.exists() and not options.force:
+                raise exists_already(target)
+            picture = read_picture(source, depth=options.depth, frame=options.frame)
+            picture = pipeline.taken(picture, model, fit=options.fit)
+        except IsthmusError as error:
+            yield CompressOutcome(source, error=_named(source, error))
+            continue
+        waiting.append((source, target, picture))
+        values += picture.pixels.size
+        if values >= pipeline.BATCH_VALUES or len(waiting) >= _FILES_AT_ONCE:
+            yield from _compress_batch(waiting, model, options)
+            waiting, values = [], 0
+    yield from _compress_batch(waiting, model, options)
+
+
+def decompress_files(
+    pairs: Sequence[tuple[Path, Path]], model: Model | None, *, force: bool
+) -> Iterator[DecompressOutcome]:
+    """Decompress each (source, target), with the given model or the one that each file names."""
+    for source, target in pairs:
+        start = time.perf_counter()
+        try:
+            if target.exists() and not force:
+                raise exists_already(target)
+            data = _read(source)
+            coder = model or find_model(pipeline.model_id_of(data), beside=source.resolve().parent)
+            picture = pipeline.decode([data], coder)[0]
+            write_file(target, to_file_bytes(picture, target.suffix), force=force)
+        except IsthmusError as error:
+            yield DecompressOutcome(source, error=_named(source, error))
+            continue
+        seconds = time.perf_counter() - start
+        yield DecompressOutcome(
+            source, Decompressed(str(source), str(target), picture.width, picture.height, round(seconds, 6))
+        )
+
+
+def default_model() -> str:
+    """The model where none is named: the shipped photo codec, or the only one that there is.
+
+    Raises:
+        ModelNotFoundError: there is none, or there are several.
+    """
+    names = [path.stem for _, path in known_models()]
+    if DEFAULT_MODEL in names:
+        return DEFAULT_MODEL
+    if len(names) == 1:
+        return names[0]
+    raise ModelNotFoundError(
+        f"name a model with --model: a .isthmus file, or one of {', '.join(names) or 'none yet; isthmus train makes one'}",
+        wanted="",
+    )
+
+
+def _compress_batch(
+    waiting: Sequence[tuple[Path, Path, Picture]], model: Model, options: CompressOptions
+) -> Iterator[CompressOutcome]:
+    """Encode pictures that were read, write their files; what cannot be encoded is one outcome, not the batch's end."""
+    if not waiting:
+        return
+    start = time.perf_counter()
+    pictures = [picture for _, _, picture in waiting]
+    encoded: list[bytes | IsthmusError] = []
+    if options.target.is_search:
+        for picture in pictures:
+            try:
+                encoded.append(pipeline.encode_to_target(picture, model, options.target))
+            except IsthmusError as error:
+                encoded.append(error)
+    else:
+        quality = options.target.quality or model.file.default_quality
+        encoded.extend(pipeline.encode(pictures, model, quality=quality))
+    seconds = (time.perf_counter() - start) / len(waiting)
+    for (source, target, picture), data in zip(waiting, encoded, strict=True):
+        try:
+            if isinstance(data, IsthmusError):
+                raise data
+            write_file(target, data, force=options.force)
+            reached = None
+            if options.measure_psnr:
+                reached = psnr(pipeline.decode([data], model)[0].pixels, picture.pixels)
+        except IsthmusError as error:
+            yield CompressOutcome(source, error=_named(source, error), notes=picture.conversions)
+            continue
+        bpp = 8 * len(data) / (picture.width * picture.height)
+        result = Compressed(
+            str(source), str(target), picture.width, picture.height, len(data), bpp, reached, round(seconds, 6)
+        )
+        yield CompressOutcome(source, result, notes=picture.conversions)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _named(source: Path, error: IsthmusError) -> IsthmusError:
+    """The error with the file's name in front, where it does not name it yet."""
+    if str(source) not in str(error):
+        error.args = (f"{source}: {error}", *error.args[1:])
+    return error
