@@ -9,13 +9,16 @@ from __future__ import annotations
 import copy
 import csv
 import io
+import logging
 import math
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from isthmus.container.atomic import write_file
@@ -222,6 +225,7 @@ def _fabric(device: str, precision: str) -> Fabric:
         raise UsageError("device cuda: PyTorch finds no CUDA device here; --device cpu works everywhere")
     on_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
     mixed = precision == "bf16" or (precision == "auto" and _computes_in_bf16(on_cuda=on_cuda))
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision on every run
     return Fabric(
         accelerator="cuda" if on_cuda else "cpu", devices=1, precision="bf16-mixed" if mixed else "32-true"
     )
@@ -235,10 +239,9 @@ def _computes_in_bf16(*, on_cuda: bool) -> bool:
     return bool(is_supported is not None and is_supported())
 
 
-def _on_device(pictures: object, device: torch.device) -> Tensor:
+def _on_device(pictures: NDArray[np.uint8], device: torch.device) -> Tensor:
     """(count, channels, rows, columns) uint8 on the device: small sets live there as one tensor."""
-    tensor = torch.from_numpy(pictures)  # type: ignore[arg-type]
-    return tensor.permute(0, 3, 1, 2).contiguous().to(device)
+    return torch.from_numpy(np.array(pictures.transpose(0, 3, 1, 2), order="C")).to(device)
 
 
 def _resumed(path: Path, fresh: Progress) -> Progress:
