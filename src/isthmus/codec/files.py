@@ -102,10 +102,9 @@ def compress_files(
         try:
             if target.exists() and not options.force:
                 raise exists_already(target)
-            picture = read_picture(source, depth=options.depth, frame=options.frame)
-            picture = pipeline.taken(picture, model, fit=options.fit)
+            picture = read_for_model(source, model, fit=options.fit, depth=options.depth, frame=options.frame)
         except IsthmusError as error:
-            yield CompressOutcome(source, error=_named(source, error))
+            yield CompressOutcome(source, error=error)
             continue
         waiting.append((source, target, picture))
         values += picture.pixels.size
@@ -135,6 +134,21 @@ def decompress_files(
         yield DecompressOutcome(
             source, Decompressed(str(source), str(target), picture.width, picture.height, round(seconds, 6))
         )
+
+
+def read_for_model(
+    path: Path, model: Model, *, fit: bool = False, depth: int | None = None, frame: int | None = None
+) -> Picture:
+    """Read a picture file as the model takes it.
+
+    Raises:
+        InputError: it cannot be read.
+        ModelMismatchError: the model does not take it and `fit` is false; the message names the file.
+    """
+    try:
+        return pipeline.taken(read_picture(path, depth=depth, frame=frame), model, fit=fit)
+    except IsthmusError as error:
+        raise _named(path, error) from error
 
 
 def default_model() -> str:

@@ -100,6 +100,18 @@ class Model:
         """Many files, in batches."""
         return [plain_pixels(picture) for picture in pipeline.decode(files, self)]
 
+    def latents(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Codes (count, latent channels, rows', columns') of pictures (count, rows, columns, channels), not quantised.
+
+        Raises:
+            ModelMismatchError: the model does not take these pictures.
+        """
+        return pipeline.latents_of([as_picture(picture) for picture in pictures], self)
+
+    def pictures_of(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Pictures (count, rows, columns, channels) in [0, 1] of latents, not rounded."""
+        return pipeline.pictures_of(latents, self)
+
     def _load(self, name: str) -> Graph:
         return OnnxRuntimeGraph(self._graphs[name], name=f"{self.file.name}: {name}", threads=self._threads)
 

@@ -24,6 +24,7 @@ from isthmus.values import Picture
 if TYPE_CHECKING:
     from isthmus.codec.model import Model
 
+LATENTS_AT_ONCE = 1000
 BATCH_VALUES = 1 << 23  # picture values that go through a graph at once: 32 MiB of float32
 
 
@@ -90,6 +91,25 @@ def encode_to_target(picture: Picture, model: Model, target: Target) -> bytes:
     if limit is None:
         return file_at(target.quality or model.file.default_quality)
     return file_at(highest_quality(lambda quality: len(file_at(quality)), limit))
+
+
+def latents_of(pictures: Sequence[Picture], model: Model) -> NDArray[np.float32]:
+    """Latents of pictures of one size, before quantisation, in batches.
+
+    Raises:
+        ModelMismatchError: a picture that the model does not take.
+    """
+    fitting_pictures = [taken(picture, model, fit=False) for picture in pictures]
+    return np.concatenate([analyse(batch, model) for batch in _batches(fitting_pictures)])
+
+
+def pictures_of(latents: NDArray[np.float32], model: Model) -> NDArray[np.float32]:
+    """Pictures (count, rows, columns, channels) float32 in [0, 1] of latents, in batches."""
+    parts = [
+        np.clip(model.synthesis.run(latents[start : start + LATENTS_AT_ONCE]), 0, 1)
+        for start in range(0, len(latents), LATENTS_AT_ONCE)
+    ]
+    return np.concatenate(parts).transpose(0, 2, 3, 1)
 
 
 def analyse(pictures: Sequence[Picture], model: Model) -> NDArray[np.float32]:

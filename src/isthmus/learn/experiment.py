@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +13,7 @@ import torch
 from isthmus.codec.model import Model
 from isthmus.container.atomic import write_file
 from isthmus.container.image_file import read_header
-from isthmus.container.model_file import parse_model
+from isthmus.container.model_file import parse_model, write_model
 from isthmus.learn.data.loading import load_data
 from isthmus.learn.data.pictures import Split
 from isthmus.learn.export.model_file import export_model
@@ -125,11 +127,13 @@ def finish(
     recipe: Recipe, data: Split, model: Autoencoder, folder: Path, *, history: tuple[EpochResult, ...], seconds: float
 ) -> Experiment:
     """Export a trained network and measure it."""
-    facts = {"recipe": recipe_to_table(recipe), "data": Path(data.source).name, "licence": LICENCE}
+    facts: dict[str, Any] = {"recipe": recipe_to_table(recipe), "data": Path(data.source).name, "licence": LICENCE}
     file = export_model(model, data.train, recipe.coding, name=recipe.name, facts=facts)
-    coder = Model(parse_model(file, name=recipe.name))
-    write_file(folder / MODEL_FILE, file, force=True)
-    test_mse = history[-1].test_mse if history else float("nan")
+    stored = parse_model(file, name=recipe.name)
+    coder = Model(stored)
+    metrics = measure(coder, data, history[-1].test_mse if history else math.nan)
+    facts["metrics"] = {key: float(f"{value:.6g}") for key, value in asdict(metrics).items() if math.isfinite(value)}
+    write_file(folder / MODEL_FILE, write_model(replace(stored, facts=facts)), force=True)
     return Experiment(
         recipe=recipe.name,
         model=str(folder / MODEL_FILE),
@@ -137,7 +141,7 @@ def finish(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         train_seconds=round(seconds, 3),
         epochs=len(history),
-        metrics=measure(coder, data, test_mse),
+        metrics=metrics,
     )
 
 

@@ -1,0 +1,60 @@
+"""`isthmus reconstruct`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: isthmus reconstruct digits/ --model run/model.isthmus -o figure.png"
+
+
+def reconstruct(
+    sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Pictures, or folders of pictures.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FIGURE.png", help="The figure.")],
+    model: Annotated[str | None, typer.Option(help="A model file, or the name of a shipped or installed one.")] = None,
+    quality: Annotated[int | None, typer.Option(help="1 to 100; the model's default.")] = None,
+    fit: Annotated[bool, typer.Option("--fit", help="Convert and resize pictures to what the model takes.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing figure.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Draw originals, codes and reconstructions side by side."""
+    from isthmus.cli.extras import needs_extra
+    from isthmus.cli.output import note, print_json
+
+    with needs_extra("train", "drawing figures"):
+        import matplotlib  # noqa: F401 - said here, not in the middle of the work
+
+        from isthmus.evaluate.reconstruction import MAX_COLUMNS, draw_reconstructions
+    from isthmus.codec.files import default_model, read_for_model
+    from isthmus.codec.model import load_model
+    from isthmus.container.atomic import exists_already, write_file
+    from isthmus.errors import InputError, IsthmusError, UsageError
+    from isthmus.imaging.reading import find_pictures
+
+    if output.suffix.lower() != ".png":
+        raise UsageError(f"the figure is a PNG, but -o {output} has another suffix")
+    if output.exists() and not force:
+        raise exists_already(output)
+    loaded = load_model(model or default_model())
+    paths = [path for source in sources for path in (find_pictures(source) if source.is_dir() else [source])]
+    pictures, failed = [], 0
+    for path in paths:
+        if len(pictures) == MAX_COLUMNS:
+            note(f"only the first {MAX_COLUMNS} of {len(paths)} pictures are drawn")
+            break
+        try:
+            pictures.append(read_for_model(path, loaded, fit=fit))
+        except IsthmusError as error:
+            note(str(error))
+            failed += 1
+    if not pictures:
+        raise InputError("there is no picture to draw")
+    write_file(output, draw_reconstructions(pictures, loaded, quality=quality), force=force)
+    if as_json:
+        print_json({"figure": str(output), "pictures": len(pictures), "failed": failed})
+    else:
+        print(output)
+    if failed:
+        raise typer.Exit(1)
