@@ -1,8 +1,8 @@
 """Isthmus trains image autoencoders and turns them into a codec that people can rely on.
 
-    model = isthmus.load_model("digits.isthmus")
-    data = model.encode(picture, quality=60)
-    picture = isthmus.decode(data, model=model)
+model = isthmus.load_model("digits.isthmus")
+data = model.encode(picture, quality=60)
+picture = isthmus.decode(data, model=model)
 """
 
 from __future__ import annotations

@@ -16,8 +16,12 @@ def compress(
         Path, typer.Option("-o", "--output", metavar="DST", help="A .isth file for one picture, else a folder.")
     ],
     model: Annotated[str | None, typer.Option(help="A model file, or the name of a shipped or installed one.")] = None,
-    quality: Annotated[int | None, typer.Option(help="1 to 100, higher is better and larger; the model's default.")] = None,
-    target_bytes: Annotated[int | None, typer.Option(help="The best quality whose file has at most this many bytes.")] = None,
+    quality: Annotated[
+        int | None, typer.Option(help="1 to 100, higher is better and larger; the model's default.")
+    ] = None,
+    target_bytes: Annotated[
+        int | None, typer.Option(help="The best quality whose file has at most this many bytes.")
+    ] = None,
     target_bpp: Annotated[float | None, typer.Option(help="The same in bits per pixel.")] = None,
     target_psnr: Annotated[float | None, typer.Option(help="The lowest quality that reaches this PSNR in dB.")] = None,
     fit: Annotated[bool, typer.Option("--fit", help="Convert and resize pictures to what the model takes.")] = False,

@@ -44,7 +44,9 @@ class Job:
     target: Path
 
 
-def plan_jobs(sources: Sequence[Path], output: Path, *, suffix: str, found: Iterable[str]) -> tuple[list[Job], list[IsthmusError]]:
+def plan_jobs(
+    sources: Sequence[Path], output: Path, *, suffix: str, found: Iterable[str]
+) -> tuple[list[Job], list[IsthmusError]]:
     """Pair each source with its target.
 
     Args:

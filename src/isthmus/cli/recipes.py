@@ -21,4 +21,6 @@ def recipes(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON
     width = max(len(recipe.name) for recipe in loaded)
     for recipe in loaded:
         print(f"{recipe.name:{width}}  {recipe.summary}")
-    print("\nisthmus train RECIPE runs one; --set section.key=value changes it (isthmus recipes --json shows every key).")
+    print(
+        "\nisthmus train RECIPE runs one; --set section.key=value changes it (isthmus recipes --json shows every key)."
+    )

@@ -32,6 +32,7 @@ def reconstruct(
     from isthmus.container.atomic import exists_already, write_file
     from isthmus.errors import InputError, IsthmusError, UsageError
     from isthmus.imaging.reading import find_pictures
+    from isthmus.values import Picture
 
     if output.suffix.lower() != ".png":
         raise UsageError(f"the figure is a PNG, but -o {output} has another suffix")
@@ -39,7 +40,8 @@ def reconstruct(
         raise exists_already(output)
     loaded = load_model(model or default_model())
     paths = [path for source in sources for path in (find_pictures(source) if source.is_dir() else [source])]
-    pictures, failed = [], 0
+    pictures: list[Picture] = []
+    failed = 0
     for path in paths:
         if len(pictures) == MAX_COLUMNS:
             note(f"only the first {MAX_COLUMNS} of {len(paths)} pictures are drawn")

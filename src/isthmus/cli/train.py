@@ -29,7 +29,9 @@ def train(
     force: Annotated[bool, typer.Option("--force", help="Replace a run that the folder holds.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     seed: Annotated[int, typer.Option(help="Of weights and order: the same seed gives the same model.")] = 0,
-    install: Annotated[bool, typer.Option("--install", help="Put the model into the user's models folder too.")] = False,
+    install: Annotated[
+        bool, typer.Option("--install", help="Put the model into the user's models folder too.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train a recipe to a model file."""
@@ -68,7 +70,10 @@ def train(
         print_json(asdict(experiment))
         return
     figures = experiment.metrics
-    print(f"{experiment.recipe}: {experiment.epochs} epochs, {experiment.train_seconds:.1f} s, {experiment.parameters:,} parameters")
+    print(
+        f"{experiment.recipe}: {experiment.epochs} epochs, {experiment.train_seconds:.1f} s, "
+        f"{experiment.parameters:,} parameters"
+    )
     print(f"test MSE {figures.test_mse:.5f} (PSNR {figures.test_psnr:.2f} dB), through files {figures.coded_mse:.5f}")
     print(f"{figures.bytes_per_image:.1f} bytes a picture, {figures.payload_bytes_per_image:.1f} of them payload")
     print(f"model {experiment.model_id} in {experiment.model}")

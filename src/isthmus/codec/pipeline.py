@@ -37,7 +37,7 @@ def encode(pictures: Sequence[Picture], model: Model, *, quality: int, fit: bool
     """
     check_quality(quality)
     fitted = [taken(picture, model, fit=fit) for picture in pictures]
-    files = []
+    files: list[bytes] = []
     for batch in _batches(fitted):
         latents = analyse(batch, model)
         symbols = model.quantiser.to_symbols(latents, quality)

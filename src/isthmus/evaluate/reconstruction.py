@@ -49,7 +49,7 @@ def draw_reconstructions(pictures: Sequence[Picture], model: Model, *, quality: 
     for row, name in enumerate(("original", f"code ({codes[0].size})", "decoded")):
         axes[row, 0].set_ylabel(name, fontsize=9)
     out = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
+    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return out.getvalue()
 
 
@@ -71,7 +71,7 @@ def as_drawing(code: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _squarest(count: int) -> int:
-    """The smallest width of a full rectangle of `count` cells that is at least as wide as high; else a rounded-up root."""
+    """The width of the squarest full rectangle of `count` cells, at least as wide as high; else the root, rounded up."""
     for width in range(math.ceil(math.sqrt(count)), count + 1):
         if count % width == 0:
             return width if width <= 4 * (count // width) else math.ceil(math.sqrt(count))

@@ -59,11 +59,12 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.device = device
         self.settings = settings
 
-    def fit(self, X: NDArray[Any], y: object = None) -> Self:  # noqa: N803, ARG002 - scikit-learn's names
+    def fit(self, X: NDArray[Any], y: object = None) -> Self:  # noqa: N803 - scikit-learn's names
         """Train on pictures.
 
         Args:
-            X: (count, rows, columns), (count, rows, columns, 3) or flattened (count, values); uint8, or floats in [0, 1].
+            X: (count, rows, columns), (count, rows, columns, 3) or flattened (count, values); uint8, or floats in
+                [0, 1].
             y: ignored.
 
         Raises:
@@ -73,7 +74,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         recipe = self._recipe()
         pictures = self._pictures(X, recipe)
         recipe = change_recipe(
-            recipe, {"model.height": pictures.shape[1], "model.width": pictures.shape[2], "model.channels": pictures.shape[3]}
+            recipe,
+            {"model.height": pictures.shape[1], "model.width": pictures.shape[2], "model.channels": pictures.shape[3]},
         )
         data = split(PictureSet(pictures), held_out=recipe.data.held_out, seed=self.seed, source="array")
         with tempfile.TemporaryDirectory(prefix="isthmus-") as name:

@@ -52,7 +52,8 @@ def load_data(source: str, settings: DataSettings, spec: PictureSpec, *, seed: i
     if (spec.size is not None and shape[:2] != spec.size) or shape[2] != spec.channels:
         raise ModelMismatchError(
             f"{source} has {shape[1]}×{shape[0]} {MODE_NAMES.get(shape[2], '')} pictures, the model takes {spec}: "
-            f"--set model.height={shape[0]} --set model.width={shape[1]} --set model.channels={shape[2]} changes the model"
+            f"--set model.height={shape[0]} --set model.width={shape[1]} --set model.channels={shape[2]} "
+            "changes the model"
         )
     return data
 
@@ -63,7 +64,9 @@ def _from_path(path: Path, settings: DataSettings, spec: PictureSpec, seed: int)
             return _idx_folder(path)
         return _picture_folder(path, settings, spec, seed)
     if not path.exists():
-        raise InputError(f"no data {str(path)!r}: it is neither 'glyphs' nor 'mnist', and no such file or folder exists")
+        raise InputError(
+            f"no data {str(path)!r}: it is neither 'glyphs' nor 'mnist', and no such file or folder exists"
+        )
     if path.suffix in (".npy", ".npz"):
         pictures, labels = _numpy_arrays(path)
         return split(PictureSet(pictures, labels), held_out=settings.held_out, seed=seed, source=str(path))
@@ -122,7 +125,9 @@ def _numpy_arrays(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64] | No
     """Pictures and labels of a NumPy file: .npz with "pictures" or "x_train", or its first array of pictures."""
     try:
         loaded = np.load(path, allow_pickle=False)
-        arrays = {"pictures": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+        arrays = (
+            {"pictures": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+        )
     except (OSError, ValueError, EOFError, KeyError) as error:
         raise InputError(f"{path} is not a NumPy file, or it is damaged: {error}") from error
     candidates = [arrays[name] for name in ("pictures", "x_train", "images") if name in arrays] or list(arrays.values())
@@ -136,7 +141,7 @@ def _numpy_arrays(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64] | No
 
 
 def as_uint8(array: NDArray[np.generic], *, name: str) -> NDArray[np.uint8]:
-    """Pictures (count, rows, columns[, channels]) of uint8, or of floats in [0, 1], as (count, rows, columns, channels).
+    """Pictures (count, rows, columns[, channels]), uint8 or floats in [0, 1], as uint8 with a channel axis.
 
     Raises:
         InputError: another type, shape or range.

@@ -41,12 +41,15 @@ def compare(originals: Sequence[Picture], returned: Sequence[Picture], sizes: Se
     ours = CodecResult("Isthmus", float(np.mean(sizes)), _psnr(originals, returned))
     png = [_save(picture, "PNG", {"optimize": True}) for picture in originals]
     rows = [ours, CodecResult("PNG (lossless)", float(np.mean([len(file) for file in png])), float("inf"))]
-    for name, settings in (("JPEG", {"optimize": True}), ("WebP", {"method": 6})):
+    others: tuple[tuple[str, dict[str, object]], ...] = (("JPEG", {"optimize": True}), ("WebP", {"method": 6}))
+    for name, settings in others:
 
         def result_at(quality: int, name: str = name, settings: dict[str, object] = settings) -> CodecResult:
             files = [_save(picture, name.upper(), {**settings, "quality": quality}) for picture in originals]
             back = [_load(file, picture.channels) for file, picture in zip(files, originals, strict=True)]
-            return CodecResult(f"{name} (quality {quality})", float(np.mean([len(f) for f in files])), _psnr(originals, back))
+            return CodecResult(
+                f"{name} (quality {quality})", float(np.mean([len(f) for f in files])), _psnr(originals, back)
+            )
 
         rows.append(_no_worse(result_at, ours.psnr))
     return tuple(rows)

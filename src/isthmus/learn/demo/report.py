@@ -33,8 +33,8 @@ td.bar { width: 16rem; } td.bar div { background: #8ab; height: .8rem; } tr.ours
 written to a file; below, what comes back from that file.</p>
 <img alt="originals, codes and reconstructions" src="data:image/png;base64,$reconstructions">
 <h2>Bytes and quality</h2>
-<p>Means over $pictures unseen pictures, whole files. JPEG and WebP at the lowest quality that is no worse. The model itself
-is not counted: it is stored once, in $model.</p>
+<p>Means over $pictures unseen pictures, whole files. JPEG and WebP at the lowest quality that is no worse. The model
+itself is not counted: it is stored once, in $model.</p>
 <table><tr><th>codec</th><th class="number">bytes a picture</th><th class="number">PSNR</th><th></th></tr>$rows</table>
 <h2>Training</h2>
 <p>Recipe <code>$recipe</code>: $parameters parameters, $epochs epochs in $seconds s. On its test pictures the network's
@@ -65,8 +65,8 @@ def write_report(report: Report, *, pictures: int = 100) -> str:
     ours, best = report.codecs[0], min(report.codecs[1:], key=lambda codec: codec.mean_bytes)
     return _PAGE.substitute(
         summary=escape(
-            f"In {report.seconds:.0f} seconds: an autoencoder was trained on drawn digits, and {pictures} digits that it "
-            f"never saw went through files of {ours.mean_bytes:.0f} bytes on average. "
+            f"In {report.seconds:.0f} seconds: an autoencoder was trained on drawn digits, and {pictures} digits that "
+            f"it never saw went through files of {ours.mean_bytes:.0f} bytes on average. "
             f"The smallest of the others, {best.name}, takes {best.mean_bytes:.0f}."
         ),
         code=report.recipe.model.code,
@@ -105,7 +105,7 @@ def draw_loss(history: Sequence[EpochResult]) -> bytes:
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(visible=True, which="both", alpha=0.2)
     out = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
+    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return out.getvalue()
 
 

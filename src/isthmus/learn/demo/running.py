@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from isthmus.codec.files import CompressOptions, compress_files, decompress_files
 from isthmus.codec.model import Model, load_model
 from isthmus.codec.targets import Target
@@ -20,8 +19,8 @@ from isthmus.learn.data.glyphs import draw_glyphs
 from isthmus.learn.demo.comparison import CodecResult, compare
 from isthmus.learn.demo.report import Report, draw_loss, write_report
 from isthmus.learn.experiment import Experiment, run_experiment
-from isthmus.learn.loop.training import CHECKPOINT
 from isthmus.learn.loop.checkpoint import read_checkpoint
+from isthmus.learn.loop.training import CHECKPOINT
 from isthmus.learn.recipes.loading import load_recipe
 from isthmus.values import Picture
 

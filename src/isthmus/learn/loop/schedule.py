@@ -64,9 +64,7 @@ def make_optimiser(settings: TrainingSettings, parameters: Iterable[nn.Parameter
 OPTIMISERS: dict[str, Callable[[TrainingSettings, Iterable[nn.Parameter]], torch.optim.Optimizer]] = {
     # Keras' epsilon, 1e-7, in place of PyTorch's 1e-8: the classic experiments were made with it.
     "adam": lambda s, p: torch.optim.Adam(p, lr=s.learning_rate, eps=1e-7, fused=True),
-    "adamw": lambda s, p: torch.optim.AdamW(
-        p, lr=s.learning_rate, eps=1e-7, weight_decay=s.weight_decay, fused=True
-    ),
+    "adamw": lambda s, p: torch.optim.AdamW(p, lr=s.learning_rate, eps=1e-7, weight_decay=s.weight_decay, fused=True),
     "adadelta": lambda s, p: torch.optim.Adadelta(p, lr=s.learning_rate, rho=s.rho, eps=1e-7),
     "sgd": lambda s, p: torch.optim.SGD(
         p, lr=s.learning_rate, momentum=s.momentum, weight_decay=s.weight_decay, fused=True

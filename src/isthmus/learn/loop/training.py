@@ -92,7 +92,7 @@ def train(
     trained, optimiser = fabric.setup(model, optimiser)
     if resume:
         optimiser.load_state_dict(progress.optimiser)
-    loop = _Loop(fabric, recipe, data, trained, optimiser, budget, progress)
+    loop = _Loop(fabric, recipe, data, trained, model.output, optimiser, budget, progress)
     with ProgressBar(budget.epochs, done=len(progress.history)) as bar:
         while not loop.is_over():
             loop.epoch(bar)
@@ -114,15 +114,16 @@ class _Loop:
         recipe: Recipe,
         data: Split,
         model: nn.Module,
+        output: nn.Module,
         optimiser: torch.optim.Optimizer,
         budget: Budget,
         progress: Progress,
     ) -> None:
-        self._fabric, self._model, self._optimiser = fabric, model, optimiser
+        self._fabric, self._model, self._output, self._optimiser = fabric, model, output, optimiser
         self._settings, self._budget, self._progress = recipe.training, budget, progress
         self._train = _on_device(data.train.pictures, fabric.device)
         self._test = _on_device(data.test.pictures, fabric.device)
-        self._loss: Loss = make_loss(recipe.training.loss, model.output)
+        self._loss: Loss = make_loss(recipe.training.loss, output)
         self._batch = min(recipe.training.batch_size, len(self._train))
         self._steps_per_epoch = math.ceil(len(self._train) / self._batch)
         self._seconds = progress.history[-1].seconds if progress.history else 0.0
@@ -143,7 +144,7 @@ class _Loop:
         total = torch.zeros((), device=self._train.device)
         start, steps = time.perf_counter(), 0
         self._model.train()
-        for indices in order.split(self._batch):
+        for indices in torch.split(order, self._batch):
             elapsed = self._seconds + time.perf_counter() - start
             share = self._budget.share_done(self._progress.steps, elapsed, self._steps_per_epoch)
             if share >= 1:
@@ -182,12 +183,12 @@ class _Loop:
         """(loss, mean squared error) on the test pictures."""
         self._model.eval()
         loss, error = 0.0, 0.0
-        for pictures in self._test.split(_TEST_BATCH):
+        for pictures in torch.split(self._test, _TEST_BATCH):
             values = pictures.float().mul_(1 / 255)
             logits = self._model(values)
             share = len(pictures) / len(self._test)
             loss += share * float(self._loss(logits, values))
-            error += share * float(nn.functional.mse_loss(self._model.output(logits), values))
+            error += share * float(nn.functional.mse_loss(self._output(logits), values))
         return loss, error
 
     def _check(self, total: Tensor, epoch: int) -> None:
@@ -226,15 +227,13 @@ def _fabric(device: str, precision: str) -> Fabric:
     on_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
     mixed = precision == "bf16" or (precision == "auto" and _computes_in_bf16(on_cuda=on_cuda))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision on every run
-    return Fabric(
-        accelerator="cuda" if on_cuda else "cpu", devices=1, precision="bf16-mixed" if mixed else "32-true"
-    )
+    return Fabric(accelerator="cuda" if on_cuda else "cpu", devices=1, precision="bf16-mixed" if mixed else "32-true")
 
 
 def _computes_in_bf16(*, on_cuda: bool) -> bool:
     """Whether bf16 is computed rather than emulated."""
     if on_cuda:
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     is_supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(is_supported is not None and is_supported())
 

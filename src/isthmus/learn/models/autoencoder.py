@@ -1,4 +1,4 @@
-"""What every plain autoencoder is: an analysis transform, a synthesis transform, and what stands behind its last layer."""
+"""What every plain autoencoder is: an analysis transform, a synthesis transform, and the activation behind it."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -49,7 +50,7 @@ def build_dense(settings: DenseSettings) -> Autoencoder:
 def _layers(widths: Sequence[int], activation: str) -> list[nn.Module]:
     """Linear layers with an activation between each two, none behind the last."""
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+    for inputs, outputs in pairwise(widths):
         if layers:
             layers.extend(_activation(activation))
         layers.append(nn.Linear(inputs, outputs))

@@ -15,7 +15,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 class _SigmoidCrossEntropy(torch.autograd.Function):
     """Binary cross-entropy of sigmoid(logits), with the gradient sigmoid(logits) - target in one pass.
 
-    PyTorch's own goes through the logits twice more on the way back; on a CPU that is a fifth of a small network's step.
+    PyTorch's own goes through the logits twice more on the way back: a fifth of a small network's step on a CPU.
     """
 
     @staticmethod

@@ -63,7 +63,9 @@ class DenseSettings:
         for name in ("height", "width", "code"):
             _positive(f"model.{name}", getattr(self, name))
         if self.height * self.width > 1 << 16:
-            raise UsageError(f"model.height x model.width is {self.height}×{self.width}: dense models are for small pictures")
+            raise UsageError(
+                f"model.height x model.width is {self.height}×{self.width}: dense models are for small pictures"
+            )
         if self.channels not in (1, 3):
             raise UsageError(f"model.channels is 1 (grey) or 3 (RGB), not {self.channels}")
         for width in self.hidden:

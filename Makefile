@@ -1,0 +1,42 @@
+# make demo | test | check | golden | bench. Everything lives in .venv; only git, Python 3.11+ and make are needed.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+# The wheels of PyTorch that fit constraints.txt may lie in an index of their own; pip finds it by its own settings.
+
+.PHONY: demo test check lint types contracts golden bench clean
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'isthmus needs Python 3.11 or newer')"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,dev]'
+	touch $@
+
+demo: $(READY)
+	$(BIN)/isthmus demo -o demo --force
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: lint types contracts test
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+contracts: $(READY)
+	$(BIN)/lint-imports
+
+golden: $(READY)
+	$(BIN)/python tests/golden/make_golden.py
+
+bench: $(READY)
+	$(BIN)/python benchmarks/digits.py
+
+clean:
+	rm -rf .venv demo build dist
