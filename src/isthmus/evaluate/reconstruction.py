@@ -71,7 +71,7 @@ def as_drawing(code: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _squarest(count: int) -> int:
-    """The width of the squarest full rectangle of `count` cells, at least as wide as high; else the root, rounded up."""
+    """Width of the squarest full rectangle of `count` cells, at least as wide as high; else the root, rounded up."""
     for width in range(math.ceil(math.sqrt(count)), count + 1):
         if count % width == 0:
             return width if width <= 4 * (count // width) else math.ceil(math.sqrt(count))
