@@ -11,7 +11,9 @@ from isthmus.errors import UsageError
 
 MODE_NAMES = {1: "grey", 3: "RGB"}
 
-MAX_PIXELS = 1 << 28  # 268 megapixels, above every camera of today; larger pictures are refused before memory is asked for
+MAX_PIXELS = (
+    1 << 28
+)  # 268 megapixels, above every camera of today; larger pictures are refused before memory is asked for
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,7 @@ class Picture:
             )
         if min(self.pixels.shape[:2]) < 1:
             raise UsageError(f"a picture has at least one pixel, not shape {self.pixels.shape}")
-        if self.alpha is not None and (
-            self.alpha.dtype != np.uint8 or self.alpha.shape != self.pixels.shape[:2]
-        ):
+        if self.alpha is not None and (self.alpha.dtype != np.uint8 or self.alpha.shape != self.pixels.shape[:2]):
             raise UsageError("alpha is uint8 of the picture's rows and columns")
 
     @property

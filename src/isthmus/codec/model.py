@@ -100,6 +100,15 @@ class Model:
         """Many files, in batches."""
         return [plain_pixels(picture) for picture in pipeline.decode(files, self)]
 
+    def symbols(self, data: bytes) -> NDArray[np.int32]:
+        """The symbols (latent channels, rows, columns) of a .isth file: the same on every machine.
+
+        Raises:
+            FormatError: damaged bytes.
+            ModelMismatchError: bytes of another model.
+        """
+        return pipeline.symbols_of(data, self)
+
     def latents(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Codes (count, latent channels, rows', columns') of pictures (count, rows, columns, channels), not quantised.
 

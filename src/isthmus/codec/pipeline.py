@@ -1,13 +1,13 @@
 """The order of the steps, in both directions; every command and the Python interface come through here.
 
-    encode: picture -> padded values -> latents -> symbols -> payload -> .isth bytes
-    decode: the same list backwards
+encode: picture -> padded values -> latents -> symbols -> payload -> .isth bytes
+decode: the same list backwards
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,7 +75,7 @@ def encode_to_target(picture: Picture, model: Model, target: Target) -> bytes:
     """
     latents = analyse([picture], model)
 
-    @lru_cache(maxsize=None)
+    @cache
     def file_at(quality: int) -> bytes:
         symbols = model.quantiser.to_symbols(latents, quality)
         return _to_file(picture, model.prior.encode(symbols[0], quality), model, quality)
@@ -91,6 +91,16 @@ def encode_to_target(picture: Picture, model: Model, target: Target) -> bytes:
     if limit is None:
         return file_at(target.quality or model.file.default_quality)
     return file_at(highest_quality(lambda quality: len(file_at(quality)), limit))
+
+
+def symbols_of(data: bytes, model: Model) -> NDArray[np.int32]:
+    """The symbols (latent channels, rows, columns) that a .isth file holds.
+
+    Raises:
+        FormatError: damaged bytes.
+        ModelMismatchError: bytes of another model.
+    """
+    return _symbols(_of_this_model(read_image(data), model), model)
 
 
 def latents_of(pictures: Sequence[Picture], model: Model) -> NDArray[np.float32]:

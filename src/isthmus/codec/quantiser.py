@@ -43,11 +43,13 @@ class Quantiser:
         if not bool(np.isfinite(latents).all()):
             raise UsageError("the model's latents of this picture are not finite numbers: the model is broken")
         scaled = latents / self.steps[quality - 1][:, None, None]
-        return np.clip(np.rint(scaled), -MAX_SYMBOL, MAX_SYMBOL).astype(np.int32)
+        symbols: NDArray[np.int32] = np.clip(np.rint(scaled), -MAX_SYMBOL, MAX_SYMBOL).astype(np.int32)
+        return symbols
 
     def to_latents(self, symbols: NDArray[np.int32], quality: int) -> NDArray[np.float32]:
         """The latents that symbols (batch, channels, rows, columns) stand for, float32."""
-        return symbols.astype(np.float32) * self.steps[quality - 1][:, None, None]
+        latents: NDArray[np.float32] = symbols.astype(np.float32) * self.steps[quality - 1][:, None, None]
+        return latents
 
 
 def check_quality(quality: int) -> None:

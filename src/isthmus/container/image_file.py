@@ -1,7 +1,7 @@
 """The .isth file: one picture. docs/format.md has every byte.
 
-    magic(7) version(1) model id(8) width height flags(1) quality(1) [tile size] lengths... CRC-32(4)
-    then each section's bytes and its CRC-32(4): the tiles in rows, alpha, ICC, EXIF
+magic(7) version(1) model id(8) width height flags(1) quality(1) [tile size] lengths... CRC-32(4)
+then each section's bytes and its CRC-32(4): the tiles in rows, alpha, ICC, EXIF
 """
 
 from __future__ import annotations

@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 
 from isthmus.container.graph_check import check_graph
 from isthmus.container.image_file import MODEL_ID_BYTES
-from isthmus.errors import ChecksumError, FormatError, LimitError, ModelNotFoundError, UnsupportedVersionError, UsageError
+from isthmus.errors import (
+    ChecksumError,
+    FormatError,
+    LimitError,
+    ModelNotFoundError,
+    UnsupportedVersionError,
+    UsageError,
+)
 from isthmus.values import LatentSpec, PictureSpec
 
 VERSION = 1
@@ -187,7 +194,9 @@ def _read_member(archive: zipfile.ZipFile, name: str, file_name: str) -> bytes:
 def _read_array(name: str, entry: dict[str, Any], members: Mapping[str, bytes]) -> NDArray[Any]:
     shape = tuple(int(side) for side in entry["shape"])
     if entry["dtype"] not in ARRAY_TYPES or any(side < 0 for side in shape):
-        raise FormatError(f"array {name} has the type {entry['dtype']} and shape {shape}, which the format does not know")
+        raise FormatError(
+            f"array {name} has the type {entry['dtype']} and shape {shape}, which the format does not know"
+        )
     dtype = np.dtype(entry["dtype"])
     data = members[_array_member(name)]
     count = 1

@@ -29,9 +29,7 @@ class FactorizedPrior:
         FormatError: the shapes do not belong together, or a table is not one.
     """
 
-    def __init__(
-        self, lowest: NDArray[np.int32], sizes: NDArray[np.uint16], frequencies: NDArray[np.uint16]
-    ) -> None:
+    def __init__(self, lowest: NDArray[np.int32], sizes: NDArray[np.uint16], frequencies: NDArray[np.uint16]) -> None:
         if lowest.ndim != 2 or lowest.shape[0] != QUALITIES or sizes.shape != lowest.shape:
             raise FormatError(f"the tables are for {lowest.shape}, not for ({QUALITIES}, channels)")
         if lowest.dtype != np.int32 or sizes.dtype != np.uint16 or frequencies.dtype != np.uint16:
@@ -81,7 +79,9 @@ class FactorizedPrior:
         encoder = RangeEncoder()
         encode = encoder.encode
         if symbols.shape[1] * symbols.shape[2] == 1:
-            for symbol, (model, lowest, escape) in zip(symbols.ravel().tolist(), self._coder_models(quality), strict=True):
+            for symbol, (model, lowest, escape) in zip(
+                symbols.ravel().tolist(), self._coder_models(quality), strict=True
+            ):
                 index = symbol - lowest
                 if 0 <= index < escape:
                     encode(index, model)

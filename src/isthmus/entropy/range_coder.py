@@ -7,6 +7,8 @@ f * 256 - 1, and comes out as exactly f / 2^16, on every machine. A test holds t
 
 from __future__ import annotations
 
+from typing import Any
+
 import constriction
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,8 @@ _STATE_BYTES = 8
 _STATE_BITS = 8 * _STATE_BYTES
 _STATE_MASK = (1 << _STATE_BITS) - 1
 
-Model = constriction.stream.model.Categorical
+Model = Any
+"""constriction's Categorical; the package has no types."""
 
 
 def model_of(frequencies: NDArray[np.integer]) -> Model:
@@ -28,7 +31,7 @@ def model_of(frequencies: NDArray[np.integer]) -> Model:
         frequencies: (symbols,) integers >= 1 with sum 2^16, at least two of them.
     """
     scaled = np.asarray(frequencies, np.int64) << (_CODER_BITS - TABLE_BITS)
-    return Model((scaled - 1).astype(np.float64), perfect=False)
+    return constriction.stream.model.Categorical((scaled - 1).astype(np.float64), perfect=False)
 
 
 def _uniform(count: int) -> Model:
@@ -73,7 +76,8 @@ class RangeEncoder:
             point = lower
         if point >> _STATE_BITS:
             head = (int.from_bytes(head, "big") + 1).to_bytes(len(head), "big")
-        return (head + (point & _STATE_MASK).to_bytes(_STATE_BYTES, "big")).rstrip(b"\0")
+        payload: bytes = (head + (point & _STATE_MASK).to_bytes(_STATE_BYTES, "big")).rstrip(b"\0")
+        return payload
 
 
 class RangeDecoder:

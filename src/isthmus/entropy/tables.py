@@ -67,7 +67,7 @@ def _smooth(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     and a table of five often seen ones keeps every peak.
     """
     mean = counts.sum() / len(counts)
-    width = max(0, min(len(counts) // 8, int(round(40 / max(mean, 1e-9)))))
+    width = max(0, min(len(counts) // 8, round(40 / max(mean, 1e-9))))
     if width:
         kernel = np.bartlett(2 * width + 3)[1:-1]
         padded = np.pad(counts, width, mode="reflect") if len(counts) > width else np.pad(counts, width)
@@ -89,4 +89,5 @@ def integer_frequencies(weights: NDArray[np.float64]) -> NDArray[np.uint16]:
     missing = free - int(frequencies.sum())
     order = np.argsort(frequencies - exact, kind="stable")
     frequencies[order[:missing]] += 1
-    return (frequencies + 1).astype(np.uint16)
+    whole: NDArray[np.uint16] = (frequencies + 1).astype(np.uint16)
+    return whole

@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from isthmus.errors import InputError, LimitError, UsageError
 from isthmus.values import MAX_PIXELS, Picture
 
 SUFFIXES = frozenset(
-    ".png .jpg .jpeg .jpe .jfif .webp .bmp .dib .tif .tiff .gif .ppm .pgm .pnm .pbm .tga .ico .jp2 .avif .qoi".split()
+    {
+        *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".jp2", ".qoi"),
+        *(".bmp", ".dib", ".tif", ".tiff", ".gif", ".ico", ".tga", ".ppm", ".pgm", ".pnm", ".pbm"),
+    }
 )
 """What a folder is searched for; a file that is named is read whatever its suffix."""
 
@@ -154,7 +157,7 @@ def _translated(path: Path) -> Iterator[None]:
         raise InputError(f"{path} is a folder") from error
     except PermissionError as error:
         raise InputError(f"{path} cannot be read: permission denied") from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         empty = path.stat().st_size == 0
         raise InputError(f"{path} is {'empty' if empty else 'not a picture that can be read'}") from error
     except MemoryError as error:

@@ -1,0 +1,44 @@
+"""What tests share: the golden model, the shared data sets, and folders of their own for the user's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from isthmus.codec.model import Model, load_model
+
+ROOT = Path(__file__).parent.parent
+SHARED_DATA = ROOT.parent / "shared" / "data"
+GOLDEN = Path(__file__).parent / "golden" / "v1"
+
+
+@pytest.fixture(autouse=True)
+def _own_user_folders(tmp_path_factory, monkeypatch):
+    """No test sees or changes the user's installed models and caches."""
+    folder = tmp_path_factory.mktemp("user")
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+
+
+@pytest.fixture(scope="session")
+def golden_model() -> Model:
+    """A tiny model for 8×8 grey pictures, committed."""
+    return load_model(GOLDEN / "golden.isthmus")
+
+
+@pytest.fixture
+def pictures() -> np.ndarray:
+    """(20, 8, 8) uint8: blobs like those that the golden model's tables know, and noise."""
+    random = np.random.default_rng(3)
+    blobs = np.clip(128 + 60 * random.normal(size=(10, 4, 4)).repeat(2, 1).repeat(2, 2), 0, 255)
+    return np.concatenate([blobs.astype(np.uint8), random.integers(0, 256, (10, 8, 8), np.uint8)])
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The shared data sets; the test is skipped where they are absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the shared data sets are not in {SHARED_DATA}")
+    return SHARED_DATA

@@ -1,0 +1,43 @@
+"""Files of every released version stay readable, to the same symbols."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from isthmus.codec.model import load_model
+from isthmus.container.model_file import read_model, write_model
+from tests.conftest import GOLDEN
+
+NAMES = [f"{name}-{quality}" for name in ("plain", "noise", "extras") for quality in (1, 50, 75, 100)]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_golden_file_decodes_to_its_symbols_and_pixels(name, threads):
+    """Symbols are equal bit for bit; pixels differ by one step of 255 at most, as floats may round otherwise."""
+    model = load_model(GOLDEN / "golden.isthmus", threads=threads)
+    data = (GOLDEN / f"{name}.isth").read_bytes()
+    assert np.array_equal(model.symbols(data), np.load(GOLDEN / f"{name}.symbols.npy"))
+    difference = model.decode(data).astype(int) - np.load(GOLDEN / f"{name}.pixels.npy").astype(int)
+    assert np.abs(difference).max() <= 1
+
+
+def test_a_golden_model_is_written_again_byte_for_byte():
+    """Reading and writing a model file loses nothing, and its id holds."""
+    path = GOLDEN / "golden.isthmus"
+    model = read_model(path)
+    again = write_model(model)
+    assert read_model(path).id == model.id
+    assert len(again) == pytest.approx(path.stat().st_size, abs=64)  # zlib versions may pack differently
+
+
+def test_extras_come_back_exactly(golden_model):
+    """Alpha, ICC profile and EXIF are lossless."""
+    from isthmus.codec import pipeline
+
+    picture = pipeline.decode([(GOLDEN / "extras-75.isth").read_bytes()], golden_model)[0]
+    assert picture.icc == b"an ICC profile"
+    assert picture.exif == b"Exif\0\0some EXIF"
+    assert picture.alpha is not None
+    assert picture.alpha.std() > 50

@@ -1,0 +1,75 @@
+"""Any symbols survive any tables, at the cost that the tables say."""
+
+from __future__ import annotations
+
+import constriction
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isthmus.entropy.factorized import QUALITIES, FactorizedPrior
+from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder, model_of
+from isthmus.entropy.tables import TOTAL, fit_table, integer_frequencies
+
+weights = st.lists(st.floats(0, 1e6), min_size=2, max_size=300).filter(lambda values: sum(values) > 0)
+
+
+@given(weights)
+def test_integer_frequencies_are_positive_and_add_up(values):
+    """Every table is one that the coder takes."""
+    frequencies = integer_frequencies(np.array(values))
+    assert frequencies.min() >= 1
+    assert frequencies.sum(dtype=int) == TOTAL
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.integers(1, 5), st.floats(0.01, 500))
+def test_symbols_survive_with_escapes(seed, channels, side, spread):
+    """Symbols far outside of the tables too."""
+    random = np.random.default_rng(seed)
+    tables = [fit_table(np.rint(random.normal(0, spread, 300)).astype(np.int32)) for _ in range(channels)]
+    prior = FactorizedPrior.from_tables([tables] * QUALITIES)
+    symbols = np.rint(random.standard_t(1, (channels, side, side)) * spread).clip(-(2**24), 2**24).astype(np.int32)
+    assert np.array_equal(prior.decode(prior.encode(symbols, 1), (side, side), 1), symbols)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60))
+def test_framing_costs_at_most_two_bytes(seed, count):
+    """A payload is as long as its symbols' information, but for two bytes."""
+    random = np.random.default_rng(seed)
+    frequencies = integer_frequencies(random.random(int(random.integers(2, 200))) ** 4 + 1e-9)
+    symbols = random.choice(len(frequencies), count, p=frequencies / TOTAL).astype(np.int32)
+    encoder = RangeEncoder()
+    encoder.encode(symbols, model_of(frequencies))
+    payload = encoder.finish()
+    assert np.array_equal(RangeDecoder(payload).decode(model_of(frequencies), count), symbols)
+    information = -np.log2(frequencies[symbols] / TOTAL).sum() / 8
+    assert len(payload) <= information + 2
+
+
+@given(st.lists(st.integers(1, 2**31), max_size=30))
+def test_numbers_come_back(numbers):
+    """Escaped magnitudes of any size."""
+    encoder = RangeEncoder()
+    for number in numbers:
+        encoder.encode_number(number)
+    decoder = RangeDecoder(encoder.finish())
+    assert [decoder.decode_number() for _ in numbers] == numbers
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 2**32 - 1))
+def test_the_coder_uses_exactly_the_stored_integers(seed):
+    """Constriction's state moves by f / 2^16 for each symbol: no float decides anything."""
+    random = np.random.default_rng(seed)
+    frequencies = integer_frequencies(random.random(20) + 1e-3).astype(object)
+    coder, model = constriction.stream.queue.RangeEncoder(), model_of(frequencies.astype(np.uint16))
+    for symbol in random.integers(0, 20, 30):
+        _, (lower, width) = coder.pos()
+        coder.encode(int(symbol), model)
+        unit = width >> 24
+        expected = (lower + unit * int(sum(frequencies[:symbol])) * 256) % 2**64, unit * int(frequencies[symbol]) * 256
+        while expected[1] < 1 << 32:
+            expected = (expected[0] << 32) % 2**64, expected[1] << 32
+        assert coder.pos()[1] == expected
