@@ -9,7 +9,7 @@ import platformdirs
 
 from isthmus.container.atomic import write_file
 from isthmus.container.model_file import parse_model, read_model_id
-from isthmus.errors import InputError, ModelNotFoundError, OutputError
+from isthmus.errors import InputError, ModelNotFoundError, OutputError, UsageError
 
 SUFFIX = ".isthmus"
 SHIPPED = Path(__file__).parent
@@ -76,13 +76,14 @@ def install(source: Path, *, name: str | None = None, force: bool = False) -> Pa
         InputError: it cannot be read.
         FormatError: it is no model.
         OutputError: a model of that name is there already.
+        UsageError: the name is no file name.
     """
     try:
         data = source.read_bytes()
     except OSError as error:
         raise InputError(f"{source} cannot be read: {error.strerror}") from error
     parse_model(data, name=source.name)
-    target = models_folder() / f"{name or source.stem}{SUFFIX}"
+    target = _installed_path(source.stem if name is None else name)
     write_file(target, data, force=force)
     return target
 
@@ -92,13 +93,21 @@ def uninstall(name: str) -> Path:
 
     Raises:
         ModelNotFoundError: no such model there.
+        UsageError: the name is no file name.
         OutputError: it cannot be removed.
     """
-    target = models_folder() / f"{name}{SUFFIX}"
-    if target.parent != models_folder() or not target.is_file():
+    target = _installed_path(name)
+    if not target.is_file():
         raise ModelNotFoundError(f"no installed model {name!r} in {models_folder()}", wanted=name)
     try:
         target.unlink()
     except OSError as error:
         raise OutputError(f"cannot remove {target}: {error.strerror}") from error
     return target
+
+
+def _installed_path(name: str) -> Path:
+    """Where a model of that name lies, or would; a name never leads out of the folder."""
+    if not name or name.startswith(".") or Path(name).name != name or "\\" in name:
+        raise UsageError(f"a model's name is a plain file name, not {name!r}")
+    return models_folder() / f"{name}{SUFFIX}"
