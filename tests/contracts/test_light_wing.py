@@ -27,7 +27,8 @@ def _modules() -> list[str]:
 def test_a_light_module_loads_no_training_package(name):
     """In a fresh interpreter: no torch, no onnx, no matplotlib, no scikit-learn."""
     code = (
-        f"import sys, {name}; heavy = {{'torch', 'onnx', 'matplotlib', 'sklearn', 'lightning_fabric'}} & set(sys.modules)"
+        f"import sys, {name}; "
+        "heavy = {'torch', 'onnx', 'matplotlib', 'sklearn', 'lightning_fabric'} & set(sys.modules)"
         "; sys.exit(', '.join(heavy) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

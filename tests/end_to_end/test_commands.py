@@ -72,12 +72,17 @@ def test_the_way_of_a_picture(tmp_path):
     assert json.loads(isthmus("info", report["model"], "--json").stdout)["name"] == "glyphs-dense"
     unpacked = isthmus("decompress", tmp_path / "packed", "-o", tmp_path / "back", "--json")
     assert len(json.loads(unpacked.stdout)["files"]) == 5
-    assert np.asarray(Image.open(tmp_path / "back" / "3.png")).shape == (28, 28)
+    assert _picture(tmp_path / "back" / "3.png").shape == (28, 28)
     figure = isthmus("reconstruct", pictures, "-o", tmp_path / "figure.png", "--json")
     assert json.loads(figure.stdout)["pictures"] == 5
-    assert Image.open(tmp_path / "figure.png").width > 300
+    assert _picture(tmp_path / "figure.png").shape[1] > 300
     assert [model["name"] for model in json.loads(isthmus("models", "--json").stdout)["models"]] == ["glyphs-dense"]
     assert isthmus("models", "remove", "glyphs-dense").returncode == 0
+
+
+def _picture(path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
 
 
 @pytest.mark.parametrize(

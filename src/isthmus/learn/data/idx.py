@@ -56,6 +56,7 @@ def read_idx_pictures(pictures: Path, labels: Path | None) -> PictureSet:
     return PictureSet(array[:, :, :, None], names)
 
 
-def labels_beside(pictures: Path) -> Path:
-    """Where MNIST's convention has the labels of a file of pictures."""
-    return pictures.with_name(pictures.name.replace("images", "labels").replace("idx3", "idx1"))
+def labels_beside(pictures: Path) -> Path | None:
+    """Where MNIST's convention has the labels of a file of pictures; None for a name outside of it."""
+    name = pictures.name.replace("images", "labels").replace("idx3", "idx1")
+    return pictures.with_name(name) if name != pictures.name else None
