@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-os.environ["OMP_NUM_THREADS"] = "1"  # tiny networks gain nothing from threads, and wait for each other on a busy machine
+os.environ["OMP_NUM_THREADS"] = (
+    "1"  # tiny networks gain nothing from threads, and wait for each other on a busy machine
+)
 
 import numpy as np
 import pytest

@@ -20,7 +20,7 @@ def test_an_existing_file_stays_without_force(tmp_path):
     assert path.read_bytes() == b"first"
     write_file(path, b"third", force=True)
     assert path.read_bytes() == b"third"
-    assert os.listdir(tmp_path) == ["a"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_place_that_cannot_be_written_is_one_error(tmp_path):
@@ -39,7 +39,7 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fdopen", full)
     with pytest.raises(OutputError, match="No space left"):
         write_file(tmp_path / "a", b"data")
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def _write(path, value, results):

@@ -32,7 +32,9 @@ def main() -> int:
     pictures = np.clip(128 + 60 * blobs, 0, 255).astype(np.uint8)
     torch.manual_seed(7)
     network = build_dense(DenseSettings(height=8, width=8, hidden=(24,), code=6, code_activation="linear")).eval()
-    data = export_model(network, PictureSet(pictures), CodingSettings(default_excess=1e-5), name="golden", facts={"licence": "CC0-1.0"})
+    data = export_model(
+        network, PictureSet(pictures), CodingSettings(default_excess=1e-5), name="golden", facts={"licence": "CC0-1.0"}
+    )
     (FOLDER / "golden.isthmus").write_bytes(data)
     model = Model(parse_model(data, name="golden"))
     noise = random.integers(0, 256, (8, 8, 1), np.uint8)
