@@ -1,4 +1,4 @@
-"""The figures of digits-dense: an epoch against Keras, errors, bytes, speed, start-up. Prints the table of docs/benchmarks.md.
+"""The figures of digits-dense: an epoch against Keras, errors, bytes, speed, start-up; for docs/benchmarks.md.
 
     python benchmarks/digits.py --data FOLDER-OF-MNIST [--keras PYTHON]
 

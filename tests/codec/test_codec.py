@@ -106,7 +106,7 @@ def test_a_file_of_another_version_or_nature_is_its_own_error(golden_model, pict
         golden_model.decode(data[:7] + b"\x09" + data[8:])
     with pytest.raises(FormatError, match="text-mode"):
         golden_model.decode(data.replace(b"\r\n", b"\n"))
-    with pytest.raises(FormatError, match="not a .isth"):
+    with pytest.raises(FormatError, match=r"not a \.isth"):
         golden_model.decode(b"GIF89a" + data)
 
 

@@ -162,8 +162,9 @@ def default_model() -> str:
         return DEFAULT_MODEL
     if len(names) == 1:
         return names[0]
+    choices = f"one of {', '.join(names)}" if names else "one that isthmus train makes"
     raise ModelNotFoundError(
-        f"name a model with --model: a .isthmus file, or one of {', '.join(names) or 'none yet; isthmus train makes one'}",
+        f"name a model with --model: a .isthmus file, or {choices}",
         wanted="",
     )
 

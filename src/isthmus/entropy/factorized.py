@@ -116,11 +116,11 @@ class FactorizedPrior:
                 symbols = np.array(column, np.int64)
             else:
                 symbols = np.empty((len(models), count), np.int64)
-                for row, (model, lowest, escape) in zip(symbols, models, strict=True):
-                    row[:] = decode(model, count)
-                    for position in np.flatnonzero(row == escape):
-                        row[position] = _decode_escaped(decoder, escape)
-                    row += lowest
+                for channel, (model, lowest, escape) in enumerate(models):
+                    indices = decode(model, count).astype(np.int64)
+                    for position in np.flatnonzero(indices == escape):
+                        indices[position] = _decode_escaped(decoder, escape)
+                    symbols[channel] = indices + lowest
         except (AssertionError, ValueError) as error:  # constriction's words for invalid data
             raise FormatError(f"the payload cannot be decoded: {error}") from error
         if symbols.size and int(np.abs(symbols).max()) > MAX_SYMBOL:
