@@ -1,0 +1,192 @@
+"""The photo codec's entropy networks in exact integers: hyper-latents and decoded latents -> scale levels and means.
+
+The version to read: NumPy, float64 matrix products of whole numbers, far below 2^53. The version to use is the ONNX graphs of
+`codec.exact_networks`; a test holds both to equal integers. Flow and names are those of `learn.models.photo_prior`.
+
+Fixed point: activations are multiples of 1/128 (0..1023), decoded latents and means multiples of 1/64 of a quantisation
+step, scale levels whole numbers 0..63. A layer is floor(sum * 2^-shift + 1/2), clipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+KNOTS = 9
+QUALITIES = 100
+ACTIVATION_LIMIT = 1023
+MEAN_BITS = 6
+LATENT_LIMIT = 511
+DECODED_LIMIT = (LATENT_LIMIT + 1) << MEAN_BITS
+SCALE_LEVELS = 64
+LAYERS = (
+    "hyper.first", "hyper.second", "hyper.last",
+    "second_context", "second_line", "third_context", "fourth_narrow", "fourth_context",
+    "first_pass.first", "first_pass.last", "second_pass.first", "second_pass.last",
+    "third_pass.first", "third_pass.last", "fourth_pass.first", "fourth_pass.last",
+)  # fmt: skip
+
+Integers = NDArray[np.int32]
+Positions = NDArray[np.int64]
+Reals = NDArray[np.float32]
+
+
+class PriorPasses(Protocol):
+    """One picture's way through the passes; each method needs the ones before it.
+
+    Every method gives (levels, means) of its channels at the positions of its pass, (channels, count) int32 each; means in
+    64ths. `read` is what `squash` makes of decoded latents, (channels, rows, columns) float32, zero where nothing is known.
+    Positions are row * columns + column, (count,) int64.
+    """
+
+    def first(self, positions: Positions) -> tuple[Integers, Integers]:
+        """Strong channels at even positions."""
+        ...
+
+    def second(self, positions: Positions, read: Reals, decoded: Integers) -> tuple[Integers, Integers]:
+        """Strong channels at odd positions, from the decoded even ones (in 64ths) and what is read of them."""
+        ...
+
+    def third(self, positions: Positions, read: Reals) -> tuple[Integers, Integers]:
+        """Weak channels at even positions, from the strong ones."""
+        ...
+
+    def fourth(self, positions: Positions, read: Reals) -> tuple[Integers, Integers]:
+        """Weak channels at odd positions, from the even ones."""
+        ...
+
+
+class PriorNetworks(Protocol):
+    """The networks of one model."""
+
+    def begin(self, hyper: Integers, quality: int) -> PriorPasses:
+        """Start with a picture's hyper-latents (channels, rows, columns) and quality 1..100."""
+        ...
+
+
+@dataclass(frozen=True)
+class ExactLayer:
+    """A convolution on integers.
+
+    Attributes:
+        weight: (outputs, inputs or 1, side, side) int16; the second is 1 where each channel has its own kernel.
+        shift: (outputs,) int8: sums are multiplied by 2^-shift. May be negative.
+        bias: (knots, outputs) int32, in the units of the sums.
+    """
+
+    weight: NDArray[np.int16]
+    shift: NDArray[np.int8]
+    bias: NDArray[np.int32]
+
+    def bias_at(self, quality: int) -> NDArray[np.int64]:
+        """(outputs,) between two knots, floor(x + 1/2) in whole 99ths: a half cannot occur, 99 is odd."""
+        low, share = divmod((quality - 1) * (KNOTS - 1), QUALITIES - 1)
+        if low == KNOTS - 1:
+            low, share = KNOTS - 2, QUALITIES - 1
+        below, above = self.bias[low].astype(np.int64), self.bias[low + 1].astype(np.int64)
+        mixed: NDArray[np.int64] = (2 * (below * (QUALITIES - 1 - share) + above * share) + QUALITIES - 1) // (2 * (QUALITIES - 1))
+        return mixed
+
+    def offset_at(self, quality: int) -> NDArray[np.float32]:
+        """bias * 2^-shift + 1/2, exactly: what a graph adds before it takes the floor."""
+        return np.asarray(np.ldexp(self.bias_at(quality).astype(np.float64), -self.shift.astype(int)) + 0.5, np.float32)
+
+    def run(self, values: NDArray[Any], quality: int) -> NDArray[np.float64]:
+        """(inputs, rows, columns) whole -> (outputs, rows, columns) whole, not clipped."""
+        weight = self.weight.astype(np.float64)
+        side, (rows, columns) = weight.shape[2], values.shape[1:]
+        padded = np.pad(values.astype(np.float64), ((0, 0), (side // 2,) * 2, (side // 2,) * 2))
+        sums = np.zeros((len(weight), rows, columns))
+        for row in range(side):
+            for column in range(side):
+                part = padded[:, row : row + rows, column : column + columns]
+                kernel = weight[:, :, row, column]
+                if kernel.shape[1] == 1:
+                    sums += kernel[:, :, None] * part
+                else:
+                    sums += (kernel @ part.reshape(len(part), -1)).reshape(sums.shape)
+        sums += self.bias_at(quality)[:, None, None]
+        scaled: NDArray[np.float64] = np.floor(np.ldexp(sums, -self.shift.astype(int)[:, None, None]) + 0.5)
+        return scaled
+
+    def activate(self, values: NDArray[Any], quality: int) -> NDArray[np.float64]:
+        """`run`, clipped to an activation."""
+        return np.clip(self.run(values, quality), 0, ACTIVATION_LIMIT)
+
+
+def squash_table() -> NDArray[np.int16]:
+    """floor(128 log(1 + y / 64) + 1/2) for y = 0..DECODED_LIMIT: made once, stored in the model file."""
+    y = np.arange(DECODED_LIMIT + 1) / (1 << MEAN_BITS)
+    return np.minimum(np.floor(128 * np.log1p(y) + 0.5), ACTIVATION_LIMIT).astype(np.int16)
+
+
+def squash(decoded: Integers, table: NDArray[np.int16]) -> NDArray[np.int16]:
+    """What networks read instead of decoded latents: sign and logarithm, from the table."""
+    squashed: NDArray[np.int16] = np.copysign(table[np.abs(decoded)], decoded).astype(np.int16)
+    return squashed
+
+
+def split_estimate(level: NDArray[Any], mean: NDArray[Any]) -> tuple[Integers, Integers]:
+    """Whole levels and means, clipped to what the coder takes."""
+    limit = LATENT_LIMIT << MEAN_BITS
+    return np.clip(level, 0, SCALE_LEVELS - 1).astype(np.int32), np.clip(mean, -limit, limit).astype(np.int32)
+
+
+def depth_to_space(values: NDArray[Any]) -> NDArray[Any]:
+    """(4 channels, rows, columns) -> (channels, 2 rows, 2 columns): the order is channel, row, column."""
+    channels, rows, columns = values.shape[0] // 4, values.shape[1], values.shape[2]
+    parts = values.reshape(channels, 2, 2, rows, columns)
+    return parts.transpose(0, 3, 1, 4, 2).reshape(channels, 2 * rows, 2 * columns)
+
+
+class ReferenceNetworks:
+    """The layers by name."""
+
+    def __init__(self, layers: Mapping[str, ExactLayer]) -> None:
+        self.layers = dict(layers)
+
+    def begin(self, hyper: Integers, quality: int) -> ReferencePasses:
+        """See `PriorNetworks.begin`."""
+        return ReferencePasses(self.layers, hyper, quality)
+
+
+class ReferencePasses:
+    """See `PriorPasses`."""
+
+    def __init__(self, layers: Mapping[str, ExactLayer], hyper: Integers, quality: int) -> None:
+        self._layers, self._quality = layers, quality
+        x = depth_to_space(self._activate("hyper.first", hyper))
+        x = self._activate("hyper.second", x)
+        self._features = depth_to_space(self._activate("hyper.last", x))
+        self._context = self._features[:0]
+
+    def first(self, positions: Positions) -> tuple[Integers, Integers]:
+        return self._estimate("first_pass", positions, self._features)
+
+    def second(self, positions: Positions, read: Reals, decoded: Integers) -> tuple[Integers, Integers]:
+        context = self._activate("second_context", read)
+        line = self._layers["second_line"].run(decoded, self._quality)
+        return self._estimate("second_pass", positions, self._features, context, line=line)
+
+    def third(self, positions: Positions, read: Reals) -> tuple[Integers, Integers]:
+        self._context = self._activate("third_context", read)
+        return self._estimate("third_pass", positions, self._features, self._context)
+
+    def fourth(self, positions: Positions, read: Reals) -> tuple[Integers, Integers]:
+        near = self._activate("fourth_context", self._activate("fourth_narrow", read))
+        return self._estimate("fourth_pass", positions, self._features, self._context, near)
+
+    def _activate(self, name: str, values: NDArray[Any]) -> NDArray[np.float64]:
+        return self._layers[name].activate(values, self._quality)
+
+    def _estimate(
+        self, name: str, positions: Positions, *inputs: NDArray[np.float64], line: NDArray[np.float64] | None = None
+    ) -> tuple[Integers, Integers]:
+        hidden = self._activate(name + ".first", np.concatenate(inputs))
+        level, mean = np.split(self._layers[name + ".last"].run(hidden, self._quality), 2)
+        level, mean = split_estimate(level, mean if line is None else mean + line)
+        return level.reshape(len(level), -1)[:, positions], mean.reshape(len(mean), -1)[:, positions]

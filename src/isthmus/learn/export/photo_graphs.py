@@ -1,0 +1,241 @@
+"""ONNX graphs of the photo codec, built node by node: few operators, any picture size, nothing of PyTorch in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from isthmus.entropy.exact import ACTIVATION_LIMIT, LATENT_LIMIT, MEAN_BITS, SCALE_LEVELS, ExactLayer
+from isthmus.learn.models.photo_codec import PhotoCodec
+from isthmus.learn.models.photo_transforms import LEAK, CoarseBlock, FineBlock, ScaledConvolution
+
+OPSET = 18
+POSITIONS = "positions"
+"""Input of the passes: row * columns + column of each symbol's position."""
+
+
+class GraphBuilder:
+    """Collects nodes; every method takes and returns names of values, (1, channels, rows, columns) float32 each."""
+
+    def __init__(self, name: str, inputs: dict[str, int], *, is_half: bool = True) -> None:
+        """`inputs`: name -> channels, 0 for a list of positions. `is_half`: weights are stored in half precision, and computed with in single."""
+        self._name, self._inputs, self._is_half = name, inputs, is_half
+        self._nodes: list[onnx.NodeProto] = []
+        self._initializers: dict[str, onnx.TensorProto] = {}
+
+    def node(self, operator: str, *inputs: str, **attributes: object) -> str:
+        """One operator with one output."""
+        output = f"v{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        return output
+
+    def constant(self, values: NDArray[np.generic]) -> str:
+        """An initializer."""
+        name = f"c{len(self._initializers)}"
+        self._initializers[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
+        return name
+
+    def half(self, values: NDArray[np.float32]) -> str:
+        """A float32 value stored as float16; engines turn it into float32 once, when they load the graph."""
+        return self.node("Cast", self.constant(values.astype(np.float16)), to=TensorProto.FLOAT)
+
+    def convolution(
+        self, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32] | None = None, *, stride: int = 1, groups: int = 1
+    ) -> str:
+        """Zero-padded to the same size, or cut into blocks of `stride`."""
+        inputs = [x, self.half(weight) if self._is_half else self.constant(weight.astype(np.float32))]
+        if bias is not None:
+            inputs.append(self.constant(bias.astype(np.float32)))
+        side = weight.shape[2]
+        pad = 0 if stride > 1 else side // 2
+        return self.node("Conv", *inputs, kernel_shape=[side, side], strides=[stride] * 2, pads=[pad] * 4, group=groups)
+
+    def depth_to_space(self, x: str, block: int) -> str:
+        """The order of channels is channel, row, column."""
+        return self.node("DepthToSpace", x, blocksize=block, mode="CRD")
+
+    def clip(self, x: str, low: float, high: float) -> str:
+        """Clamp."""
+        return self.node("Clip", x, self.constant(np.float32(low)), self.constant(np.float32(high)))
+
+    def channels(self, x: str, start: int, end: int) -> str:
+        """Some channels."""
+        return self.node("Slice", x, *(self.constant(np.array([value], np.int64)) for value in (start, end, 1)))
+
+    def pick(self, x: str, positions: str, channels: int) -> str:
+        """Some positions of all channels, (1, channels, 1, count)."""
+        flat = self.node("Reshape", x, self.constant(np.array([1, channels, 1, -1], np.int64)))
+        return self.node("Gather", flat, positions, axis=3)
+
+    def finish(self, outputs: dict[str, str]) -> bytes:
+        """The model's bytes; `outputs`: public name -> value."""
+        nodes = [*self._nodes, *(helper.make_node("Identity", [value], [name]) for name, value in outputs.items())]
+        graph = helper.make_graph(
+            nodes, self._name,
+            [
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, None, None])
+                if channels else helper.make_tensor_value_info(name, TensorProto.INT64, [None])
+                for name, channels in self._inputs.items()
+            ],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, None, None, None]) for name in outputs],
+            list(self._initializers.values()),
+        )  # fmt: skip
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+        onnx.checker.check_model(model)
+        data: bytes = model.SerializeToString(deterministic=True)
+        return data
+
+
+def analysis_graph(model: PhotoCodec) -> bytes:
+    """pixels (1, 3, rows, columns) -0.5..0.5 -> latents, about unit variance."""
+    builder = GraphBuilder("analysis", {"pixels": 3})
+    x = builder.convolution("pixels", _blocks(model.analysis.stem, 3, 8), _bias(model.analysis.stem), stride=8)
+    for block in model.analysis.fine:
+        x = _fine(builder, x, block, None)
+    x = builder.convolution(x, _blocks(model.analysis.merge, 192, 2), _bias(model.analysis.merge), stride=2)
+    for block in model.analysis.coarse:
+        x = _coarse(builder, x, block, None)
+    return builder.finish({"latents": x})
+
+
+def hyper_analysis_graph(model: PhotoCodec) -> bytes:
+    """Latents in quantisation steps -> hyper-latents, to be rounded and clipped."""
+    net = model.hyper_analysis
+    builder = GraphBuilder("hyper_analysis", {"steps": model.settings.latents})
+    size = builder.node("Log", builder.node("Add", builder.node("Abs", "steps"), builder.constant(np.float32(1))))
+    x = builder.node("Mul", builder.node("Sign", "steps"), size)
+    x = builder.node("Relu", builder.convolution(x, _array(net.first.weight), _array(net.first.bias)))
+    width = net.first.weight.shape[0]
+    second = _array(net.second.weight).reshape(-1, width, 2, 2)
+    x = builder.node("Relu", builder.convolution(x, second, _array(net.second.bias), stride=2))
+    x = builder.node("Relu", builder.convolution(x, _array(net.third.weight), _array(net.third.bias)))
+    last = _array(net.last.weight).reshape(-1, width, 2, 2)
+    return builder.finish({"hyper": builder.convolution(x, last, _array(net.last.bias), stride=2)})
+
+
+def synthesis_graph(model: PhotoCodec) -> bytes:
+    """Latents (1, channels, rows, columns) and guides (1, hidden widths in order, 1, 1) -> pixels."""
+    net = model.synthesis
+    widths = [table.table.shape[1] for table in (*net.coarse_guides, *net.fine_guides)]
+    builder = GraphBuilder("synthesis", {"latents": model.settings.latents, "guides": sum(widths)})
+    ends = np.cumsum(widths).tolist()
+    guides = [builder.channels("guides", end - width, end) for end, width in zip(ends, widths, strict=True)]
+    x = "latents"
+    for block, guide in zip(net.coarse, guides[: len(net.coarse)], strict=True):
+        x = _coarse(builder, x, block, guide)
+    x = builder.depth_to_space(builder.convolution(x, _array(net.split.folded()), _bias(net.split)), 2)
+    for block, guide in zip(net.fine, guides[len(net.coarse) :], strict=True):
+        x = _fine(builder, x, block, guide)
+    x = builder.depth_to_space(builder.convolution(x, _array(net.head.folded()), _bias(net.head)), 8)
+    return builder.finish({"pixels": x})
+
+
+def exact_graphs(layers: dict[str, ExactLayer]) -> dict[str, bytes]:
+    """The hyper-synthesis and the four passes. All values are whole numbers; "offset.N" inputs are `ExactLayer.offset_at`."""
+    exact = _ExactBuilder(layers)
+    width = exact.inputs_of("hyper.first")
+    features = layers["hyper.last"].weight.shape[0] // 4
+    strong, weak = layers["second_line"].weight.shape[0], exact.inputs_of("fourth_narrow")
+    context = layers["third_context"].weight.shape[0]
+    graphs = {}
+
+    builder = exact.start("hyper_synthesis", {"hyper": width}, ("hyper.first", "hyper.second", "hyper.last"))
+    x = builder.depth_to_space(exact.activate("hyper.first", "hyper"), 2)
+    x = exact.activate("hyper.last", exact.activate("hyper.second", x))
+    graphs["hyper_synthesis"] = builder.finish({"features": builder.depth_to_space(x, 2)})
+
+    builder = exact.start("first_pass", {"features": features}, ("first_pass.first", "first_pass.last"))
+    graphs["first_pass"] = builder.finish({"estimate": exact.estimate("first_pass", "features", None)})
+
+    names = ("second_context", "second_line", "second_pass.first", "second_pass.last")
+    builder = exact.start("second_pass", {"features": features, "read": strong, "decoded": strong}, names)
+    near = exact.activate("second_context", "read")
+    line = exact.run("second_line", "decoded")
+    joined = builder.node("Concat", "features", near, axis=1)
+    graphs["second_pass"] = builder.finish({"estimate": exact.estimate("second_pass", joined, line)})
+
+    names = ("third_context", "third_pass.first", "third_pass.last")
+    builder = exact.start("third_pass", {"features": features, "read": strong}, names)
+    known = exact.activate("third_context", "read")
+    joined = builder.node("Concat", "features", known, axis=1)
+    graphs["third_pass"] = builder.finish({"estimate": exact.estimate("third_pass", joined, None), "context": known})
+
+    names = ("fourth_narrow", "fourth_context", "fourth_pass.first", "fourth_pass.last")
+    builder = exact.start("fourth_pass", {"features": features, "context": context, "read": weak}, names)
+    near = exact.activate("fourth_context", exact.activate("fourth_narrow", "read"))
+    joined = builder.node("Concat", "features", "context", near, axis=1)
+    graphs["fourth_pass"] = builder.finish({"estimate": exact.estimate("fourth_pass", joined, None)})
+    return graphs
+
+
+class _ExactBuilder:
+    """Adds integer layers to the graph that was started last."""
+
+    def __init__(self, layers: dict[str, ExactLayer]) -> None:
+        self._layers = layers
+
+    def inputs_of(self, name: str) -> int:
+        return int(self._layers[name].weight.shape[1])
+
+    def start(self, name: str, inputs: dict[str, int], layers: tuple[str, ...]) -> GraphBuilder:
+        offsets = {f"offset.{layer}": self._layers[layer].weight.shape[0] for layer in layers}
+        places = {POSITIONS: 0} if name.endswith("_pass") else {}
+        self._builder = GraphBuilder(name, {**inputs, **offsets, **places}, is_half=False)
+        return self._builder
+
+    def run(self, name: str, x: str) -> str:
+        layer = self._layers[name]
+        # a power of two moves into the weights: every product and sum stays a multiple of it, so nothing is rounded
+        weight = np.ldexp(layer.weight.astype(np.float64), -layer.shift.astype(int)[:, None, None, None]).astype(np.float32)
+        groups = len(weight) if weight.shape[1] == 1 else 1
+        sums = self._builder.convolution(x, weight, groups=groups)
+        return self._builder.node("Floor", self._builder.node("Add", sums, f"offset.{name}"))
+
+    def activate(self, name: str, x: str) -> str:
+        return self._builder.clip(self.run(name, x), 0, ACTIVATION_LIMIT)
+
+    def estimate(self, name: str, x: str, line: str | None) -> str:
+        """Levels, then means, at the positions asked for: (1, 2 * channels, 1, count)."""
+        picked = self._builder.pick(x, POSITIONS, self.inputs_of(name + ".first"))
+        out = self.run(name + ".last", self.activate(name + ".first", picked))
+        half = self._layers[name + ".last"].weight.shape[0] // 2
+        level, mean = self._builder.channels(out, 0, half), self._builder.channels(out, half, 2 * half)
+        if line is not None:
+            mean = self._builder.node("Add", mean, self._builder.pick(line, POSITIONS, half))
+        limit = LATENT_LIMIT << MEAN_BITS
+        level, mean = self._builder.clip(level, 0, SCALE_LEVELS - 1), self._builder.clip(mean, -limit, limit)
+        return self._builder.node("Concat", level, mean, axis=1)
+
+
+def _fine(builder: GraphBuilder, x: str, block: FineBlock, guide: str | None) -> str:
+    hidden = builder.convolution(x, _array(block.gather.weight), _array(block.gather.bias))
+    if guide is not None:
+        hidden = builder.node("Add", hidden, guide)
+    hidden = builder.node("LeakyRelu", hidden, alpha=LEAK)
+    return builder.node("Add", x, builder.convolution(hidden, _array(block.spread.weight), _array(block.spread.bias)))
+
+
+def _coarse(builder: GraphBuilder, x: str, block: CoarseBlock, guide: str | None) -> str:
+    hidden = builder.convolution(x, _array(block.reduce.weight), _array(block.reduce.bias))
+    if guide is not None:
+        hidden = builder.node("Add", hidden, guide)
+    hidden = builder.node("LeakyRelu", hidden, alpha=LEAK)
+    hidden = builder.node("LeakyRelu", builder.convolution(hidden, _array(block.gather.weight), _array(block.gather.bias)), alpha=LEAK)
+    return builder.node("Add", x, builder.convolution(hidden, _array(block.spread.weight), _array(block.spread.bias)))
+
+
+def _blocks(convolution: ScaledConvolution, channels: int, side: int) -> NDArray[np.float32]:
+    """The weight behind a pixel_unshuffle as one of a strided convolution."""
+    return _array(convolution.folded()).reshape(-1, channels, side, side)
+
+
+def _bias(convolution: ScaledConvolution) -> NDArray[np.float32]:
+    return _array(convolution.bias)
+
+
+def _array(values: nn.Parameter) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = values.detach().numpy()
+    return array

@@ -1,0 +1,47 @@
+"""The trained entropy networks as integer layers, refused where a sum could leave what a float32 holds exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from isthmus.entropy.exact import LAYERS, MEAN_BITS, ExactLayer
+from isthmus.errors import TrainingError
+from isthmus.learn.models.integer import ACTIVATION_BITS, EXACT_LIMIT, IntegerConvolution
+from isthmus.learn.models.photo_codec import PhotoCodec
+
+
+def integer_layers(model: PhotoCodec) -> dict[str, ExactLayer]:
+    """Every layer of the entropy networks, by the names of `LAYERS`.
+
+    Raises:
+        TrainingError: a sum could reach 2^24.
+    """
+    return {name: _integer_layer(_find(model, name), name) for name in LAYERS}
+
+
+def _find(model: PhotoCodec, name: str) -> IntegerConvolution:
+    is_hyper = name.startswith("hyper.")
+    module = (model.hyper_synthesis if is_hyper else model.passes).get_submodule(name.removeprefix("hyper."))
+    if not isinstance(module, IntegerConvolution):
+        raise TrainingError(f"{name} is not an integer layer")
+    return module
+
+
+@torch.no_grad()
+def _integer_layer(module: IntegerConvolution, name: str) -> ExactLayer:
+    shifts = module.shifts()
+    weight = torch.floor(module.weight * (2.0**shifts)[:, None, None, None] + 0.5).numpy()
+    bias = torch.floor(module.bias.table * 2.0 ** (shifts + module.input_bits) + 0.5).numpy().astype(np.int64)
+    half = len(shifts) // 2
+    output_bits = np.full(len(shifts), ACTIVATION_BITS)
+    if name == "second_line":
+        output_bits[:] = MEAN_BITS
+    elif name.endswith("_pass.last"):
+        output_bits[:half], output_bits[half:] = 0, MEAN_BITS
+    shift = shifts.numpy().astype(int) + module.input_bits - output_bits
+    largest = np.abs(weight).reshape(len(weight), -1).sum(1) * module.input_limit + np.abs(bias).max(0)
+    largest = largest + 2.0 ** np.maximum(shift - 1, 0)
+    if largest.max() > EXACT_LIMIT:
+        raise TrainingError(f"{name}: a sum can reach {largest.max():.0f}, beyond {EXACT_LIMIT}")
+    return ExactLayer(weight.astype(np.int16), shift.astype(np.int8), bias.astype(np.int32))

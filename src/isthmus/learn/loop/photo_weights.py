@@ -1,0 +1,46 @@
+"""Averaged weights of the photo codec in half precision, small enough to be kept in the repository.
+
+    python -m isthmus.learn.loop.photo_weights CHECKPOINT WEIGHTS.npz
+
+A new run starts from them with `python -m isthmus.learn.loop.photo ... --weights WEIGHTS.npz`.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from isthmus.learn.models.photo_transforms import TransformStart
+
+_START = "start."
+
+
+def save_weights(checkpoint: Path, path: Path) -> None:
+    """The average of a checkpoint, float16; what training started from, float32."""
+    saved = torch.load(checkpoint, weights_only=False)
+    arrays = {
+        # buffers follow from the start; quality tables are small and feed exact integers
+        name: value.numpy().astype(np.float32 if name.endswith(".table") else np.float16)
+        for name, value in saved["average"].items() if not name.endswith(".scale")
+    }  # fmt: skip
+    starts = {_START + name: np.asarray(value) for name, value in saved["start"].items()}
+    np.savez_compressed(path, step=np.array(saved["step"]), **arrays, **starts)  # type: ignore[arg-type]
+
+
+def load_weights(path: Path) -> tuple[dict[str, Tensor], TransformStart, int]:
+    """(weights for `load_state_dict(strict=False)`, start, steps trained)."""
+    with np.load(path) as stored:
+        weights = {name: torch.from_numpy(stored[name].astype(np.float32)) for name in stored.files
+                   if not name.startswith(_START) and name != "step"}  # fmt: skip
+        start = TransformStart(*(stored[_START + name] for name in ("fine_scale", "latent_scale", "kept")))
+        return weights, start, int(stored["step"])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("weights", type=Path)
+    arguments = parser.parse_args()
+    save_weights(arguments.checkpoint, arguments.weights)

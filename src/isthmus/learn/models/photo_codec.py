@@ -1,0 +1,146 @@
+"""The photo codec as one differentiable whole: pixels -> reconstruction and rate, at any quality.
+
+Flow:
+
+    pixels -> Analysis -> latents -> * gains of the quality -> quantisation steps -> HyperAnalysis -> round -> hyper-latents
+    hyper-latents -> HyperSynthesis -> Passes -> levels and means -> rate;  decoded steps / gains -> Synthesis -> pixels
+
+The rate sees additive uniform noise, everything else rounded values with gradients passed straight through
+(Balle et al. 2017, arXiv 1611.01704; Minnen and Singh 2020, arXiv 2007.08739). One model serves all rates with gains per
+channel and quality (Cui et al. 2021, arXiv 2003.02012).
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from isthmus.learn.models.integer import clamp_inwards
+from isthmus.learn.models.photo_prior import (
+    HYPER_GROUPS, HYPER_LIMIT, LATENT_LIMIT, SCALE_STEP, SMALLEST_SCALE, Estimate, HyperAnalysis, HyperDensity,
+    HyperSynthesis, Passes, PriorSettings, level_bias,
+)
+from isthmus.learn.models.photo_transforms import Analysis, Synthesis, TransformStart
+from isthmus.learn.models.quality import KNOTS, QualityTable, knot_weights, lambda_at
+
+LEAST_PROBABILITY = 2.0**-24
+
+
+@dataclass(frozen=True)
+class PhotoSettings:
+    """Sizes of the photo codec."""
+
+    latents: int = 384
+    """Channels at 1/16."""
+    analysis_fine: tuple[int, ...] = (96, 96)
+    """Hidden widths of the analysis' residual blocks at 1/8."""
+    analysis_coarse: tuple[int, ...] = (192, 192)
+    """The same at 1/16."""
+    synthesis_coarse: tuple[int, ...] = (192,)
+    """Hidden widths of the synthesis' residual blocks at 1/16."""
+    synthesis_fine: tuple[int, ...] = (64, 64)
+    """The same at 1/8."""
+    prior: PriorSettings = field(default_factory=PriorSettings)
+
+
+@dataclass(frozen=True)
+class CodecOutput:
+    """One batch, coded."""
+
+    reconstruction: Tensor
+    """(batch, 3, rows, columns), -0.5..0.5."""
+    latent_bits: Tensor
+    """(batch,) bits of the latents."""
+    hyper_bits: Tensor
+    """(batch,) bits of the hyper-latents."""
+
+
+class PhotoCodec(nn.Module):
+    """The networks and the quality-dependent gains."""
+
+    def __init__(self, settings: PhotoSettings, start: TransformStart) -> None:
+        super().__init__()
+        self.settings = settings
+        self.analysis = Analysis(start, settings.analysis_fine, settings.analysis_coarse)
+        self.synthesis = Synthesis(start, settings.synthesis_fine, settings.synthesis_coarse)
+        self.hyper_analysis = HyperAnalysis(settings.latents, settings.prior)
+        self.hyper_synthesis = HyperSynthesis(settings.prior)
+        self.passes = Passes(settings.latents, settings.prior)
+        self.hyper_density = HyperDensity(settings.prior.hyper_latents)
+        lambdas = lambda_at(torch.linspace(0, 1, KNOTS)).numpy()
+        # the step of a uniform quantiser whose error, weighed against rate at high resolution, is best for each lambda
+        steps = np.sqrt(18 / (math.log(2) * lambdas * 255**2))
+        spread = start.latent_scale[None, :] / steps[:, None]
+        self.log_gain = QualityTable(np.log(spread))
+        bias = level_bias(torch.from_numpy(spread * 0.7)).clamp(0, 56).numpy()
+        strong = settings.prior.strong
+        for network, part in (
+            (self.passes.first_pass, bias[:, :strong]), (self.passes.second_pass, bias[:, :strong]),
+            (self.passes.third_pass, bias[:, strong:]), (self.passes.fourth_pass, bias[:, strong:]),
+        ):
+            with torch.no_grad():
+                network.last.bias.table[:, : part.shape[1]] = torch.from_numpy(part.astype(np.float32))
+
+    def gains(self, knots: Tensor) -> Tensor:
+        """(batch, latents, 1, 1): quantisation steps per unit of latent."""
+        return self.log_gain(knots).exp()
+
+    def steps_of(self, pixels: Tensor, knots: Tensor) -> Tensor:
+        """Latents in quantisation steps, (batch, latents, rows/16, columns/16) float32."""
+        return (self.analysis(pixels).float() * self.gains(knots)).clamp(-LATENT_LIMIT, LATENT_LIMIT)
+
+    def estimate(
+        self, hyper: Tensor, steps: Tensor, knots: Tensor, *, quantise: bool, thresholds: Tensor | None = None
+    ) -> Estimate:
+        """What the entropy model says, from whole hyper-latents and the latents that become known on the way."""
+        features = self.hyper_synthesis(hyper, knots, quantise=quantise)
+        return self.passes(features, steps, knots, quantise=quantise, thresholds=thresholds)
+
+    def decode(self, decoded: Tensor, knots: Tensor) -> Tensor:
+        """Decoded quantisation steps -> pixels."""
+        return self.synthesis(decoded / self.gains(knots), knots)
+
+    def forward(
+        self, pixels: Tensor, position: Tensor, *, quantise: bool, thresholds: Tensor | None = None
+    ) -> CodecOutput:
+        """Code pixels.
+
+        Args:
+            pixels: (batch, 3, rows, columns), -0.5..0.5, sides multiples of 64.
+            position: (batch,) place of each picture's quality between the knots, 0..1.
+            quantise: run the entropy networks in (fake) integers.
+            thresholds: of `decode_thrifty`; None rounds to the nearest.
+        """
+        knots = knot_weights(position)
+        steps = self.steps_of(pixels, knots)
+        hyper = clamp_inwards(self.hyper_analysis(steps).float(), -HYPER_LIMIT, HYPER_LIMIT)
+        whole = hyper + (torch.floor(hyper + 0.5) - hyper).detach()
+        estimate = self.estimate(whole, steps, knots, quantise=quantise, thresholds=thresholds)
+        if self.training:
+            measured, hyper = steps + torch.rand_like(steps) - 0.5, hyper + torch.rand_like(hyper) - 0.5
+        else:
+            measured, hyper = estimate.decoded, whole
+        return CodecOutput(
+            reconstruction=self.decode(estimate.decoded, knots).float(),
+            latent_bits=_bits(normal_mass(measured - estimate.mean, estimate.level)),
+            hyper_bits=_bits(self.hyper_density(hyper, group_knots(position))),
+        )
+
+
+def group_knots(position: Tensor) -> Tensor:
+    """Knot weights of the middle of each quality's group: groups share tables of hyper-latents."""
+    group = torch.floor((position * HYPER_GROUPS).clamp(0, HYPER_GROUPS - 0.5))
+    return knot_weights((group + 0.5) / HYPER_GROUPS)
+
+
+def normal_mass(offset: Tensor, level: Tensor) -> Tensor:
+    """Probability that a normal variable of a scale level falls into the unit interval around `offset`."""
+    precision = torch.exp(-SCALE_STEP * level) * (1 / (SMALLEST_SCALE * 2**0.5))
+    distance = offset.abs()
+    return 0.5 * (torch.erfc((distance - 0.5) * precision) - torch.erfc((distance + 0.5) * precision))
+
+
+def _bits(probability: Tensor) -> Tensor:
+    return -torch.log2(clamp_inwards(probability, LEAST_PROBABILITY, 2.0)).sum((1, 2, 3))

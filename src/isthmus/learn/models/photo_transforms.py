@@ -1,0 +1,160 @@
+"""Analysis and synthesis transforms of the photo codec: a block DCT that learned to do better.
+
+Flow of the analysis (sizes relative to the picture; the synthesis is its mirror):
+
+    pixels 3 -> unshuffle 8 -> 1x1 (8x8 DCT) 192 at 1/8 -> residual blocks
+           -> unshuffle 2 -> 1x1 (16x16 DCT, the strongest coefficients) at 1/16 -> residual blocks -> latents
+
+Every residual block ends in zeros, so training starts from the orthonormal transform. Features between the layers are
+normalised to about unit variance by fixed scales which the export folds into the weights.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from isthmus.learn.models.block_cosine import colour_block_matrix, merge_matrix
+from isthmus.learn.models.quality import QualityTable
+
+FINE = 192
+"""Channels at 1/8 resolution: the 3 x 8 x 8 values of a block."""
+
+
+LEAK = 0.1
+"""Slope below zero. With plain ReLUs, Muon and a few outlying pictures, every unit was dead after 5,000 steps."""
+
+
+def leak(x: Tensor) -> Tensor:
+    """The activation of both transforms."""
+    return nn.functional.leaky_relu(x, LEAK)
+
+
+@dataclass(frozen=True)
+class TransformStart:
+    """What the untrained transforms are made of, measured once on training pictures."""
+
+    fine_scale: np.ndarray
+    """(192,) root mean square of the 8x8 DCT coefficients, for pixels in -0.5..0.5, floored."""
+    latent_scale: np.ndarray
+    """(latents,) the same of the kept 16x16 DCT coefficients."""
+    kept: np.ndarray
+    """(latents,) which of the 768 coefficients each latent channel starts as."""
+
+
+class ScaledConvolution(nn.Module):
+    """1x1 convolution whose weight is a trained matrix times fixed scales of its inputs and outputs."""
+
+    def __init__(self, matrix: np.ndarray, input_scale: np.ndarray, output_scale: np.ndarray) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.from_numpy(matrix.astype(np.float32)))
+        self.bias = nn.Parameter(torch.zeros(matrix.shape[0]))
+        scale = output_scale[:, None] * input_scale[None, :]
+        self.register_buffer("scale", torch.from_numpy(scale.astype(np.float32)))
+
+    def folded(self) -> Tensor:
+        """(outputs, inputs, 1, 1): the weight with its scales."""
+        return (self.weight * self.scale)[:, :, None, None]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.conv2d(x, self.folded(), self.bias)
+
+
+class FineBlock(nn.Module):
+    """Residual block at 1/8 resolution: 3x3 down to few channels, 1x1 back."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.gather = nn.Conv2d(channels, hidden, 3, padding=1)
+        self.spread = nn.Conv2d(hidden, channels, 1)
+        nn.init.zeros_(self.spread.weight)
+        nn.init.zeros_(self.spread.bias)
+
+    def revive(self) -> None:
+        """Start again, from no more than the constant that the block now adds."""
+        for name, module in self.named_children():
+            if isinstance(module, nn.Conv2d) and name != "spread":
+                module.reset_parameters()
+        nn.init.zeros_(self.spread.weight)
+
+    def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
+        """`guide`: (batch, hidden, 1, 1), added before the activation."""
+        hidden = self.gather(x)
+        if guide is not None:
+            hidden = hidden + guide
+        return x + self.spread(leak(hidden))
+
+
+class CoarseBlock(nn.Module):
+    """Residual block at 1/16 resolution: 1x1, 3x3, 1x1."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, hidden, 1)
+        self.gather = nn.Conv2d(hidden, hidden, 3, padding=1)
+        self.spread = nn.Conv2d(hidden, channels, 1)
+        nn.init.zeros_(self.spread.weight)
+        nn.init.zeros_(self.spread.bias)
+
+    def revive(self) -> None:
+        """Start again, from no more than the constant that the block now adds."""
+        for name, module in self.named_children():
+            if isinstance(module, nn.Conv2d) and name != "spread":
+                module.reset_parameters()
+        nn.init.zeros_(self.spread.weight)
+
+    def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
+        """`guide`: (batch, hidden, 1, 1), added before the first activation."""
+        hidden = self.reduce(x)
+        if guide is not None:
+            hidden = hidden + guide
+        hidden = leak(self.gather(leak(hidden)))
+        return x + self.spread(hidden)
+
+
+class Analysis(nn.Module):
+    """Pixels (batch, 3, rows, columns), in -0.5..0.5, sides multiples of 16 -> latents (batch, latents, rows/16, columns/16)."""
+
+    def __init__(self, start: TransformStart, fine_hidden: tuple[int, ...], coarse_hidden: tuple[int, ...]) -> None:
+        super().__init__()
+        latents = len(start.kept)
+        self.stem = ScaledConvolution(colour_block_matrix(8), np.ones(FINE), 1 / start.fine_scale)
+        self.fine = nn.Sequential(*[FineBlock(FINE, hidden) for hidden in fine_hidden])
+        self.merge = ScaledConvolution(
+            merge_matrix(8)[start.kept], np.repeat(start.fine_scale, 4), 1 / start.latent_scale
+        )
+        self.coarse = nn.Sequential(*[CoarseBlock(latents, hidden) for hidden in coarse_hidden])
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        fine = self.fine(self.stem(nn.functional.pixel_unshuffle(pixels, 8)))
+        return self.coarse(self.merge(nn.functional.pixel_unshuffle(fine, 2)))
+
+
+class Synthesis(nn.Module):
+    """Latents (batch, latents, rows, columns) and quality -> pixels (batch, 3, 16*rows, 16*columns).
+
+    Every block's first layer has a bias that depends on quality: at low rates more has to be smoothed.
+    """
+
+    def __init__(self, start: TransformStart, fine_hidden: tuple[int, ...], coarse_hidden: tuple[int, ...]) -> None:
+        super().__init__()
+        latents = len(start.kept)
+        self.coarse = nn.ModuleList([CoarseBlock(latents, hidden) for hidden in coarse_hidden])
+        self.coarse_guides = nn.ModuleList([QualityTable.zeros(hidden) for hidden in coarse_hidden])
+        self.split = ScaledConvolution(
+            merge_matrix(8)[start.kept].T.copy(), start.latent_scale, 1 / np.repeat(start.fine_scale, 4)
+        )
+        self.fine = nn.ModuleList([FineBlock(FINE, hidden) for hidden in fine_hidden])
+        self.fine_guides = nn.ModuleList([QualityTable.zeros(hidden) for hidden in fine_hidden])
+        self.head = ScaledConvolution(colour_block_matrix(8).T.copy(), start.fine_scale, np.ones(FINE))
+
+    def forward(self, latents: Tensor, knots: Tensor) -> Tensor:
+        """`knots`: (batch, knots) interpolation weights of the quality."""
+        x = latents
+        for block, guide in zip(self.coarse, self.coarse_guides, strict=True):
+            x = block(x, guide(knots))
+        x = nn.functional.pixel_shuffle(self.split(x), 2)
+        for block, guide in zip(self.fine, self.fine_guides, strict=True):
+            x = block(x, guide(knots))
+        return nn.functional.pixel_shuffle(self.head(x), 8)
