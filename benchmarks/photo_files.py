@@ -33,7 +33,8 @@ class PhotoFiles:
         self.strong = len(exported.layers()["second_line"].weight)
         self.networks = OnnxRuntimeNetworks(exported.graphs, exported.layers(), threads=threads)
         self.sessions = {
-            name: onnxruntime.InferenceSession(exported.graphs[name], options) for name in ("analysis", "hyper_analysis", "synthesis")
+            name: onnxruntime.InferenceSession(exported.graphs[name], options)
+            for name in ("analysis", "hyper_analysis", "synthesis")
         }
         self.seconds: dict[str, list[float]] = {}
 
@@ -49,7 +50,13 @@ class PhotoFiles:
         whole = np.clip(np.floor(hyper + 0.5), -31, 31).astype(np.int32)
         mark = self._took("hyper_analysis", mark)
         encoded = hyperprior.encode(
-            steps, whole, quality, tables=self.tables, networks=self.networks, thresholds=self.arrays["thresholds"], strong=self.strong
+            steps,
+            whole,
+            quality,
+            tables=self.tables,
+            networks=self.networks,
+            thresholds=self.arrays["thresholds"],
+            strong=self.strong,
         )
         self._took("entropy_encode", mark)
         return encoded

@@ -25,7 +25,9 @@ from isthmus.learn.models.photo_transforms import TransformStart
 PLACES = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0)
 ANCHORS = {
     "webp": [{"format": "WEBP", "quality": q, "method": 6} for q in (5, 20, 40, 60, 75, 85, 92, 97)],
-    "avif": [{"format": "AVIF", "quality": q, "speed": 6, "subsampling": "4:4:4"} for q in (15, 28, 40, 52, 62, 72, 82, 90)],
+    "avif": [
+        {"format": "AVIF", "quality": q, "speed": 6, "subsampling": "4:4:4"} for q in (15, 28, 40, 52, 62, 72, 82, 90)
+    ],
 }
 
 
@@ -70,7 +72,9 @@ def model_curve(model: PhotoCodec, pictures: list[np.ndarray], *, quantise: bool
     for place in PLACES:
         points = []
         for picture in pictures:
-            output = model(to_pixels(picture[None]), torch.tensor([place]), quantise=quantise, thresholds=thrifty_thresholds())
+            output = model(
+                to_pixels(picture[None]), torch.tensor([place]), quantise=quantise, thresholds=thrifty_thresholds()
+            )
             back = ((output.reconstruction[0].permute(1, 2, 0) + 0.5) * 255).round().clamp(0, 255).byte().numpy()
             points.append((float(output.latent_bits + output.hyper_bits) / picture[..., 0].size, psnr(picture, back)))
         curve.append(tuple(np.mean(points, 0).tolist()))
@@ -80,7 +84,11 @@ def model_curve(model: PhotoCodec, pictures: list[np.ndarray], *, quantise: bool
 def bd_rate(anchor: list[tuple[float, float]], test: list[tuple[float, float]]) -> float:
     """Percent; negative: `test` needs less. Only the part of the curves that overlaps counts."""
     (rate_a, psnr_a), (rate_t, psnr_t) = zip(*sorted(anchor), strict=True), zip(*sorted(test), strict=True)
-    return float(bjontegaard.bd_rate(rate_a, psnr_a, rate_t, psnr_t, method="pchip", require_matching_points=False, min_overlap=0))
+    return float(
+        bjontegaard.bd_rate(
+            rate_a, psnr_a, rate_t, psnr_t, method="pchip", require_matching_points=False, min_overlap=0
+        )
+    )
 
 
 def main() -> None:
@@ -98,7 +106,9 @@ def main() -> None:
     with arguments.reference.open() as lines:
         for row in csv.DictReader(lines):
             curves.setdefault(row["codec"], []).append((float(row["bits_per_pixel"]), float(row["psnr_db"])))
-    test = model_curve(load_average(arguments.run / "checkpoint.pt"), pictures[: arguments.pictures], quantise=arguments.quantise)
+    test = model_curve(
+        load_average(arguments.run / "checkpoint.pt"), pictures[: arguments.pictures], quantise=arguments.quantise
+    )
     print(time.strftime("%H:%M"), " ".join(f"{rate:.4f}/{quality:.2f}" for rate, quality in test))
     for name, curve in curves.items():
         if name in ("webp", "avif") or "VTM" in name:

@@ -5,13 +5,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from isthmus.codec.exact_networks import OnnxRuntimeNetworks  # noqa: E402  torch may be missing
-from isthmus.entropy import hyperprior  # noqa: E402
-from isthmus.entropy.exact import ReferenceNetworks  # noqa: E402
-from isthmus.learn.export.photo import ExportedPhoto, export_photo  # noqa: E402
-from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings  # noqa: E402
-from isthmus.learn.models.photo_prior import PriorSettings  # noqa: E402
-from isthmus.learn.models.photo_transforms import TransformStart  # noqa: E402
+from isthmus.codec.exact_networks import OnnxRuntimeNetworks
+from isthmus.entropy import hyperprior
+from isthmus.entropy.exact import ReferenceNetworks
+from isthmus.learn.export.photo import ExportedPhoto, export_photo
+from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings
+from isthmus.learn.models.photo_prior import PriorSettings
+from isthmus.learn.models.photo_transforms import TransformStart
 
 LATENTS, STRONG, HYPER = 24, 8, 6
 
@@ -25,7 +25,12 @@ def exported() -> ExportedPhoto:
     )
     settings = PhotoSettings(LATENTS, (4,), (4,), (4,), (4,), prior)
     model = PhotoCodec(settings, start).eval().requires_grad_(False)
-    for network in (model.passes.first_pass, model.passes.second_pass, model.passes.third_pass, model.passes.fourth_pass):
+    for network in (
+        model.passes.first_pass,
+        model.passes.second_pass,
+        model.passes.third_pass,
+        model.passes.fourth_pass,
+    ):
         network.last.weight.mul_(20)  # an untrained network would choose hardly more than one level
     return export_photo(model)
 
@@ -41,9 +46,7 @@ def test_reference_and_onnx_runtime_write_and_read_the_same_bytes(exported: Expo
     reference = ReferenceNetworks(exported.layers())
     onnx = OnnxRuntimeNetworks(exported.graphs, exported.layers())
     written = [
-        hyperprior.encode(
-            steps, hyper, quality, tables=tables, networks=networks, thresholds=thresholds, strong=STRONG
-        )
+        hyperprior.encode(steps, hyper, quality, tables=tables, networks=networks, thresholds=thresholds, strong=STRONG)
         for networks in (reference, onnx)
     ]
     assert written[0].payload == written[1].payload

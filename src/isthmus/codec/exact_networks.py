@@ -19,9 +19,7 @@ _OFFSET = "offset."
 class OnnxRuntimeNetworks:
     """The graphs by name, and the layers whose biases they need."""
 
-    def __init__(
-        self, graphs: Mapping[str, bytes], layers: Mapping[str, ExactLayer], *, threads: int = 0
-    ) -> None:
+    def __init__(self, graphs: Mapping[str, bytes], layers: Mapping[str, ExactLayer], *, threads: int = 0) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -41,12 +39,18 @@ class OnnxRuntimeNetworks:
         """See `PriorNetworks.begin`."""
         return OnnxRuntimePasses(self, hyper, quality)
 
-    def run(self, name: str, quality: int, positions: Positions | None, **inputs: NDArray[Any]) -> list[NDArray[np.float32]]:
+    def run(
+        self, name: str, quality: int, positions: Positions | None, **inputs: NDArray[Any]
+    ) -> list[NDArray[np.float32]]:
         """One graph on (channels, rows, columns) or (1, channels, rows, columns) arrays; outputs have four dimensions."""
-        feed = {key: np.ascontiguousarray(value, np.float32).reshape(1, *value.shape[-3:]) for key, value in inputs.items()}
+        feed = {
+            key: np.ascontiguousarray(value, np.float32).reshape(1, *value.shape[-3:]) for key, value in inputs.items()
+        }
         places = {} if positions is None else {"positions": positions}
         try:
-            outputs: list[NDArray[np.float32]] = self._sessions[name].run(None, {**feed, **places, **self._offsets(name, quality)})
+            outputs: list[NDArray[np.float32]] = self._sessions[name].run(
+                None, {**feed, **places, **self._offsets(name, quality)}
+            )
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise FormatError(f"{name}: ONNX Runtime cannot run it: {error}") from error
         return outputs

@@ -88,11 +88,13 @@ class ExactLayer:
         if low == KNOTS - 1:
             low, share = KNOTS - 2, QUALITIES - 1
         below, above = self.bias[low].astype(np.int64), self.bias[low + 1].astype(np.int64)
-        mixed: NDArray[np.int64] = (2 * (below * (QUALITIES - 1 - share) + above * share) + QUALITIES - 1) // (2 * (QUALITIES - 1))
+        mixed: NDArray[np.int64] = (2 * (below * (QUALITIES - 1 - share) + above * share) + QUALITIES - 1) // (
+            2 * (QUALITIES - 1)
+        )
         return mixed
 
     def offset_at(self, quality: int) -> NDArray[np.float32]:
-        """bias * 2^-shift + 1/2, exactly: what a graph adds before it takes the floor."""
+        """Bias * 2^-shift + 1/2, exactly: what a graph adds before it takes the floor."""
         return np.asarray(np.ldexp(self.bias_at(quality).astype(np.float64), -self.shift.astype(int)) + 0.5, np.float32)
 
     def run(self, values: NDArray[Any], quality: int) -> NDArray[np.float64]:

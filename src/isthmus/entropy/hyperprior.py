@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.entropy.exact import (
-    LATENT_LIMIT, MEAN_BITS, SCALE_LEVELS, Integers, Positions, PriorNetworks, PriorPasses, squash,
+    LATENT_LIMIT,
+    MEAN_BITS,
+    SCALE_LEVELS,
+    Integers,
+    Positions,
+    PriorNetworks,
+    PriorPasses,
+    squash,
 )  # fmt: skip
 from isthmus.entropy.range_coder import Model, RangeDecoder, RangeEncoder, model_of
 from isthmus.entropy.tables import FrequencyTable

@@ -48,5 +48,8 @@ def _normal_table(scale: float) -> FrequencyTable:
     edge = 1
     while upper(edge + 0.5) > TAIL:
         edge += 1
-    mass = [upper(abs(symbol) - 0.5) - upper(abs(symbol) + 0.5) if symbol else 1 - 2 * upper(0.5) for symbol in range(-edge, edge + 1)]
+    mass = [
+        upper(abs(symbol) - 0.5) - upper(abs(symbol) + 0.5) if symbol else 1 - 2 * upper(0.5)
+        for symbol in range(-edge, edge + 1)
+    ]
     return FrequencyTable(-edge, integer_frequencies(np.array([*mass, 2 * upper(edge + 0.5)])))

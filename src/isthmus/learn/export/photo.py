@@ -43,7 +43,8 @@ class ExportedPhoto:
     def layers(self) -> dict[str, ExactLayer]:
         """The integer layers by name."""
         return {
-            name: ExactLayer(*(self.arrays[f"layer.{name}.{part}"] for part in ("weight", "shift", "bias"))) for name in LAYERS
+            name: ExactLayer(*(self.arrays[f"layer.{name}.{part}"] for part in ("weight", "shift", "bias")))
+            for name in LAYERS
         }
 
     def tables(self) -> HyperpriorTables:
@@ -75,7 +76,9 @@ def export_photo(model: PhotoCodec) -> ExportedPhoto:
     """
     layers = integer_layers(model)
     knots = knot_weights(torch.from_numpy(position_of(np.arange(1, 101))))
-    guides = [table(knots)[:, :, 0, 0].numpy() for table in (*model.synthesis.coarse_guides, *model.synthesis.fine_guides)]
+    guides = [
+        table(knots)[:, :, 0, 0].numpy() for table in (*model.synthesis.coarse_guides, *model.synthesis.fine_guides)
+    ]
     arrays: dict[str, NDArray[Any]] = {
         "gains": model.gains(knots)[:, :, 0, 0].numpy(),
         "guides": np.concatenate(guides, 1),
@@ -107,7 +110,9 @@ def hyper_tables(model: PhotoCodec) -> list[FrequencyTable]:
             inside = np.flatnonzero((np.cumsum(row) > TABLE_TAIL) & (np.cumsum(row[::-1])[::-1] > TABLE_TAIL))
             low, high = (int(inside[0]), int(inside[-1])) if len(inside) else (HYPER_LIMIT, HYPER_LIMIT)
             escape = max(row.sum() - row[low : high + 1].sum(), 1e-6)
-            tables.append(FrequencyTable(low - HYPER_LIMIT, integer_frequencies(np.append(row[low : high + 1], escape))))
+            tables.append(
+                FrequencyTable(low - HYPER_LIMIT, integer_frequencies(np.append(row[low : high + 1], escape)))
+            )
     return tables
 
 

@@ -43,7 +43,13 @@ class GraphBuilder:
         return self.node("Cast", self.constant(values.astype(np.float16)), to=TensorProto.FLOAT)
 
     def convolution(
-        self, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32] | None = None, *, stride: int = 1, groups: int = 1
+        self,
+        x: str,
+        weight: NDArray[np.float32],
+        bias: NDArray[np.float32] | None = None,
+        *,
+        stride: int = 1,
+        groups: int = 1,
     ) -> str:
         """Zero-padded to the same size, or cut into blocks of `stride`."""
         inputs = [x, self.half(weight) if self._is_half else self.constant(weight.astype(np.float32))]
@@ -90,7 +96,7 @@ class GraphBuilder:
 
 
 def analysis_graph(model: PhotoCodec) -> bytes:
-    """pixels (1, 3, rows, columns) -0.5..0.5 -> latents, about unit variance."""
+    """Pixels (1, 3, rows, columns) -0.5..0.5 -> latents, about unit variance."""
     builder = GraphBuilder("analysis", {"pixels": 3})
     x = builder.convolution("pixels", _blocks(model.analysis.stem, 3, 8), _bias(model.analysis.stem), stride=8)
     for block in model.analysis.fine:
@@ -189,7 +195,9 @@ class _ExactBuilder:
     def run(self, name: str, x: str) -> str:
         layer = self._layers[name]
         # a power of two moves into the weights: every product and sum stays a multiple of it, so nothing is rounded
-        weight = np.ldexp(layer.weight.astype(np.float64), -layer.shift.astype(int)[:, None, None, None]).astype(np.float32)
+        weight = np.ldexp(layer.weight.astype(np.float64), -layer.shift.astype(int)[:, None, None, None]).astype(
+            np.float32
+        )
         groups = len(weight) if weight.shape[1] == 1 else 1
         sums = self._builder.convolution(x, weight, groups=groups)
         return self._builder.node("Floor", self._builder.node("Add", sums, f"offset.{name}"))
@@ -223,7 +231,9 @@ def _coarse(builder: GraphBuilder, x: str, block: CoarseBlock, guide: str | None
     if guide is not None:
         hidden = builder.node("Add", hidden, guide)
     hidden = builder.node("LeakyRelu", hidden, alpha=LEAK)
-    hidden = builder.node("LeakyRelu", builder.convolution(hidden, _array(block.gather.weight), _array(block.gather.bias)), alpha=LEAK)
+    hidden = builder.node(
+        "LeakyRelu", builder.convolution(hidden, _array(block.gather.weight), _array(block.gather.bias)), alpha=LEAK
+    )
     return builder.node("Add", x, builder.convolution(hidden, _array(block.spread.weight), _array(block.spread.bias)))
 
 

@@ -29,7 +29,9 @@ from isthmus.learn.models.photo_transforms import TransformStart
 from isthmus.learn.models.quality import lambda_at
 
 MIDDLE_LAMBDA = 0.018
-LOG_HEADER = "time,step,seconds_per_step,learning_rate,quantised,loss,bits_per_pixel,skipped,held_loss,held_bpp,held_psnr"
+LOG_HEADER = (
+    "time,step,seconds_per_step,learning_rate,quantised,loss,bits_per_pixel,skipped,held_loss,held_bpp,held_psnr"
+)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ class Run:
         self.muon = Muon(matrices, training.muon_rate)
         self.adam = torch.optim.AdamW(
             [{"params": rest, "base": training.adam_rate}, {"params": basis, "base": training.basis_rate}],
-            weight_decay=0.0, betas=(0.9, 0.98),
+            weight_decay=0.0,
+            betas=(0.9, 0.98),
         )
         if saved is not None:
             self.model.load_state_dict(saved["model"])
@@ -131,10 +134,19 @@ class Run:
         path = self.folder / "checkpoint.pt"
         torch.save(
             {
-                "model": self.model.state_dict(), "average": self.average.state_dict(), "muon": self.muon.state_dict(),
-                "adam": self.adam.state_dict(), "random": self.random.bit_generator.state,
-                "torch_random": torch.get_rng_state(), "start": asdict(self.start), "settings": self.settings,
-                "step": self.step, "skipped": self.skipped, "mean_norm": self.mean_norm, "began": self.began, "until": self.until,
+                "model": self.model.state_dict(),
+                "average": self.average.state_dict(),
+                "muon": self.muon.state_dict(),
+                "adam": self.adam.state_dict(),
+                "random": self.random.bit_generator.state,
+                "torch_random": torch.get_rng_state(),
+                "start": asdict(self.start),
+                "settings": self.settings,
+                "step": self.step,
+                "skipped": self.skipped,
+                "mean_norm": self.mean_norm,
+                "began": self.began,
+                "until": self.until,
             },
             path.with_suffix(".tmp"),
         )
@@ -163,7 +175,9 @@ class Run:
         if not (math.isfinite(norm) and math.isfinite(float(loss.detach()))):
             self.skipped += 1
             return math.nan, math.nan
-        self.mean_norm += (min(norm, 10 * self.mean_norm if self.step > 20 else norm) - self.mean_norm) / min(self.step + 1, 100)
+        self.mean_norm += (min(norm, 10 * self.mean_norm if self.step > 20 else norm) - self.mean_norm) / min(
+            self.step + 1, 100
+        )
         self.muon.param_groups[0]["lr"] = training.muon_rate * factor
         for group in self.adam.param_groups:
             group["lr"] = group["base"] * factor
@@ -189,7 +203,7 @@ class Run:
                 error = (output.reconstruction.clamp(-0.5, 0.5) - part).square().mean((1, 2, 3))
                 bits = (output.latent_bits + output.hyper_bits) / 256**2
                 lambdas = lambda_at(position)
-                losses.append(((lambdas * 255**2 * error + bits) * (MIDDLE_LAMBDA / lambdas).sqrt()))
+                losses.append((lambdas * 255**2 * error + bits) * (MIDDLE_LAMBDA / lambdas).sqrt())
                 rates.append(bits)
                 psnrs.append(-10 * torch.log10(error))
         return float(torch.cat(losses).mean()), float(torch.cat(rates).mean()), float(torch.cat(psnrs).mean())
@@ -215,7 +229,9 @@ class Run:
                     validated = time.time()
                 with log_path.open("a") as log:
                     stamp = time.strftime("%H:%M:%S")
-                    log.write(f"{stamp},{self.step},{pace:.4f},{factor:.4f},{int(quantise)},{loss:.5f},{rate:.4f},{self.skipped},{held}\n")
+                    log.write(
+                        f"{stamp},{self.step},{pace:.4f},{factor:.4f},{int(quantise)},{loss:.5f},{rate:.4f},{self.skipped},{held}\n"
+                    )
                 losses, mark = [], time.time()
             if time.time() - saved > save_seconds:
                 self.save()

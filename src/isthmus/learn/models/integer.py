@@ -102,8 +102,17 @@ class IntegerConvolution(nn.Module):
         weight: (outputs, inputs or 1, side, side); bias: a table over quality, (knots, outputs).
     """
 
-    def __init__(self, inputs: int, outputs: int, side: int, *, depthwise: bool = False, gain: float = 2**0.5,
-                 input_limit: int = ACTIVATION_LIMIT, input_bits: int = ACTIVATION_BITS) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        side: int,
+        *,
+        depthwise: bool = False,
+        gain: float = 2**0.5,
+        input_limit: int = ACTIVATION_LIMIT,
+        input_bits: int = ACTIVATION_BITS,
+    ) -> None:
         super().__init__()
         per_output = 1 if depthwise else inputs
         spread = gain / (per_output * side * side) ** 0.5

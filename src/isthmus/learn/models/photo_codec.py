@@ -19,8 +19,18 @@ from torch import Tensor, nn
 
 from isthmus.learn.models.integer import clamp_inwards
 from isthmus.learn.models.photo_prior import (
-    HYPER_GROUPS, HYPER_LIMIT, LATENT_LIMIT, SCALE_STEP, SMALLEST_SCALE, Estimate, HyperAnalysis, HyperDensity,
-    HyperSynthesis, Passes, PriorSettings, level_bias,
+    HYPER_GROUPS,
+    HYPER_LIMIT,
+    LATENT_LIMIT,
+    SCALE_STEP,
+    SMALLEST_SCALE,
+    Estimate,
+    HyperAnalysis,
+    HyperDensity,
+    HyperSynthesis,
+    Passes,
+    PriorSettings,
+    level_bias,
 )
 from isthmus.learn.models.photo_transforms import Analysis, Synthesis, TransformStart
 from isthmus.learn.models.quality import KNOTS, QualityTable, knot_weights, lambda_at
@@ -77,8 +87,10 @@ class PhotoCodec(nn.Module):
         bias = level_bias(torch.from_numpy(spread * 0.7)).clamp(0, 56).numpy()
         strong = settings.prior.strong
         for network, part in (
-            (self.passes.first_pass, bias[:, :strong]), (self.passes.second_pass, bias[:, :strong]),
-            (self.passes.third_pass, bias[:, strong:]), (self.passes.fourth_pass, bias[:, strong:]),
+            (self.passes.first_pass, bias[:, :strong]),
+            (self.passes.second_pass, bias[:, :strong]),
+            (self.passes.third_pass, bias[:, strong:]),
+            (self.passes.fourth_pass, bias[:, strong:]),
         ):
             with torch.no_grad():
                 network.last.bias.table[:, : part.shape[1]] = torch.from_numpy(part.astype(np.float32))

@@ -107,7 +107,9 @@ class HyperSynthesis(nn.Module):
     def __init__(self, settings: PriorSettings) -> None:
         super().__init__()
         width = settings.hyper_hidden
-        self.first = IntegerConvolution(settings.hyper_latents, 4 * width, 1, input_limit=HYPER_LIMIT, input_bits=0, gain=1.0)
+        self.first = IntegerConvolution(
+            settings.hyper_latents, 4 * width, 1, input_limit=HYPER_LIMIT, input_bits=0, gain=1.0
+        )
         self.second = IntegerConvolution(width, width, 3)
         self.last = IntegerConvolution(width, 4 * settings.features, 1)
 
@@ -164,7 +166,9 @@ class Passes(nn.Module):
     def estimate_first(self, features: Tensor, knots: Tensor, *, quantise: bool) -> tuple[Tensor, Tensor]:
         return _finish(*self.first_pass(features, knots, quantise=quantise), quantise=quantise)
 
-    def estimate_second(self, features: Tensor, strong_even: Tensor, knots: Tensor, *, quantise: bool) -> tuple[Tensor, Tensor]:
+    def estimate_second(
+        self, features: Tensor, strong_even: Tensor, knots: Tensor, *, quantise: bool
+    ) -> tuple[Tensor, Tensor]:
         """`strong_even`: decoded latents, zero at odd positions."""
         read = compress_range(strong_even, quantise=quantise)
         context = activate(self.second_context(read, knots, quantise=quantise), quantise=quantise)
@@ -180,7 +184,9 @@ class Passes(nn.Module):
         read = compress_range(strong, quantise=quantise)
         return activate(self.third_context(read, knots, quantise=quantise), quantise=quantise)
 
-    def estimate_third(self, features: Tensor, context: Tensor, knots: Tensor, *, quantise: bool) -> tuple[Tensor, Tensor]:
+    def estimate_third(
+        self, features: Tensor, context: Tensor, knots: Tensor, *, quantise: bool
+    ) -> tuple[Tensor, Tensor]:
         return _finish(*self.third_pass(torch.cat([features, context], 1), knots, quantise=quantise), quantise=quantise)
 
     def estimate_fourth(
@@ -204,6 +210,7 @@ class Passes(nn.Module):
             knots: (batch, knots).
             thresholds: (SCALE_LEVELS, symbols) of `decode_thrifty`; None rounds to the nearest.
         """
+
         def decode(part: Tensor, level: Tensor, mean: Tensor) -> Tensor:
             return decode_rounded(part, mean) if thresholds is None else decode_thrifty(part, level, mean, thresholds)
 
