@@ -124,12 +124,12 @@ def test_fitting_gives_what_the_model_takes():
 @pytest.mark.data
 @pytest.mark.parametrize("scene", ["landscape", "portrait"])
 def test_all_eight_orientations_give_the_same_picture(shared_data, scene):
-    """EXIF orientation is applied: sizes agree, and pixels but for JPEG's losses."""
+    """EXIF orientation is applied: sizes agree, and pixels but for the number that is drawn into each."""
     folder = shared_data / "robustness" / "exif_orientation"
     pictures = [read_picture(folder / f"{scene}_{number}.jpg") for number in range(1, 9)]
     assert len({picture.pixels.shape for picture in pictures}) == 1
-    first = pictures[0].pixels.astype(int)
-    assert max(np.abs(picture.pixels - first).mean() for picture in pictures) < 10
+    first = pictures[0].pixels.ravel()
+    assert min(np.corrcoef(first, picture.pixels.ravel())[0, 1] for picture in pictures) > 0.85
     assert all(picture.conversions for picture in pictures[1:])
 
 
