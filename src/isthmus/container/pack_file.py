@@ -1,4 +1,4 @@
-"""The .isthpack file: many pictures of one model. docs/format.md has every byte.
+"""The .isthpack file: many pictures of one model.
 
 header: magic(7) version(1) model id(8) flags(1) quality(1) width height CRC-32(4)
 blocks: marker(4) count(2) table length(4) payload length(4) CRC-32 of head and table(4) CRC-32 of payloads(4)
@@ -29,7 +29,9 @@ FLAG_SIZED = 0x02
 MAX_HEADER_BYTES = len(MAGIC) + 1 + MODEL_ID_BYTES + 2 + 5 + 5 + 4
 
 BLOCK_MARKER = b"\xb1BLK"
-BLOCK_HEAD = struct.Struct("<4sHIII")  # marker, pictures, table bytes, payload bytes, CRC-32 of the former and the table
+BLOCK_HEAD = struct.Struct(
+    "<4sHIII"
+)  # marker, pictures, table bytes, payload bytes, CRC-32 of the former and the table
 BLOCK_HEAD_BYTES = BLOCK_HEAD.size + 4  # and the CRC-32 of the payloads
 BLOCK_PICTURES = 128
 BLOCK_PAYLOAD_BYTES = 1 << 16  # a block ends with the picture that reaches this
@@ -185,7 +187,9 @@ def read_block_head(read: ReadRange, offset: int) -> tuple[int, int, int, bytes]
     return count, table_length, payload_length, head
 
 
-def write_index(table: PackTable, *, names: list[str], counts: list[int], table_lengths: list[int], offset: int) -> bytes:
+def write_index(
+    table: PackTable, *, names: list[str], counts: list[int], table_lengths: list[int], offset: int
+) -> bytes:
     """The index and the trailer behind it.
 
     Args:
@@ -220,13 +224,19 @@ def read_layout(read: ReadRange, size: int) -> PackLayout:
             offset=size,
         )
     if _crc(trailer[:-8]) != trailer[-8:-4]:
-        raise ChecksumError("the pack's last bytes do not match their checksum: try 'isthmus unpack --recover'", offset=size)
+        raise ChecksumError(
+            "the pack's last bytes do not match their checksum: try 'isthmus unpack --recover'", offset=size
+        )
     offset, length, checksum, count, _, _ = TRAILER.unpack(trailer)
     if offset < start or offset + length + TRAILER_BYTES != size:
-        raise FormatError("the pack's index is not where its last bytes say: try 'isthmus unpack --recover'", offset=size)
+        raise FormatError(
+            "the pack's index is not where its last bytes say: try 'isthmus unpack --recover'", offset=size
+        )
     index = read(offset, length)
     if len(index) != length or zlib.crc32(index) != checksum:
-        raise ChecksumError("the pack's index does not match its checksum: try 'isthmus unpack --recover'", offset=offset)
+        raise ChecksumError(
+            "the pack's index does not match its checksum: try 'isthmus unpack --recover'", offset=offset
+        )
     blocks, place = read_varint(index, 0)
     block_bytes, place = read_varint(index, place)
     counts, table_lengths = _read_blocks(inflate(index[place : place + block_bytes]), blocks)
@@ -285,7 +295,9 @@ def _layout(
     end: int,
 ) -> PackLayout:
     """Offsets out of lengths; refuses what does not add up."""
-    if int(counts.sum()) != len(table) or (len(counts) and not 1 <= int(counts.min()) <= int(counts.max()) <= BLOCK_PICTURES):
+    if int(counts.sum()) != len(table) or (
+        len(counts) and not 1 <= int(counts.min()) <= int(counts.max()) <= BLOCK_PICTURES
+    ):
         raise FormatError("the index's blocks do not hold as many pictures as it names")
     if (table.sizes is None) != (header.size is not None):
         raise FormatError("the index gives pictures sizes where the header does, or neither does")

@@ -1,6 +1,6 @@
-"""The table of a .isthpack file: what is known of each picture beside its payload. Blocks carry one, the index carries all.
+"""The table of a .isthpack file: what is known of each picture beside its payload; in blocks and in the index.
 
-flags(1) names lengths [widths heights] [labels]; docs/format.md has every byte.
+flags(1) names lengths [widths heights] [labels]
 """
 
 from __future__ import annotations
