@@ -220,7 +220,7 @@ def read_layout(read: ReadRange, size: int) -> PackLayout:
     trailer = read(max(0, size - TRAILER_BYTES), TRAILER_BYTES)
     if size < start + TRAILER_BYTES or trailer[-4:] != END_MARK:
         raise TruncatedError(
-            "the pack has no end: it was cut, or its writing was stopped; 'isthmus unpack --recover' gets what is there",
+            "the pack has no end: it was cut, or its writing was stopped",
             offset=size,
         )
     if _crc(trailer[:-8]) != trailer[-8:-4]:
@@ -245,7 +245,7 @@ def read_layout(read: ReadRange, size: int) -> PackLayout:
 
 
 def scan(read: ReadRange, size: int) -> Iterator[Block]:
-    """Every whole block of a damaged or unfinished pack, in order; damage is skipped to the next block that is right."""
+    """Every whole block of a damaged or unfinished pack, in order; damage is skipped to the next good block."""
     _, offset = read_header(read(0, MAX_HEADER_BYTES))
     while offset + BLOCK_HEAD_BYTES <= size:
         try:
