@@ -6,9 +6,10 @@ decode: the same list backwards
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ from isthmus.values import Picture
 
 if TYPE_CHECKING:
     from isthmus.codec.model import Model
+
+Sized = TypeVar("Sized", Picture, ImageFile)
 
 LATENTS_AT_ONCE = 1000
 BATCH_VALUES = 1 << 23  # picture values that go through a graph at once: 32 MiB of float32
@@ -57,7 +60,7 @@ def decode(files: Sequence[bytes], model: Model) -> list[Picture]:
     """
     images = [_of_this_model(read_image(data), model) for data in files]
     pictures: list[Picture] = []
-    for batch in _alike(images):
+    for batch in _batches(images):
         symbols = np.stack([_symbols(image, model) for image in batch])
         latents = np.concatenate(
             [model.quantiser.to_latents(one[None], image.quality) for one, image in zip(symbols, batch, strict=True)]
@@ -163,32 +166,18 @@ def taken(picture: Picture, model: Model, *, fit: bool) -> Picture:
     )
 
 
-def _batches(pictures: Sequence[Picture]) -> Iterator[list[Picture]]:
-    """Neighbours of one size, as many as go through a graph at once."""
-    batch: list[Picture] = []
+def _batches(pictures: Sequence[Sized]) -> Iterator[list[Sized]]:
+    """Neighbours of one size and mode, as many as go through a graph at once; decoded or as they are stored."""
+    batch: list[Sized] = []
     for picture in pictures:
+        shape = (picture.height, picture.width, picture.channels)
         if batch and (
-            picture.pixels.shape != batch[0].pixels.shape or len(batch) >= max(1, BATCH_VALUES // picture.pixels.size)
+            shape != (batch[0].height, batch[0].width, batch[0].channels)
+            or len(batch) >= max(1, BATCH_VALUES // math.prod(shape))
         ):
             yield batch
             batch = []
         batch.append(picture)
-    if batch:
-        yield batch
-
-
-def _alike(images: Sequence[ImageFile]) -> Iterator[list[ImageFile]]:
-    """Neighbours of one size, as many as go through a graph at once."""
-    batch: list[ImageFile] = []
-    for image in images:
-        values = image.width * image.height * image.channels
-        if batch and (
-            (image.width, image.height) != (batch[0].width, batch[0].height)
-            or len(batch) >= max(1, BATCH_VALUES // values)
-        ):
-            yield batch
-            batch = []
-        batch.append(image)
     if batch:
         yield batch
 
