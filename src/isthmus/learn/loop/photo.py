@@ -1,10 +1,10 @@
-"""Trains the photo codec by the wall clock; every run can be stopped at any moment and resumed.
+"""Trains the photo codec for a number of minutes; every run can be stopped at any moment and resumed.
 
     python -m isthmus.learn.loop.photo --data FOLDER --run FOLDER --minutes 60
 
 The schedule is a function of the time used of the budget: constant, then down to nearly nothing, the entropy networks in
-integers for the last part. Running again with the same folder resumes; with --minutes it starts a new budget, without it
-the old one goes on.
+integers for the last part. Time in which the process was stopped does not count. Running again with the same folder
+resumes; with --minutes the budget is set anew, and with --again what has been used of it is forgotten.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from isthmus.learn.loop.muon import Muon
 from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
+from isthmus.learn.loop.photo_revival import dead_units, revive_units
 from isthmus.learn.loop.photo_start import measure_start
 from isthmus.learn.loop.photo_weights import load_weights
 from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings
@@ -29,8 +30,10 @@ from isthmus.learn.models.photo_transforms import TransformStart
 from isthmus.learn.models.quality import lambda_at
 
 MIDDLE_LAMBDA = 0.018
+LONGEST_STEP = 5.0
+"""Seconds of a step that count against the budget; beyond it the process was stopped."""
 LOG_HEADER = (
-    "time,step,seconds_per_step,learning_rate,quantised,loss,bits_per_pixel,skipped,held_loss,held_bpp,held_psnr"
+    "time,step,seconds_per_step,learning_rate,quantised,loss,bits_per_pixel,skipped,held_loss,held_bpp,held_psnr,dead_units"
 )
 
 
@@ -81,7 +84,7 @@ class Run:
         torch.manual_seed(training.seed)
         self.folder, self.crops, self.training, self.settings = folder, crops, training, settings
         self.step, self.skipped, self.mean_norm = 0, 0, 0.0
-        self.began, self.until = 0.0, 0.0
+        self.used, self.budget = 0.0, 0.0
         self.is_asked_to_stop = False
         saved = None
         if (folder / "checkpoint.pt").exists():
@@ -115,10 +118,10 @@ class Run:
             self.random.bit_generator.state = saved["random"]
             torch.set_rng_state(saved["torch_random"])
             self.step, self.skipped, self.mean_norm = saved["step"], saved["skipped"], saved["mean_norm"]
-            self.began, self.until = saved["began"], saved["until"]
+            self.used, self.budget = saved["used"], saved["budget"]
 
     def revive(self) -> None:
-        """Start the residual blocks again around what the linear layers and the entropy model have learned; optimisers too."""
+        """Start the transforms' residual blocks again around what the linear layers and the entropy model learned."""
         for model in (self.average, self.model):
             for transform in (model.analysis, model.synthesis):
                 for block in (*transform.fine, *transform.coarse):
@@ -128,6 +131,14 @@ class Run:
         self.model.load_state_dict(self.average.state_dict())
         self.muon.state.clear()
         self.adam.state.clear()
+
+    def some_pixels(self) -> Tensor:
+        """Sixteen held-aside windows."""
+        return to_pixels(self.crops.held_aside_centres(256)[::3][:16])
+
+    def count_dead(self) -> int:
+        """Units of the entropy networks that are never on."""
+        return sum(int(dead.sum()) for dead in dead_units(self.model, self.some_pixels()).values())
 
     def save(self) -> None:
         """Write the checkpoint beside the old one and rename it."""
@@ -145,8 +156,8 @@ class Run:
                 "step": self.step,
                 "skipped": self.skipped,
                 "mean_norm": self.mean_norm,
-                "began": self.began,
-                "until": self.until,
+                "used": self.used,
+                "budget": self.budget,
             },
             path.with_suffix(".tmp"),
         )
@@ -213,19 +224,22 @@ class Run:
         log_path = self.folder / "log.csv"
         if not log_path.exists():
             log_path.write_text(LOG_HEADER + "\n")
-        saved = validated = mark = time.time()
+        saved = validated = mark = last = time.time()
         losses: list[tuple[float, float]] = []
         signal.signal(signal.SIGTERM, lambda *_: setattr(self, "is_asked_to_stop", True))
-        while (now := time.time()) < self.until and not self.is_asked_to_stop:
-            share = (now - self.began) / (self.until - self.began)
+        while self.used < self.budget and not self.is_asked_to_stop:
+            share = self.used / self.budget
             quantise = share > self.training.quantise_from
             factor = rate_factor(share, self.step, self.training)
             losses.append(self.train_step(factor, quantise=quantise))
+            now = time.time()
+            self.used, last = self.used + min(now - last, LONGEST_STEP), now
             if len(losses) >= log_steps:
                 pace, loss, rate = (time.time() - mark) / len(losses), *np.nanmean(losses, 0)
-                held = ",,"
+                held = ",,,"
                 if time.time() - validated > validate_seconds or self.step <= log_steps:
                     held = ",".join(f"{value:.5f}" for value in self.validate(quantise=quantise))
+                    held += f",{self.count_dead()}"
                     validated = time.time()
                 with log_path.open("a") as log:
                     stamp = time.strftime("%H:%M:%S")
@@ -258,7 +272,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of decoded crops, .npy")
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoint.pt and log.csv")
-    parser.add_argument("--minutes", type=float, help="a new budget; without it the old one goes on")
+    parser.add_argument("--minutes", type=float, help="the budget; without it the old one goes on")
     parser.add_argument("--batch", type=int, default=Training.batch)
     parser.add_argument("--side", type=int, default=Training.side)
     parser.add_argument("--threads", type=int, default=2)
@@ -266,7 +280,9 @@ def main() -> None:
     parser.add_argument("--decay-from", type=float, default=Training.decay_from)
     parser.add_argument("--quantise-from", type=float, default=Training.quantise_from)
     parser.add_argument("--weights", type=Path, help="half-precision weights to start a new run from")
+    parser.add_argument("--again", action="store_true", help="with --minutes: as if nothing had been used of it")
     parser.add_argument("--revive", action="store_true", help="start the residual blocks again")
+    parser.add_argument("--revive-units", action="store_true", help="start dead units of the entropy networks again")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     base = Training()
@@ -278,9 +294,13 @@ def main() -> None:
     run = Run(arguments.run, PhotoCrops(arguments.data), training, PhotoSettings(), arguments.weights)
     if arguments.revive:
         run.revive()
+    if arguments.revive_units:
+        print(revive_units(run.model, run.some_pixels()), "units revived")
+        run.average.load_state_dict(run.model.state_dict())
     if arguments.minutes:
-        run.began = time.time()
-        run.until = run.began + 60 * arguments.minutes
+        run.budget = 60 * arguments.minutes
+        if arguments.again:
+            run.used = 0.0
     run.train()
 
 

@@ -24,6 +24,8 @@ WEIGHT_LIMIT = 2047
 SHIFT_LIMIT = 14
 """Largest right shift of a row: beyond it the weights are tiny and more bits would be wasted."""
 MAXIMUM = ACTIVATION_LIMIT / 2**ACTIVATION_BITS
+PULL = 0.1
+"""Part of the gradient that reaches a clipped unit if it pulls it back: no unit stays dead."""
 
 
 class _RoundToUnits(torch.autograd.Function):
@@ -67,11 +69,28 @@ def clamp_inwards(x: Tensor, low: float, high: float) -> Tensor:
     return clamped
 
 
+class _Activate(torch.autograd.Function):
+    """Clip to [0, MAXIMUM]; a small part of the gradient passes where it pulls a clipped value back in."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.clamp(0, MAXIMUM)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        low, high = x < 0, x > MAXIMUM
+        pulled = (low & (gradient < 0)) | (high & (gradient > 0))
+        return gradient * (torch.where(pulled, PULL, 1.0) * (pulled | ~(low | high))).to(gradient.dtype)
+
+
 def activate(x: Tensor, *, quantise: bool) -> Tensor:
     """Clip to [0, MAXIMUM]; if asked, round to multiples of 2^-ACTIVATION_BITS."""
     if quantise:
         x = round_to(x, 2.0**ACTIVATION_BITS)
-    return x.clamp(0, MAXIMUM)
+    activated: Tensor = _Activate.apply(x)
+    return activated
 
 
 def row_shifts(weight: Tensor, bias_bound: Tensor, input_limit: int, input_bits: int) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-LOWEST_LAMBDA = 0.0004
+LOWEST_LAMBDA = 0.0002
 HIGHEST_LAMBDA = 0.3
 """Weights of the squared error (on 0..255) against bits per pixel, at quality 1 and 100."""
 KNOTS = 9

@@ -1,0 +1,55 @@
+"""Units of the entropy networks that are never on: found, counted, started again."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from isthmus.learn.models.photo_codec import PhotoCodec
+
+SMALL = 0.1
+"""Size of a revived unit's weights against fresh ones: it must not disturb what reads it."""
+
+
+def watched_layers(model: PhotoCodec) -> Iterator[tuple[str, nn.Module]]:
+    """Layers of the entropy networks whose outputs are clipped at zero."""
+    for name, module in model.named_modules():
+        is_last = name.endswith(("_pass.last", "hyper_analysis.last", "second_line"))
+        if name.startswith(("hyper_", "passes")) and hasattr(module, "weight") and not is_last:
+            yield name, module
+
+
+@torch.no_grad()
+def dead_units(model: PhotoCodec, pixels: Tensor) -> dict[str, Tensor]:
+    """Layer -> (outputs,) bool: never above zero on these pictures, at qualities over the whole range."""
+    highest: dict[str, Tensor] = {}
+
+    def watch(name: str) -> object:
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            highest[name] = torch.maximum(highest.get(name, torch.tensor(-1.0)), output.float().amax((0, 2, 3)))
+
+        return hook
+
+    handles = [module.register_forward_hook(watch(name)) for name, module in watched_layers(model)]  # type: ignore[arg-type]
+    try:
+        for part in pixels.split(8):
+            model(part, torch.linspace(0, 1, len(part)), quantise=False)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {name: top <= 0 for name, top in highest.items()}
+
+
+@torch.no_grad()
+def revive_units(model: PhotoCodec, pixels: Tensor) -> int:
+    """Start dead units again with small random weights and no bias; how many there were."""
+    layers = dict(watched_layers(model))
+    count = 0
+    for name, dead in dead_units(model, pixels).items():
+        weight = layers[name].weight
+        fresh = torch.randn_like(weight) * (SMALL * (2 / weight[0].numel()) ** 0.5)
+        weight[dead] = fresh[dead]
+        bias = layers[name].bias
+        (bias if isinstance(bias, Tensor) else bias.table)[..., dead] = 0
+        count += int(dead.sum())
+    return count
