@@ -5,17 +5,18 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from isthmus.learn.models.integer import IntegerConvolution
 from isthmus.learn.models.photo_codec import PhotoCodec
 
 SMALL = 0.1
 """Size of a revived unit's weights against fresh ones: it must not disturb what reads it."""
 
 
-def watched_layers(model: PhotoCodec) -> Iterator[tuple[str, nn.Module]]:
+def watched_layers(model: PhotoCodec) -> Iterator[tuple[str, nn.Conv2d | IntegerConvolution]]:
     """Layers of the entropy networks whose outputs are clipped at zero."""
     for name, module in model.named_modules():
         is_last = name.endswith(("_pass.last", "hyper_analysis.last", "second_line"))
-        if name.startswith(("hyper_", "passes")) and hasattr(module, "weight") and not is_last:
+        if name.startswith(("hyper_", "passes")) and isinstance(module, nn.Conv2d | IntegerConvolution) and not is_last:
             yield name, module
 
 
