@@ -13,16 +13,18 @@ from isthmus.container.image_file import VERSION
 from isthmus.container.model_file import parse_model
 from isthmus.learn.data.pictures import PictureSet
 from isthmus.learn.export.model_file import export_model
+from isthmus.learn.export.photo import export_photo
 from isthmus.learn.models.dense import build_dense
 from isthmus.learn.recipes.settings import CodingSettings, DenseSettings
 from isthmus.values import Picture
+from tests.small_photo import small_photo_codec
 
 FOLDER = Path(__file__).parent / f"v{VERSION}"
 QUALITIES = (1, 50, 75, 100)
 
 
 def main() -> int:
-    """Write the model, a picture of each quality, and what each decodes to."""
+    """Write a model of each kind, pictures of some qualities, and what each decodes to."""
     if FOLDER.exists():
         print(f"{FOLDER} exists: golden files of a released version stay as they are")
         return 1
@@ -32,24 +34,33 @@ def main() -> int:
     pictures = np.clip(128 + 60 * blobs, 0, 255).astype(np.uint8)
     torch.manual_seed(7)
     network = build_dense(DenseSettings(height=8, width=8, hidden=(24,), code=6, code_activation="linear")).eval()
-    data = export_model(
-        network, PictureSet(pictures), CodingSettings(default_excess=1e-5), name="golden", facts={"licence": "CC0-1.0"}
-    )
-    (FOLDER / "golden.isthmus").write_bytes(data)
-    model = Model(parse_model(data, name="golden"))
+    settings, facts = CodingSettings(default_excess=1e-5), {"licence": "CC0-1.0"}
+    data = export_model(network, PictureSet(pictures), settings, name="golden", facts=facts)
     noise = random.integers(0, 256, (8, 8, 1), np.uint8)
     sources = {
         "plain": Picture(pictures[0]),
         "noise": Picture(noise),
         "extras": Picture(pictures[1], alpha=noise[:, :, 0], icc=b"an ICC profile", exif=b"Exif\0\0some EXIF"),
     }
-    for name, picture in sources.items():
-        for quality in QUALITIES:
-            file = model.encode(picture, quality=quality)
-            (FOLDER / f"{name}-{quality}.isth").write_bytes(file)
-            np.save(FOLDER / f"{name}-{quality}.pixels.npy", model.decode(file))
-            np.save(FOLDER / f"{name}-{quality}.symbols.npy", model.symbols(file))
+    _write("golden", data, sources)
+    rows, columns = np.mgrid[:70, :1100]
+    waves = 128 + 90 * np.sin(rows / 9 + np.array([0, 1, 2])[:, None, None]) * np.cos(columns / 23)
+    colour = np.clip(waves.transpose(1, 2, 0) + random.normal(0, 6, (70, 1100, 3)), 0, 255).astype(np.uint8)
+    photos = {"colour": Picture(colour[:, :100]), "grey": Picture(colour[:, :90, :1]), "tiled": Picture(colour)}
+    _write("golden-photo", export_photo(small_photo_codec(), name="golden-photo", facts=facts), photos)
     return 0
+
+
+def _write(name: str, data: bytes, sources: dict[str, Picture]) -> None:
+    (FOLDER / f"{name}.isthmus").write_bytes(data)
+    model = Model(parse_model(data, name=name))
+    for source, picture in sources.items():
+        for quality in QUALITIES:
+            stem = FOLDER / f"{source}-{quality}"
+            file = model.encode(picture, quality=quality)
+            stem.with_suffix(".isth").write_bytes(file)
+            symbols = np.concatenate([tile.ravel() for tile in model.symbols(file)])
+            np.savez_compressed(stem.with_suffix(".npz"), pixels=model.decode(file), symbols=symbols)
 
 
 if __name__ == "__main__":

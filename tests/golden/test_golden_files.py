@@ -9,23 +9,27 @@ from isthmus.codec.model import load_model
 from isthmus.container.model_file import read_model, write_model
 from tests.conftest import GOLDEN
 
-NAMES = [f"{name}-{quality}" for name in ("plain", "noise", "extras") for quality in (1, 50, 75, 100)]
+QUALITIES = (1, 50, 75, 100)
+NAMES = [("golden", f"{name}-{quality}") for name in ("plain", "noise", "extras") for quality in QUALITIES]
+NAMES += [("golden-photo", f"{name}-{quality}") for name in ("colour", "grey", "tiled") for quality in QUALITIES]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("name", NAMES)
-def test_a_golden_file_decodes_to_its_symbols_and_pixels(name, threads):
+@pytest.mark.parametrize(("model_name", "name"), NAMES)
+def test_a_golden_file_decodes_to_its_symbols_and_pixels(model_name, name, threads):
     """Symbols are equal bit for bit; pixels differ by one step of 255 at most, as floats may round otherwise."""
-    model = load_model(GOLDEN / "golden.isthmus", threads=threads)
+    model = load_model(GOLDEN / f"{model_name}.isthmus", threads=threads)
     data = (GOLDEN / f"{name}.isth").read_bytes()
-    assert np.array_equal(model.symbols(data), np.load(GOLDEN / f"{name}.symbols.npy"))
-    difference = model.decode(data).astype(int) - np.load(GOLDEN / f"{name}.pixels.npy").astype(int)
+    expected = np.load(GOLDEN / f"{name}.npz")
+    assert np.array_equal(np.concatenate([tile.ravel() for tile in model.symbols(data)]), expected["symbols"])
+    difference = model.decode(data).astype(int) - expected["pixels"].astype(int)
     assert np.abs(difference).max() <= 1
 
 
-def test_a_golden_model_is_written_again_byte_for_byte():
+@pytest.mark.parametrize("name", ["golden", "golden-photo"])
+def test_a_golden_model_is_written_again_byte_for_byte(name):
     """Reading and writing a model file loses nothing, and its id holds."""
-    path = GOLDEN / "golden.isthmus"
+    path = GOLDEN / f"{name}.isthmus"
     model = read_model(path)
     again = write_model(model)
     assert read_model(path).id == model.id

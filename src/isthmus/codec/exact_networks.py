@@ -1,7 +1,8 @@
-"""The exact entropy networks on ONNX Runtime: whole numbers in float32, equal to `entropy.exact.ReferenceNetworks`."""
+"""The exact entropy networks on an engine: whole numbers in float32, equal to `entropy.exact.ReferenceNetworks`."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -9,82 +10,117 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.entropy.exact import ExactLayer, Integers, Positions, Reals
-from isthmus.errors import FormatError
+from isthmus.entropy.exact import (
+    DECODED_LIMIT,
+    Integers,
+    Positions,
+    PriorNetworks,
+    QualityBias,
+    Reals,
+    squash,
+)  # fmt: skip
+from isthmus.transforms.engine import Graph
 
 EXACT_GRAPHS = ("hyper_synthesis", "first_pass", "second_pass", "third_pass", "fourth_pass")
 _OFFSET = "offset."
+_PROBE_GRID = 8
+_PROBE_QUALITY = 50
 
 
-class OnnxRuntimeNetworks:
-    """The graphs by name, and the layers whose biases they need."""
+class ExactNetworks:
+    """The graphs by name, and the layers' biases by name, which follow the quality."""
 
-    def __init__(self, graphs: Mapping[str, bytes], layers: Mapping[str, ExactLayer], *, threads: int = 0) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        self._sessions: dict[str, Any] = {
-            name: onnxruntime.InferenceSession(graphs[name], options, providers=["CPUExecutionProvider"])
-            for name in EXACT_GRAPHS
-        }
-        self._offset_names = {
-            name: [value.name for value in session.get_inputs() if value.name.startswith(_OFFSET)]
-            for name, session in self._sessions.items()
-        }
-        self._layers = dict(layers)
+    def __init__(self, graphs: Mapping[str, Graph], biases: Mapping[str, QualityBias]) -> None:
+        self._graphs = dict(graphs)
+        self._biases = dict(biases)
         self._offsets = lru_cache(maxsize=16)(self._build_offsets)
 
-    def begin(self, hyper: Integers, quality: int) -> OnnxRuntimePasses:
+    def begin(self, hyper: Integers, quality: int) -> ExactPasses:
         """See `PriorNetworks.begin`."""
-        return OnnxRuntimePasses(self, hyper, quality)
+        return ExactPasses(self, hyper, quality)
 
     def run(
         self, name: str, quality: int, positions: Positions | None, **inputs: NDArray[Any]
     ) -> list[NDArray[np.float32]]:
-        """One graph on (channels, rows, columns) or (1, channels, rows, columns) arrays; outputs have four dimensions."""
+        """One graph on (channels, rows, columns) or (1, channels, rows, columns) arrays; outputs have four dimensions.
+
+        Raises:
+            FormatError: the engine cannot run the graph on them.
+        """
         feed = {
             key: np.ascontiguousarray(value, np.float32).reshape(1, *value.shape[-3:]) for key, value in inputs.items()
         }
         places = {} if positions is None else {"positions": positions}
-        try:
-            outputs: list[NDArray[np.float32]] = self._sessions[name].run(
-                None, {**feed, **places, **self._offsets(name, quality)}
-            )
-        except Exception as error:  # ONNX Runtime's errors share no base class
-            raise FormatError(f"{name}: ONNX Runtime cannot run it: {error}") from error
-        return outputs
+        return self._graphs[name].run_named({**feed, **places, **self._offsets(name, quality)})
 
     def _build_offsets(self, name: str, quality: int) -> dict[str, NDArray[np.float32]]:
         return {
-            offset: self._layers[offset.removeprefix(_OFFSET)].offset_at(quality).reshape(1, -1, 1, 1)
-            for offset in self._offset_names[name]
+            offset: self._biases[offset.removeprefix(_OFFSET)].offset_at(quality).reshape(1, -1, 1, 1)
+            for offset in self._graphs[name].inputs
+            if offset.startswith(_OFFSET)
         }
 
 
-class OnnxRuntimePasses:
+class ExactPasses:
     """See `PriorPasses`."""
 
-    def __init__(self, networks: OnnxRuntimeNetworks, hyper: Integers, quality: int) -> None:
+    def __init__(self, networks: ExactNetworks, hyper: Integers, quality: int) -> None:
         self._networks, self._quality = networks, quality
         (self._features,) = networks.run("hyper_synthesis", quality, None, hyper=hyper)
         self._context = self._features
 
     def first(self, positions: Positions) -> tuple[Integers, Integers]:
+        """See `PriorPasses.first`."""
         return _split(*self._networks.run("first_pass", self._quality, positions, features=self._features))
 
     def second(self, positions: Positions, read: Reals, decoded: Integers) -> tuple[Integers, Integers]:
+        """See `PriorPasses.second`."""
         inputs = {"features": self._features, "read": read, "decoded": decoded}
         return _split(*self._networks.run("second_pass", self._quality, positions, **inputs))
 
     def third(self, positions: Positions, read: Reals) -> tuple[Integers, Integers]:
+        """See `PriorPasses.third`."""
         inputs = {"features": self._features, "read": read}
         estimate, self._context = self._networks.run("third_pass", self._quality, positions, **inputs)
         return _split(estimate)
 
     def fourth(self, positions: Positions, read: Reals) -> tuple[Integers, Integers]:
+        """See `PriorPasses.fourth`."""
         inputs = {"features": self._features, "context": self._context, "read": read}
         return _split(*self._networks.run("fourth_pass", self._quality, positions, **inputs))
+
+
+def probe(networks: PriorNetworks, table: NDArray[np.int16], *, channels: int, strong: int, hyper: int) -> int:
+    """CRC-32 of what the networks make of a fixed input: an engine that is not exact gives another number.
+
+    Args:
+        networks: to try.
+        table: of `exact.squash`.
+        channels: of the latents.
+        strong: how many of them passes 1 and 2 code.
+        hyper: channels of the hyper-latents.
+    """
+    grid, places = (_PROBE_GRID, _PROBE_GRID), np.arange(_PROBE_GRID**2, dtype=np.int64)
+    passes = networks.begin(_pattern((hyper, grid[0] // 4, grid[1] // 4), 31), _PROBE_QUALITY)
+    decoded = _pattern((channels, *grid), DECODED_LIMIT // 8)
+    read = squash(decoded, table).astype(np.float32)
+    checksum = 0
+    for levels, means in (
+        passes.first(places),
+        passes.second(places, read[:strong], decoded[:strong]),
+        passes.third(places, read[:strong]),
+        passes.fourth(places, read[strong:]),
+    ):
+        checksum = zlib.crc32(np.stack([levels, means]).astype("<i4").tobytes(), checksum)
+    return checksum
+
+
+def _pattern(shape: tuple[int, ...], limit: int) -> Integers:
+    """Whole numbers within ±limit, small ones more often, the same everywhere."""
+    count = np.arange(np.prod(shape), dtype=np.int64).reshape(shape)
+    sizes = limit >> ((count * 7 + 3) % (limit.bit_length() + 1))
+    pattern: Integers = ((count * 2654435761 >> 7) % (2 * sizes + 1) - sizes).astype(np.int32)
+    return pattern
 
 
 def _split(estimate: NDArray[np.float32]) -> tuple[Integers, Integers]:

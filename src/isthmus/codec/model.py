@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from isthmus.codec import pipeline
-from isthmus.codec.quantiser import Quantiser
+from isthmus.codec.coder import Coder
+from isthmus.codec.photo_coder import KIND as PHOTO
+from isthmus.codec.photo_coder import PhotoCoder
+from isthmus.codec.plain_coder import KIND as PLAIN
+from isthmus.codec.plain_coder import PlainCoder
 from isthmus.container.model_file import ModelFile, read_model
-from isthmus.entropy.factorized import FactorizedPrior
-from isthmus.errors import FormatError, UnsupportedVersionError
+from isthmus.errors import ModelMismatchError, UnsupportedVersionError
 from isthmus.imaging.reading import as_picture
-from isthmus.transforms.engine import Graph, OnnxRuntimeGraph
 from isthmus.values import Picture
 from isthmus.zoo import finding
+
+CODERS: dict[str, type[PlainCoder] | type[PhotoCoder]] = {PLAIN: PlainCoder, PHOTO: PhotoCoder}
 
 PictureLike = Picture | Image.Image | NDArray[np.uint8]
 
@@ -37,34 +40,27 @@ class Model:
     """
 
     def __init__(self, file: ModelFile, *, threads: int = 0) -> None:
-        if file.kind != "factorized":
+        if file.kind not in CODERS:
             raise UnsupportedVersionError(f"the model {file.name} is of the kind {file.kind!r}: update isthmus")
-        try:
-            self.quantiser = Quantiser(file.arrays["steps"])
-            self.prior = FactorizedPrior.from_arrays(file.arrays)
-            self._graphs = {name: file.graphs[name] for name in ("analysis", "synthesis")}
-        except KeyError as error:
-            raise FormatError(f"the model {file.name} has no {error.args[0]}") from error
-        if self.quantiser.steps.shape[1] != file.latents.channels:
-            raise FormatError(f"the model {file.name} has steps for another number of channels than its latents")
+        self.coder: Coder = CODERS[file.kind](file, threads=threads)
         self.file = file
         self.id = file.id
-        self._threads = threads
 
     @property
     def name(self) -> str:
         """What people call it."""
         return self.file.name
 
-    @cached_property
-    def analysis(self) -> Graph:
-        """Pictures (batch, channels, rows, columns) float32 in [0, 1] to latents."""
-        return self._load("analysis")
+    @property
+    def plain_coder(self) -> PlainCoder:
+        """The coder of a plain autoencoder, whose latents have a use of their own.
 
-    @cached_property
-    def synthesis(self) -> Graph:
-        """Latents (batch, channels, rows, columns) to pictures, float32 around [0, 1]."""
-        return self._load("synthesis")
+        Raises:
+            ModelMismatchError: the model is of another kind.
+        """
+        if not isinstance(self.coder, PlainCoder):
+            raise ModelMismatchError(f"{self.name} is no plain autoencoder: its latents cannot be had by themselves")
+        return self.coder
 
     def encode(self, picture: PictureLike, *, quality: int | None = None, fit: bool = False) -> bytes:
         """One picture to the bytes of a .isth file.
@@ -100,8 +96,8 @@ class Model:
         """Many files, in batches."""
         return [plain_pixels(picture) for picture in pipeline.decode(files, self)]
 
-    def symbols(self, data: bytes) -> NDArray[np.int32]:
-        """The symbols (latent channels, rows, columns) of a .isth file: the same on every machine.
+    def symbols(self, data: bytes) -> list[NDArray[np.int32]]:
+        """The symbols (latent channels, rows, columns) of each tile of a .isth file: the same on every machine.
 
         Raises:
             FormatError: damaged bytes.
@@ -119,10 +115,7 @@ class Model:
 
     def pictures_of(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
         """Pictures (count, rows, columns, channels) in [0, 1] of latents, not rounded."""
-        return pipeline.pictures_of(latents, self)
-
-    def _load(self, name: str) -> Graph:
-        return OnnxRuntimeGraph(self._graphs[name], name=f"{self.file.name}: {name}", threads=self._threads)
+        return self.plain_coder.pictures_of(latents)
 
 
 def load_model(name: str | Path, *, threads: int = 0) -> Model:

@@ -1,6 +1,6 @@
 """The order of the steps, in both directions; every command and the Python interface come through here.
 
-encode: picture -> padded values -> latents -> symbols -> payload -> .isth bytes
+encode: picture -> latents of its tiles -> payloads -> .isth bytes
 decode: the same list backwards
 """
 
@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.codec.coder import PLAIN_THRIFT
 from isthmus.codec.quantiser import check_quality
-from isthmus.codec.targets import Target, highest_quality, lowest_quality
-from isthmus.container.image_file import ImageFile, read_header, read_image, write_image
-from isthmus.errors import FormatError, ModelMismatchError
+from isthmus.codec.targets import Target, highest_quality, least_thrift, lowest_quality, most_thrift
+from isthmus.container.image_file import ImageFile, read_header, read_image, salvage_image, write_image
+from isthmus.entropy.factorized import QUALITIES
+from isthmus.errors import FormatError, ModelMismatchError, UsageError
 from isthmus.imaging import fitting
+from isthmus.imaging.windows import Window
 from isthmus.metrics.distortion import psnr
 from isthmus.values import Picture
 
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
 
 Sized = TypeVar("Sized", Picture, ImageFile)
 
-LATENTS_AT_ONCE = 1000
 BATCH_VALUES = 1 << 23  # picture values that go through a graph at once: 32 MiB of float32
 
 
@@ -42,12 +44,8 @@ def encode(pictures: Sequence[Picture], model: Model, *, quality: int, fit: bool
     fitted = [taken(picture, model, fit=fit) for picture in pictures]
     files: list[bytes] = []
     for batch in _batches(fitted):
-        latents = analyse(batch, model)
-        symbols = model.quantiser.to_symbols(latents, quality)
-        files.extend(
-            _to_file(picture, model.prior.encode(one, quality), model, quality)
-            for picture, one in zip(batch, symbols, strict=True)
-        )
+        for picture, tiles in zip(batch, model.coder.analyse(batch), strict=True):
+            files.append(_to_file(picture, model.coder.encode(tiles, quality), model, quality))
     return files
 
 
@@ -61,13 +59,40 @@ def decode(files: Sequence[bytes], model: Model) -> list[Picture]:
     images = [_of_this_model(read_image(data), model) for data in files]
     pictures: list[Picture] = []
     for batch in _batches(images):
-        symbols = np.stack([_symbols(image, model) for image in batch])
-        latents = np.concatenate(
-            [model.quantiser.to_latents(one[None], image.quality) for one, image in zip(symbols, batch, strict=True)]
+        pictures.extend(
+            _from_file(pixels, image) for pixels, image in zip(model.coder.decode(batch), batch, strict=True)
         )
-        pixels = synthesise(latents, model)
-        pictures.extend(_from_file(one, image) for one, image in zip(pixels, batch, strict=True))
     return pictures
+
+
+def decode_region(data: bytes, model: Model, region: Window) -> Picture:
+    """A part of a picture; only the tiles that it needs are decoded.
+
+    Raises:
+        UsageError: the region reaches beyond the picture.
+        FormatError: or one of its subclasses: damaged bytes.
+        ModelMismatchError: bytes of another model.
+    """
+    image = _of_this_model(read_image(data), model)
+    if region.bottom > image.height or region.right > image.width:
+        raise UsageError(f"the region {region} reaches beyond the picture of {image.width}×{image.height}")
+    whole = _from_file(np.empty((image.height, image.width, image.channels), np.uint8), image)
+    rows, columns = region.inside(Window(0, 0, image.height, image.width))
+    alpha = whole.alpha[rows, columns] if whole.alpha is not None else None
+    return Picture(model.coder.decode_region(image, region), alpha=alpha, icc=whole.icc, exif=whole.exif)
+
+
+def salvage(data: bytes, model: Model) -> tuple[Picture, tuple[str, ...]]:
+    """What a damaged file still holds, and the names of what is missing; missing tiles are blank.
+
+    Raises:
+        FormatError: its header is damaged, or no tile of it is whole.
+        ModelMismatchError: bytes of another model.
+    """
+    image, missing = salvage_image(data)
+    _of_this_model(image, model)
+    pixels = model.coder.decode_region(image, Window(0, 0, image.height, image.width))
+    return _from_file(pixels, image), missing
 
 
 def encode_to_target(picture: Picture, model: Model, target: Target) -> bytes:
@@ -76,34 +101,41 @@ def encode_to_target(picture: Picture, model: Model, target: Target) -> bytes:
     Raises:
         UsageError: the target is out of the model's reach.
     """
-    latents = analyse([picture], model)
+    coder = model.coder
+    tiles = list(next(iter(coder.analyse([picture]))))
 
     @cache
-    def file_at(quality: int) -> bytes:
-        symbols = model.quantiser.to_symbols(latents, quality)
-        return _to_file(picture, model.prior.encode(symbols[0], quality), model, quality)
+    def file_at(quality: int, thrift: float = PLAIN_THRIFT) -> bytes:
+        return _to_file(picture, coder.encode(tiles, quality, thrift=thrift), model, quality)
 
-    def psnr_at(quality: int) -> float:
-        return psnr(decode([file_at(quality)], model)[0].pixels, picture.pixels)
+    @cache
+    def psnr_at(quality: int, thrift: float = PLAIN_THRIFT) -> float:
+        return psnr(decode([file_at(quality, thrift)], model)[0].pixels, picture.pixels)
 
     if target.psnr is not None:
-        return file_at(lowest_quality(psnr_at, target.psnr))
+        quality = lowest_quality(psnr_at, target.psnr)
+        return file_at(quality, most_thrift(lambda thrift: psnr_at(quality, thrift), target.psnr, coder.thrifts))
     limit = target.file_bytes
     if target.bits_per_pixel is not None:
         limit = int(target.bits_per_pixel * picture.width * picture.height / 8)
     if limit is None:
         return file_at(target.quality or model.file.default_quality)
-    return file_at(highest_quality(lambda quality: len(file_at(quality)), limit))
+    quality = highest_quality(lambda quality: len(file_at(quality)), limit)
+    if quality == QUALITIES:
+        return file_at(quality)
+    # the next quality, rounded more sparingly, may still fit
+    thrift = least_thrift(lambda thrift: len(file_at(quality + 1, thrift)), limit, coder.thrifts)
+    return file_at(quality) if thrift is None else file_at(quality + 1, thrift)
 
 
-def symbols_of(data: bytes, model: Model) -> NDArray[np.int32]:
-    """The symbols (latent channels, rows, columns) that a .isth file holds.
+def symbols_of(data: bytes, model: Model) -> list[NDArray[np.int32]]:
+    """The symbols (latent channels, rows, columns) of each tile of a .isth file.
 
     Raises:
         FormatError: damaged bytes.
         ModelMismatchError: bytes of another model.
     """
-    return _symbols(_of_this_model(read_image(data), model), model)
+    return model.coder.symbols(_of_this_model(read_image(data), model))
 
 
 def latents_of(pictures: Sequence[Picture], model: Model) -> NDArray[np.float32]:
@@ -113,30 +145,7 @@ def latents_of(pictures: Sequence[Picture], model: Model) -> NDArray[np.float32]
         ModelMismatchError: a picture that the model does not take.
     """
     fitting_pictures = [taken(picture, model, fit=False) for picture in pictures]
-    return np.concatenate([analyse(batch, model) for batch in _batches(fitting_pictures)])
-
-
-def pictures_of(latents: NDArray[np.float32], model: Model) -> NDArray[np.float32]:
-    """Pictures (count, rows, columns, channels) float32 in [0, 1] of latents, in batches."""
-    parts = [
-        np.clip(model.synthesis.run(latents[start : start + LATENTS_AT_ONCE]), 0, 1)
-        for start in range(0, len(latents), LATENTS_AT_ONCE)
-    ]
-    return np.concatenate(parts).transpose(0, 2, 3, 1)
-
-
-def analyse(pictures: Sequence[Picture], model: Model) -> NDArray[np.float32]:
-    """Latents (batch, channels, rows, columns) of pictures of one size."""
-    padded = np.stack([fitting.pad(picture.pixels, model.file.latents.stride) for picture in pictures])
-    values = np.ascontiguousarray(padded.transpose(0, 3, 1, 2), dtype=np.float32) / np.float32(255)
-    return model.analysis.run(values)
-
-
-def synthesise(latents: NDArray[np.float32], model: Model) -> NDArray[np.uint8]:
-    """Pixels (batch, rows, columns, channels) uint8 of latents, still padded."""
-    values = model.synthesis.run(latents)
-    pixels = np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
-    return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
+    return np.concatenate([model.plain_coder.latents_of(batch) for batch in _batches(fitting_pictures)])
 
 
 def model_id_of(data: bytes) -> bytes:
@@ -155,11 +164,10 @@ def taken(picture: Picture, model: Model, *, fit: bool) -> Picture:
         ModelMismatchError: the model does not take it and `fit` is false.
     """
     spec = model.file.picture
+    if model.coder.takes(picture):
+        return picture
     if fit:
         return fitting.fit(picture, spec)
-    fits = spec.size is None or (picture.height, picture.width) == spec.size
-    if fits and picture.channels == spec.channels:
-        return picture
     raise ModelMismatchError(
         f"the picture is {picture}, the model {model.name} takes {spec}: "
         "convert it, or pass --fit (in Python fit=True) to have it converted and resized"
@@ -182,7 +190,7 @@ def _batches(pictures: Sequence[Sized]) -> Iterator[list[Sized]]:
         yield batch
 
 
-def _to_file(picture: Picture, payload: bytes, model: Model, quality: int) -> bytes:
+def _to_file(picture: Picture, tiles: tuple[bytes, ...], model: Model, quality: int) -> bytes:
     alpha = fitting.encode_alpha(picture.alpha) if picture.alpha is not None else None
     return write_image(
         ImageFile(
@@ -191,7 +199,8 @@ def _to_file(picture: Picture, payload: bytes, model: Model, quality: int) -> by
             height=picture.height,
             channels=picture.channels,
             quality=quality,
-            tiles=(payload,),
+            tiles=tiles,
+            tile_size=model.coder.tile_size(picture),
             alpha=alpha,
             icc=picture.icc,
             exif=picture.exif,
@@ -201,27 +210,17 @@ def _to_file(picture: Picture, payload: bytes, model: Model, quality: int) -> by
 
 def _from_file(pixels: NDArray[np.uint8], image: ImageFile) -> Picture:
     """The decoded pixels with what else the file holds."""
-    cropped = fitting.crop(pixels, image.height, image.width)
-    if cropped.shape != (image.height, image.width, image.channels):
-        raise FormatError(f"the model makes {cropped.shape} where the file announces {image.width}×{image.height}")
+    if pixels.shape != (image.height, image.width, image.channels):
+        raise FormatError(f"the model makes {pixels.shape} where the file announces {image.width}×{image.height}")
     alpha = fitting.decode_alpha(image.alpha, image.height, image.width) if image.alpha is not None else None
-    return Picture(cropped, alpha=alpha, icc=image.icc, exif=image.exif)
+    return Picture(pixels, alpha=alpha, icc=image.icc, exif=image.exif)
 
 
 def _of_this_model(image: ImageFile, model: Model) -> ImageFile:
     """Refuse a file of another model, or one whose facts this model cannot have written."""
-    spec = model.file.picture
     if image.model_id != model.id:
         raise ModelMismatchError(
             f"the file needs the model with the id {image.model_id.hex()}, {model.name} has {model.id.hex()}"
         )
-    if image.channels != spec.channels or (spec.size is not None and spec.size != (image.height, image.width)):
-        raise FormatError(f"the file announces {image.width}×{image.height} pixels, the model makes {spec}")
-    if image.tile_size:
-        raise FormatError("the file is tiled, which this kind of model does not use")
+    model.coder.check(image)
     return image
-
-
-def _symbols(image: ImageFile, model: Model) -> NDArray[np.int32]:
-    grid = model.file.latents.grid(image.height, image.width)
-    return model.prior.decode(image.tiles[0], grid, image.quality)

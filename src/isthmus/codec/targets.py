@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from isthmus.codec.coder import PLAIN_THRIFT
 from isthmus.codec.quantiser import check_quality
 from isthmus.entropy.factorized import QUALITIES
 from isthmus.errors import UsageError
@@ -76,3 +77,27 @@ def lowest_quality(psnr_at: Callable[[int], float], wanted: float) -> int:
         else:
             low = middle
     return high
+
+
+def least_thrift(size_at: Callable[[float], int], limit: int, thrifts: Sequence[float]) -> float | None:
+    """The least of rising thrifts whose file has at most `limit` bytes; None where even the greatest is not enough."""
+    low, high = -1, len(thrifts)  # low does not fit, or is out of range; high fits, or is out of range
+    while high - low > 1:
+        middle = (low + high) // 2
+        if size_at(thrifts[middle]) <= limit:
+            high = middle
+        else:
+            low = middle
+    return thrifts[high] if high < len(thrifts) else None
+
+
+def most_thrift(psnr_at: Callable[[float], float], wanted: float, thrifts: Sequence[float]) -> float:
+    """The greatest of rising thrifts that still reaches `wanted` dB; plain rounding where none does."""
+    low, high = -1, len(thrifts)  # low reaches it, or is out of range; high does not, or is out of range
+    while high - low > 1:
+        middle = (low + high) // 2
+        if psnr_at(thrifts[middle]) >= wanted:
+            low = middle
+        else:
+            high = middle
+    return thrifts[low] if low >= 0 else PLAIN_THRIFT

@@ -2,6 +2,9 @@
 
 magic(7) version(1) model id(8) width height flags(1) quality(1) [tile size] lengths... CRC-32(4)
 then each section's bytes and its CRC-32(4): the tiles in rows, alpha, ICC, EXIF
+
+A section's CRC-32 also covers the header's and the section's number: a section of another file, or at another place, is
+noticed.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ FLAG_EXIF = 0x10
 KNOWN_FLAGS = FLAG_RGB | FLAG_TILED | FLAG_ALPHA | FLAG_ICC | FLAG_EXIF
 
 MAX_TILES = 1 << 20
+_NAMED = 5
+"""Damaged sections that a message names."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class ImageHeader:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A picture as it is stored: the header's facts and the sections' bytes."""
+    """A picture as it is stored: the header's facts, the sections' bytes, and the numbers of tiles that are lost."""
 
     model_id: bytes
     width: int
@@ -73,6 +78,7 @@ class ImageFile:
     alpha: bytes | None = None
     icc: bytes | None = None
     exif: bytes | None = None
+    missing: frozenset[int] = frozenset()
 
 
 def tile_count(width: int, height: int, tile_size: int) -> int:
@@ -95,8 +101,8 @@ def write_image(image: ImageFile) -> bytes:
     parts.extend(write_varint(len(section)) for section in sections)
     header = b"".join(parts)
     out = [header, _crc(header)]
-    for section in sections:
-        out.extend((section, _crc(section)))
+    for number, section in enumerate(sections):
+        out.extend((section, _section_crc(out[1], number, section)))
     return b"".join(out)
 
 
@@ -107,39 +113,69 @@ def read_image(data: bytes) -> ImageFile:
         FormatError: or one of its subclasses, for anything that is not exactly a .isth file.
     """
     header = read_header(data)
-    names = [f"tile {index}" for index in range(len(header.tile_lengths))]
-    lengths = list(header.tile_lengths)
-    for name, length in (("alpha", header.alpha_length), ("ICC", header.icc_length), ("EXIF", header.exif_length)):
-        if length is not None:
-            names.append(name)
-            lengths.append(length)
-    expected = header.length + sum(lengths) + 4 * len(lengths)
+    expected = header.length + sum(length + 4 for _, length in _sections(header))
     if len(data) < expected:
         raise TruncatedError(f"the file has {len(data)} bytes where its header announces {expected}", offset=len(data))
     if len(data) > expected:
         raise FormatError(f"the file has {len(data) - expected} bytes behind its end", offset=expected)
-    offset = header.length
-    sections = []
-    for name, length in zip(names, lengths, strict=True):
+    image, missing = _take_apart(data, header)
+    if missing:
+        names = ", ".join(missing[:_NAMED]) + (f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else "")
+        raise ChecksumError(f"{names}: does not match its checksum: the file is damaged")
+    return image
+
+
+def salvage_image(data: bytes) -> tuple[ImageFile, tuple[str, ...]]:
+    """What is whole of a damaged file, and the names of the sections that are not.
+
+    Raises:
+        FormatError: the header is damaged, or no tile is whole.
+    """
+    header = read_header(data)
+    image, missing = _take_apart(data, header)
+    if len(image.missing) == len(image.tiles):
+        raise ChecksumError("no part of the picture is whole: there is nothing to salvage", offset=header.length)
+    return image, missing
+
+
+def _take_apart(data: bytes, header: ImageHeader) -> tuple[ImageFile, tuple[str, ...]]:
+    """The sections whose checksums match, and the names of the others."""
+    header_crc = data[header.length - 4 : header.length]
+    offset, missing = header.length, []
+    whole: dict[str, bytes] = {}
+    for number, (name, length) in enumerate(_sections(header)):
         section = data[offset : offset + length]
-        if _crc(section) != data[offset + length : offset + length + 4]:
-            raise ChecksumError(f"{name} does not match its checksum: the file is damaged", offset=offset)
-        sections.append(section)
         offset += length + 4
-    tiles = len(header.tile_lengths)
-    extras = iter(sections[tiles:])
-    return ImageFile(
+        if len(section) == length and _section_crc(header_crc, number, section) == data[offset - 4 : offset]:
+            whole[name] = section
+        else:
+            missing.append(name)
+    tiles = [whole.get(_tile_name(number)) for number in range(len(header.tile_lengths))]
+    image = ImageFile(
         model_id=header.model_id,
         width=header.width,
         height=header.height,
         channels=header.channels,
         quality=header.quality,
-        tiles=tuple(sections[:tiles]),
+        tiles=tuple(tile or b"" for tile in tiles),
         tile_size=header.tile_size,
-        alpha=next(extras) if header.alpha_length is not None else None,
-        icc=next(extras) if header.icc_length is not None else None,
-        exif=next(extras) if header.exif_length is not None else None,
+        alpha=whole.get("alpha"),
+        icc=whole.get("ICC"),
+        exif=whole.get("EXIF"),
+        missing=frozenset(number for number, tile in enumerate(tiles) if tile is None),
     )
+    return image, tuple(missing)
+
+
+def _sections(header: ImageHeader) -> list[tuple[str, int]]:
+    """Name and length of each section, in order."""
+    tiles = [(_tile_name(number), length) for number, length in enumerate(header.tile_lengths)]
+    extras = (("alpha", header.alpha_length), ("ICC", header.icc_length), ("EXIF", header.exif_length))
+    return tiles + [(name, length) for name, length in extras if length is not None]
+
+
+def _tile_name(number: int) -> str:
+    return f"tile {number}"
 
 
 def read_header(data: bytes) -> ImageHeader:
@@ -229,3 +265,7 @@ def _wrong_magic(data: bytes) -> FormatError:
 def _crc(data: bytes) -> bytes:
     """CRC-32 as in zlib, little-endian."""
     return struct.pack("<I", zlib.crc32(data))
+
+
+def _section_crc(header_crc: bytes, number: int, section: bytes) -> bytes:
+    return struct.pack("<I", zlib.crc32(section, zlib.crc32(header_crc + struct.pack("<I", number))))

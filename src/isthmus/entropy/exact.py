@@ -69,20 +69,18 @@ class PriorNetworks(Protocol):
 
 
 @dataclass(frozen=True)
-class ExactLayer:
-    """A convolution on integers.
+class QualityBias:
+    """What a layer adds to its sums, and how far it shifts them; all of it depends on nothing but the quality.
 
     Attributes:
-        weight: (outputs, inputs or 1, side, side) int16; the second is 1 where each channel has its own kernel.
         shift: (outputs,) int8: sums are multiplied by 2^-shift. May be negative.
         bias: (knots, outputs) int32, in the units of the sums.
     """
 
-    weight: NDArray[np.int16]
     shift: NDArray[np.int8]
     bias: NDArray[np.int32]
 
-    def bias_at(self, quality: int) -> NDArray[np.int64]:
+    def at(self, quality: int) -> NDArray[np.int64]:
         """(outputs,) between two knots, floor(x + 1/2) in whole 99ths: a half cannot occur, 99 is odd."""
         low, share = divmod((quality - 1) * (KNOTS - 1), QUALITIES - 1)
         if low == KNOTS - 1:
@@ -95,7 +93,20 @@ class ExactLayer:
 
     def offset_at(self, quality: int) -> NDArray[np.float32]:
         """Bias * 2^-shift + 1/2, exactly: what a graph adds before it takes the floor."""
-        return np.asarray(np.ldexp(self.bias_at(quality).astype(np.float64), -self.shift.astype(int)) + 0.5, np.float32)
+        return np.asarray(np.ldexp(self.at(quality).astype(np.float64), -self.shift.astype(int)) + 0.5, np.float32)
+
+
+@dataclass(frozen=True)
+class ExactLayer:
+    """A convolution on integers.
+
+    Attributes:
+        weight: (outputs, inputs or 1, side, side) int16; the second is 1 where each channel has its own kernel.
+        bias: with its shift.
+    """
+
+    weight: NDArray[np.int16]
+    bias: QualityBias
 
     def run(self, values: NDArray[Any], quality: int) -> NDArray[np.float64]:
         """(inputs, rows, columns) whole -> (outputs, rows, columns) whole, not clipped."""
@@ -111,8 +122,8 @@ class ExactLayer:
                     sums += kernel[:, :, None] * part
                 else:
                     sums += (kernel @ part.reshape(len(part), -1)).reshape(sums.shape)
-        sums += self.bias_at(quality)[:, None, None]
-        scaled: NDArray[np.float64] = np.floor(np.ldexp(sums, -self.shift.astype(int)[:, None, None]) + 0.5)
+        sums += self.bias.at(quality)[:, None, None]
+        scaled: NDArray[np.float64] = np.floor(np.ldexp(sums, -self.bias.shift.astype(int)[:, None, None]) + 0.5)
         return scaled
 
     def activate(self, values: NDArray[Any], quality: int) -> NDArray[np.float64]:

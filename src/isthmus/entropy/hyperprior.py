@@ -63,62 +63,83 @@ class HyperpriorTables:
         return [[_CodedTable(table) for table in row] for row in self.hyper]
 
 
-def encode(
-    steps: NDArray[np.float32], hyper: Integers, quality: int, *, tables: HyperpriorTables, networks: PriorNetworks,
-    thresholds: NDArray[np.float32], strong: int,
-) -> Encoded:  # fmt: skip
-    """Code one picture.
+@dataclass(frozen=True)
+class Hyperprior:
+    """Symbols of one tile to a payload and back.
 
-    Args:
-        steps: (channels, rows, columns) latents in quantisation steps, within ±LATENT_LIMIT; rows and columns multiples of 4.
-        hyper: (hyper channels, rows/4, columns/4), within ±HYPER_LIMIT.
-        quality: 1 to 100.
+    Attributes:
         tables: of the model.
         networks: of the model.
-        thresholds: (SCALE_LEVELS, symbols), see `to_symbols`.
-        strong: how many channels passes 1 and 2 code.
+        channels: of the latents.
+        strong: how many of them passes 1 and 2 code.
+        hyper_channels: of the hyper-latents.
     """
-    encoder = RangeEncoder()
-    for table, channel in zip(tables.hyper_models[group_of(quality)], hyper, strict=True):
-        table.encode(encoder, channel.ravel())
-    passes = _Passes(networks.begin(hyper, quality), strong, steps.shape, tables.squash)
-    grid_size = steps.shape[1] * steps.shape[2]
-    for number in range(4):
-        channels, positions = passes.where(number)
-        levels, means = passes.estimate(number)
-        values = np.take(steps[channels].reshape(-1, grid_size), positions, axis=1).ravel()
-        symbols = to_symbols(values, levels, means, thresholds)
-        order, ends = _by_level(levels)
-        sorted_symbols = symbols[order]
-        for level in range(SKIPPED_LEVELS, SCALE_LEVELS):
-            part = sorted_symbols[ends[level - 1] : ends[level]]
-            if part.size:
-                tables.level_models[level].encode(encoder, part)
-        passes.put(number, symbols, means)
-    return Encoded(encoder.finish(), passes.decoded)
 
+    tables: HyperpriorTables
+    networks: PriorNetworks
+    channels: int
+    strong: int
+    hyper_channels: int
 
-def decode(
-    payload: bytes, grid: tuple[int, int], channels: int, hyper_channels: int, quality: int, *, tables: HyperpriorTables,
-    networks: PriorNetworks, strong: int,
-) -> Integers:  # fmt: skip
-    """The latents of a payload, (channels, rows, columns) in 64ths of a quantisation step.
+    def encode(
+        self, steps: NDArray[np.float32], hyper: Integers, quality: int, thresholds: NDArray[np.float32]
+    ) -> Encoded:
+        """Code one tile.
 
-    Args:
-        grid: rows and columns of the latents, multiples of 4.
+        Args:
+            steps: (channels, rows, columns) latents in quantisation steps, within ±LATENT_LIMIT; sides multiples of 4.
+            hyper: (hyper channels, rows/4, columns/4), within ±HYPER_LIMIT.
+            quality: 1 to 100.
+            thresholds: (SCALE_LEVELS, symbols), see `to_symbols`.
+        """
+        encoder = RangeEncoder()
+        for table, channel in zip(self.tables.hyper_models[group_of(quality)], hyper, strict=True):
+            table.encode(encoder, channel.ravel())
+        passes = _Passes(self.networks.begin(hyper, quality), self.strong, steps.shape, self.tables.squash)
+        grid_size = steps.shape[1] * steps.shape[2]
+        for number in range(4):
+            channels, positions = passes.where(number)
+            levels, means = passes.estimate(number)
+            values = np.take(steps[channels].reshape(-1, grid_size), positions, axis=1).ravel()
+            symbols = to_symbols(values, levels, means, thresholds)
+            order, ends = _by_level(levels)
+            sorted_symbols = symbols[order]
+            for level in range(SKIPPED_LEVELS, SCALE_LEVELS):
+                part = sorted_symbols[ends[level - 1] : ends[level]]
+                if part.size:
+                    self.tables.level_models[level].encode(encoder, part)
+            passes.put(number, symbols, means)
+        return Encoded(encoder.finish(), passes.decoded)
 
-    Raises:
-        FormatError: the payload is not one of this many symbols.
-    """
-    decoder = RangeDecoder(payload)
-    rows, columns = grid
-    try:
-        hyper = np.empty((hyper_channels, rows // 4, columns // 4), np.int32)
-        for table, channel in zip(tables.hyper_models[group_of(quality)], hyper, strict=True):
+    def decode(self, payload: bytes, grid: tuple[int, int], quality: int) -> Integers:
+        """The latents of a payload, (channels, rows, columns) in 64ths of a quantisation step.
+
+        Args:
+            payload: of one tile.
+            grid: rows and columns of the latents, multiples of 4.
+            quality: 1 to 100.
+
+        Raises:
+            FormatError: the payload is not one of this many symbols.
+        """
+        decoder = RangeDecoder(payload)
+        try:
+            return self._decode(decoder, grid, quality)
+        except (AssertionError, ValueError) as error:  # constriction's words for invalid data
+            if isinstance(error, FormatError):
+                raise
+            raise FormatError(f"the payload cannot be decoded: {error}") from error
+
+    def _decode(self, decoder: RangeDecoder, grid: tuple[int, int], quality: int) -> Integers:
+        rows, columns = grid
+        hyper = np.empty((self.hyper_channels, rows // 4, columns // 4), np.int32)
+        for table, channel in zip(self.tables.hyper_models[group_of(quality)], hyper, strict=True):
             channel[:] = table.decode(decoder, channel.size).reshape(channel.shape)
         if np.abs(hyper).max() > HYPER_LIMIT:
             raise FormatError("the payload holds a hyper-latent beyond the format's range")
-        passes = _Passes(networks.begin(hyper, quality), strong, (channels, rows, columns), tables.squash)
+        passes = _Passes(
+            self.networks.begin(hyper, quality), self.strong, (self.channels, rows, columns), self.tables.squash
+        )
         for number in range(4):
             levels, means = passes.estimate(number)
             order, ends = _by_level(levels)
@@ -126,15 +147,11 @@ def decode(
             for level in range(SKIPPED_LEVELS, SCALE_LEVELS):
                 start, end = ends[level - 1], ends[level]
                 if end > start:
-                    symbols[order[start:end]] = tables.level_models[level].decode(decoder, int(end - start))
+                    symbols[order[start:end]] = self.tables.level_models[level].decode(decoder, int(end - start))
             if symbols.size and np.abs(symbols).max() > MAX_SYMBOL:
                 raise FormatError("the payload holds a symbol beyond the format's range")
             passes.put(number, symbols, means)
-    except (AssertionError, ValueError) as error:  # constriction's words for invalid data
-        if isinstance(error, FormatError):
-            raise
-        raise FormatError(f"the payload cannot be decoded: {error}") from error
-    return passes.decoded
+        return passes.decoded
 
 
 def to_symbols(

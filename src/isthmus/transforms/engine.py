@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,13 +12,26 @@ from isthmus.errors import FormatError
 
 
 class Graph(Protocol):
-    """A loaded graph with one input and one output."""
+    """A loaded graph."""
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of its inputs."""
+        ...
 
     def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The output for (batch, channels, rows, columns) float32.
+        """The only output for the only input, (batch, channels, rows, columns) float32.
 
         Raises:
             FormatError: the graph does not take this input.
+        """
+        ...
+
+    def run_named(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """All outputs for all inputs by name.
+
+        Raises:
+            FormatError: the graph does not take these inputs.
         """
         ...
 
@@ -43,18 +57,21 @@ class OnnxRuntimeGraph:
             self._session: Any = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise FormatError(f"{name}: ONNX Runtime cannot load it: {_first_line(error)}") from error
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise FormatError(f"{name}: has {len(inputs)} inputs and {len(outputs)} outputs, not one of each")
-        self._input = inputs[0].name
+        self.inputs: list[str] = [value.name for value in self._session.get_inputs()]
 
     def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Graph.run`."""
+        if len(self.inputs) != 1:
+            raise FormatError(f"{self._name}: has {len(self.inputs)} inputs, not one")
+        return self.run_named({self.inputs[0]: values})[0]
+
+    def run_named(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """See `Graph.run_named`."""
         try:
-            output: NDArray[np.float32] = self._session.run(None, {self._input: values})[0]
+            outputs: list[NDArray[np.float32]] = self._session.run(None, dict(feed))
         except Exception as error:
             raise FormatError(f"{self._name}: ONNX Runtime cannot run it: {_first_line(error)}") from error
-        return output
+        return outputs
 
 
 def _first_line(error: Exception) -> str:

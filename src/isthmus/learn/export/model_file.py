@@ -18,7 +18,7 @@ from isthmus.learn.export.coding import MAX_CODES, fit_prior, fit_steps
 from isthmus.learn.export.graphs import export_graph
 from isthmus.learn.models.autoencoder import Autoencoder
 from isthmus.learn.recipes.settings import CodingSettings
-from isthmus.transforms.engine import Graph, OnnxRuntimeGraph
+from isthmus.transforms.engine import OnnxRuntimeGraph
 
 KIND = "factorized"
 _CHUNK = 1000
@@ -62,7 +62,11 @@ def export_model(
     latents = np.concatenate([analysis.run(chunk) for chunk in _chunks(values)])
     if not np.isfinite(latents).all():
         raise TrainingError("the trained model's codes are not finite numbers")
-    steps = fit_steps(values, latents, _Chunked(synthesis), settings)
+
+    def synthesise(codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.concatenate([synthesis.run(chunk) for chunk in _chunks(codes)])
+
+    steps = fit_steps(values, latents, synthesise, settings)
     prior = fit_prior(latents, steps)
     data = write_model(
         ModelFile(
@@ -84,25 +88,18 @@ def _check_round_trip(model: Model, pictures: NDArray[np.uint8]) -> None:
     """Encode and decode real and random pictures with the file that was just made.
 
     Raises:
-        TrainingError: what comes back is not what the graphs make of the symbols.
+        TrainingError: what comes back is not what the synthesis makes of the quantised codes.
     """
     noise = np.random.default_rng(0).integers(0, 256, pictures.shape, np.uint8)
+    sources = np.concatenate([pictures, noise])
+    latents = model.latents(sources)
     for quality in (1, model.file.default_quality, 100):
-        sources = list(np.concatenate([pictures, noise]))
-        decoded = model.decode_batch(model.encode_batch(sources, quality=quality))
-        if any(one.squeeze().shape != source.squeeze().shape for one, source in zip(decoded, sources, strict=True)):
-            raise TrainingError("the exported model does not give back the pictures' size")
-
-
-class _Chunked:
-    """A graph run a thousand pictures at a time: many codes fit into memory, their pictures may not."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-
-    def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See `Graph.run`."""
-        return np.concatenate([self._graph.run(chunk) for chunk in _chunks(values)])
+        steps = model.file.arrays["steps"][quality - 1][:, None, None]
+        expected = model.pictures_of((np.rint(latents / steps) * steps).astype(np.float32)) * 255
+        decoded = model.decode_batch(model.encode_batch(list(sources), quality=quality))
+        for one, wanted in zip(decoded, expected, strict=True):
+            if one.squeeze().shape != wanted.squeeze().shape or np.abs(one.squeeze() - wanted.squeeze()).max() > 1:
+                raise TrainingError(f"what the exported model decodes at quality {quality} is not what it encoded")
 
 
 def _values(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

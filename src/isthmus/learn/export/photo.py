@@ -1,14 +1,12 @@
-"""A checkpoint of the photo codec to what runs without PyTorch: ONNX graphs and arrays.
+"""A trained photo codec to a checked .isthmus file.
 
-    python -m isthmus.learn.export.photo CHECKPOINT FOLDER
-
-The folder holds one .onnx file for each graph and arrays.npz.
+python -m isthmus.learn.export.photo CHECKPOINT.pt|WEIGHTS.npz FILE.isthmus
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,88 +14,113 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from isthmus.entropy.exact import LAYERS, ExactLayer, squash_table
-from isthmus.entropy.hyperprior import HYPER_GROUPS, HYPER_LIMIT, HyperpriorTables
-from isthmus.entropy.normal_tables import normal_tables, pack_tables, unpack_tables
+from isthmus.codec.exact_networks import probe
+from isthmus.codec.model import Model
+from isthmus.codec.photo_coder import BLOCK, KIND
+from isthmus.container.atomic import write_file
+from isthmus.container.model_file import ModelFile, parse_model, write_model
+from isthmus.entropy.exact import ExactLayer, ReferenceNetworks, squash_table
+from isthmus.entropy.hyperprior import HYPER_GROUPS, HYPER_LIMIT
+from isthmus.entropy.normal_tables import normal_tables, pack_tables
 from isthmus.entropy.tables import FrequencyTable, integer_frequencies
+from isthmus.errors import TrainingError
 from isthmus.learn.export.photo_graphs import analysis_graph, exact_graphs, hyper_analysis_graph, synthesis_graph
 from isthmus.learn.export.photo_layers import integer_layers
-from isthmus.learn.models.photo_codec import PhotoCodec
+from isthmus.learn.loop.photo_weights import load_weights
+from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings
 from isthmus.learn.models.photo_prior import thrifty_thresholds
 from isthmus.learn.models.photo_transforms import TransformStart
 from isthmus.learn.models.quality import knot_weights, position_of
+from isthmus.values import LatentSpec, PictureSpec
 
 TABLE_TAIL = 2.0**-15
 """Hyper-latents rarer than this on a side go through the escape."""
-
-
-@dataclass(frozen=True)
-class ExportedPhoto:
-    """A photo codec as the light wing runs it."""
-
-    graphs: dict[str, bytes]
-    """analysis, hyper_analysis, synthesis, hyper_synthesis and the four passes."""
-    arrays: dict[str, NDArray[Any]]
-    """gains (100, latents), guides (100, widths), thresholds, squash, tables, and layer.NAME.weight / shift / bias."""
-
-    def layers(self) -> dict[str, ExactLayer]:
-        """The integer layers by name."""
-        return {
-            name: ExactLayer(*(self.arrays[f"layer.{name}.{part}"] for part in ("weight", "shift", "bias")))
-            for name in LAYERS
-        }
-
-    def tables(self) -> HyperpriorTables:
-        """All tables of the coder."""
-        parts = ("lowest", "sizes", "frequencies")
-        hyper = unpack_tables(*(self.arrays[f"hyper_{part}"] for part in parts))
-        width = len(hyper) // HYPER_GROUPS
-        return HyperpriorTables(
-            levels=unpack_tables(*(self.arrays[f"level_{part}"] for part in parts)),
-            hyper=[hyper[group * width : (group + 1) * width] for group in range(HYPER_GROUPS)],
-            squash=self.arrays["squash"],
-        )
+DEFAULT_QUALITY = 60
 
 
 def load_average(path: Path) -> PhotoCodec:
-    """The averaged model of a checkpoint, ready to run."""
-    saved = torch.load(path, weights_only=False)
-    model = PhotoCodec(saved["settings"], TransformStart(**saved["start"])).eval().requires_grad_(False)
-    model.load_state_dict(saved["average"])
+    """The averaged model of a checkpoint, or of weights in half precision, ready to run."""
+    if path.suffix == ".npz":
+        weights, start, _ = load_weights(path)
+        settings = PhotoSettings()
+    else:
+        saved = torch.load(path, weights_only=False)
+        weights, start, settings = saved["average"], TransformStart(**saved["start"]), saved["settings"]
+    model = PhotoCodec(settings, start).eval().requires_grad_(False)
+    model.load_state_dict(weights, strict=False)
     return model
 
 
-@torch.no_grad()
-def export_photo(model: PhotoCodec) -> ExportedPhoto:
-    """All parts of a trained model.
+def export_photo(model: PhotoCodec, *, name: str = "photo", facts: Mapping[str, Any] | None = None) -> bytes:
+    """The bytes of a model file.
+
+    Args:
+        model: trained, in evaluation mode.
+        name: what people will call it.
+        facts: licence, recipe and figures for the manifest.
 
     Raises:
-        TrainingError: the entropy networks could leave exact arithmetic.
+        TrainingError: the entropy networks could leave exact arithmetic, or the engine differs from the reference.
     """
     layers = integer_layers(model)
+    graphs = {
+        "analysis": analysis_graph(model),
+        "hyper_analysis": hyper_analysis_graph(model),
+        "synthesis": synthesis_graph(model),
+        **exact_graphs(layers),
+    }
+    data = write_model(
+        ModelFile(
+            name=name,
+            kind=KIND,
+            picture=PictureSpec(3, None, None),
+            latents=LatentSpec(model.settings.latents, BLOCK),
+            default_quality=DEFAULT_QUALITY,
+            graphs=graphs,
+            arrays=_arrays(model, layers),
+            facts=facts or {},
+        )
+    )
+    _check(Model(parse_model(data, name=name)))
+    return data
+
+
+@torch.no_grad()
+def _arrays(model: PhotoCodec, layers: Mapping[str, ExactLayer]) -> dict[str, NDArray[Any]]:
+    """Everything beside the graphs, by the names of docs/format.md."""
     knots = knot_weights(torch.from_numpy(position_of(np.arange(1, 101))))
     guides = [
         table(knots)[:, :, 0, 0].numpy() for table in (*model.synthesis.coarse_guides, *model.synthesis.fine_guides)
     ]
+    settings, squash = model.settings, squash_table()
+    gains = model.gains(knots)[:, :, 0, 0].numpy()
+    if np.any(np.diff(gains, axis=0) < 0):  # a finer step at every quality, so that bytes and PSNR do not fall
+        gains = np.maximum.accumulate(gains, axis=0)
+    sizes = {"channels": settings.latents, "strong": settings.prior.strong, "hyper": settings.prior.hyper_latents}
     arrays: dict[str, NDArray[Any]] = {
-        "gains": model.gains(knots)[:, :, 0, 0].numpy(),
-        "guides": np.concatenate(guides, 1),
+        "gains": gains.astype(np.float32),
+        "guides": np.concatenate(guides, 1).astype(np.float32),
         "thresholds": thrifty_thresholds().numpy(),
-        "squash": squash_table(),
+        "squash": squash,
+        "layout": np.array([sizes["strong"], sizes["hyper"], *margins(settings)], np.int32),
+        "probe": np.frombuffer(probe(ReferenceNetworks(layers), squash, **sizes).to_bytes(4, "little"), np.uint8),
     }
     for name, tables in (("level", normal_tables()), ("hyper", hyper_tables(model))):
         for part, values in zip(("lowest", "sizes", "frequencies"), pack_tables(tables), strict=True):
             arrays[f"{name}_{part}"] = values
     for name, layer in layers.items():
-        for part in ("weight", "shift", "bias"):
-            arrays[f"layer.{name}.{part}"] = getattr(layer, part)
-    graphs = {
-        "analysis": analysis_graph(model), "hyper_analysis": hyper_analysis_graph(model),
-        "synthesis": synthesis_graph(model), **exact_graphs(layers),
-    }  # fmt: skip
-    return ExportedPhoto(graphs, arrays)
+        arrays[f"layer.{name}.shift"], arrays[f"layer.{name}.bias"] = layer.bias.shift, layer.bias.bias
+    return arrays
 
 
+def margins(settings: PhotoSettings) -> tuple[int, int]:
+    """How far the transforms look beyond a window: (pixels of the analysis, latent positions of the synthesis)."""
+    analysis = 8 * len(settings.analysis_fine) + BLOCK * len(settings.analysis_coarse)
+    synthesis = 8 * len(settings.synthesis_fine) + BLOCK * len(settings.synthesis_coarse)
+    return -(-analysis // 64) * 64, -(-synthesis // BLOCK)
+
+
+@torch.no_grad()
 def hyper_tables(model: PhotoCodec) -> list[FrequencyTable]:
     """Tables of the hyper-latents, group by group, channel by channel."""
     symbols = torch.arange(-HYPER_LIMIT, HYPER_LIMIT + 1, dtype=torch.float32)
@@ -116,28 +139,28 @@ def hyper_tables(model: PhotoCodec) -> list[FrequencyTable]:
     return tables
 
 
-def save(exported: ExportedPhoto, folder: Path) -> None:
-    """Into a folder, for `load`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, graph in exported.graphs.items():
-        (folder / f"{name}.onnx").write_bytes(graph)
-    np.savez_compressed(folder / "arrays.npz", **exported.arrays)  # type: ignore[arg-type]
+def _check(model: Model) -> None:
+    """Encode and decode noise and a ramp with the file that was just made; loading has tried the exact networks.
 
-
-def load(folder: Path) -> ExportedPhoto:
-    """What `save` wrote."""
-    with np.load(folder / "arrays.npz") as stored:
-        arrays = {name: stored[name] for name in stored.files}
-    return ExportedPhoto({path.stem: path.read_bytes() for path in folder.glob("*.onnx")}, arrays)
+    Raises:
+        TrainingError: what comes back is another size.
+    """
+    random = np.random.default_rng(0)
+    ramp = np.tile(np.arange(96, dtype=np.uint8)[:, None, None], (1, 70, 3))
+    for picture in (random.integers(0, 256, (65, 130, 3), np.uint8), ramp):
+        for quality in (1, DEFAULT_QUALITY, 100):
+            if model.decode(model.encode(picture, quality=quality)).shape != picture.shape:
+                raise TrainingError("the exported model does not give back the pictures' size")
 
 
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("trained", type=Path)
+    parser.add_argument("file", type=Path)
     arguments = parser.parse_args()
-    save(export_photo(load_average(arguments.checkpoint)), arguments.folder)
+    data = export_photo(load_average(arguments.trained), facts={"licence": "Apache-2.0", "recipe": {"name": "photo"}})
+    write_file(arguments.file, data, force=True)
 
 
 if __name__ == "__main__":

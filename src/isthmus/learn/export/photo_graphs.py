@@ -195,7 +195,7 @@ class _ExactBuilder:
     def run(self, name: str, x: str) -> str:
         layer = self._layers[name]
         # a power of two moves into the weights: every product and sum stays a multiple of it, so nothing is rounded
-        weight = np.ldexp(layer.weight.astype(np.float64), -layer.shift.astype(int)[:, None, None, None]).astype(
+        weight = np.ldexp(layer.weight.astype(np.float64), -layer.bias.shift.astype(int)[:, None, None, None]).astype(
             np.float32
         )
         groups = len(weight) if weight.shape[1] == 1 else 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from isthmus.entropy.exact import LAYERS, MEAN_BITS, ExactLayer
+from isthmus.entropy.exact import LAYERS, MEAN_BITS, ExactLayer, QualityBias
 from isthmus.errors import TrainingError
 from isthmus.learn.models.integer import ACTIVATION_BITS, EXACT_LIMIT, IntegerConvolution
 from isthmus.learn.models.photo_codec import PhotoCodec
@@ -44,4 +44,4 @@ def _integer_layer(module: IntegerConvolution, name: str) -> ExactLayer:
     largest = largest + 2.0 ** np.maximum(shift - 1, 0)
     if largest.max() > EXACT_LIMIT:
         raise TrainingError(f"{name}: a sum can reach {largest.max():.0f}, beyond {EXACT_LIMIT}")
-    return ExactLayer(weight.astype(np.int16), shift.astype(np.int8), bias.astype(np.int32))
+    return ExactLayer(weight.astype(np.int16), QualityBias(shift.astype(np.int8), bias.astype(np.int32)))

@@ -11,6 +11,7 @@ import argparse
 import math
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -33,9 +34,7 @@ from isthmus.learn.models.quality import lambda_at
 MIDDLE_LAMBDA = 0.018
 LONGEST_STEP = 5.0
 """Seconds of a step that count against the budget; beyond it the process was stopped."""
-LOG_HEADER = (
-    "time,step,seconds_per_step,learning_rate,quantised,loss,bits_per_pixel,skipped,held_loss,held_bpp,held_psnr,dead_units"
-)
+LOG_HEADER = "time,step,seconds_per_step,learning_rate,quantised,loss,bits_per_pixel,skipped,held_loss,held_bpp,held_psnr,dead_units"
 
 
 @dataclass(frozen=True)
@@ -281,7 +280,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.0, help="factor of all learning rates")
     parser.add_argument("--decay-from", type=float, default=Training.decay_from)
     parser.add_argument("--quantise-from", type=float, default=Training.quantise_from)
-    parser.add_argument("--no-compile", dest="compile", action="store_false", help="without torch.compile: 1.7 times slower")
+    parser.add_argument(
+        "--no-compile", dest="compile", action="store_false", help="without torch.compile: 1.7 times slower"
+    )
     parser.add_argument("--weights", type=Path, help="half-precision weights to start a new run from")
     parser.add_argument("--again", action="store_true", help="with --minutes: as if nothing had been used of it")
     parser.add_argument("--revive", action="store_true", help="start the residual blocks again")
@@ -298,7 +299,7 @@ def main() -> None:
     if arguments.revive:
         run.revive()
     if arguments.revive_units:
-        print(revive_units(run.model, run.some_pixels()), "units revived")
+        sys.stdout.write(f"{revive_units(run.model, run.some_pixels())} units revived\n")
         run.average.load_state_dict(run.model.state_dict())
     if arguments.compile:
         run.forward = torch.compile(run.model)

@@ -33,7 +33,7 @@ def dead_units(model: PhotoCodec, pixels: Tensor) -> dict[str, Tensor]:
 
     handles = [module.register_forward_hook(watch(name)) for name, module in watched_layers(model)]  # type: ignore[arg-type]
     try:
-        for part in pixels.split(8):
+        for part in torch.split(pixels, 8):
             model(part, torch.linspace(0, 1, len(part)), quantise=False)
     finally:
         for handle in handles:
@@ -51,6 +51,7 @@ def revive_units(model: PhotoCodec, pixels: Tensor) -> int:
         fresh = torch.randn_like(weight) * (SMALL * (2 / weight[0].numel()) ** 0.5)
         weight[dead] = fresh[dead]
         bias = layers[name].bias
-        (bias if isinstance(bias, Tensor) else bias.table)[..., dead] = 0
+        if bias is not None:
+            (bias if isinstance(bias, Tensor) else bias.table)[..., dead] = 0
         count += int(dead.sum())
     return count

@@ -264,13 +264,16 @@ def thrifty_thresholds(*, error_weight: float = 1.75, most: float = 0.4) -> Tens
 
 
 def decode_thrifty(steps: Tensor, level: Tensor, mean: Tensor, thresholds: Tensor) -> Tensor:
-    """What the decoder gets when a symbol m is taken only from thresholds[level, m - 1] on; larger ones as the last."""
+    """What the decoder gets when a symbol m is taken only from thresholds[level, m - 1] on; larger ones as the last.
+
+    Symbols of the smallest level are not coded.
+    """
     offset = steps - mean
     nearest = torch.floor(offset.abs() + 0.5)
     row = torch.floor(level + 0.5).long()
     column = (nearest.long() - 1).clamp(0, thresholds.shape[1] - 1)
     needed = nearest - 1 - column + thresholds[row, column]
-    symbol = torch.sign(offset) * (nearest - (offset.abs() < needed).float()).clamp_min(0)
+    symbol = torch.sign(offset) * (nearest - (offset.abs() < needed).float()).clamp_min(0) * (row > 0)
     return steps + (symbol + mean - steps).detach()
 
 

@@ -1,0 +1,262 @@
+"""Photographs: a learned transform on pieces with margins, entropy-coded in tiles that need nothing of one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.codec.coder import PLAIN_THRIFT, Latents, TileLatents
+from isthmus.codec.exact_networks import EXACT_GRAPHS, ExactNetworks, probe
+from isthmus.container.image_file import ImageFile
+from isthmus.container.model_file import ModelFile
+from isthmus.entropy.exact import DECODED_LIMIT, KNOTS, LATENT_LIMIT, LAYERS, MEAN_BITS, Integers, QualityBias
+from isthmus.entropy.hyperprior import HYPER_GROUPS, HYPER_LIMIT, Hyperprior, HyperpriorTables
+from isthmus.entropy.normal_tables import unpack_tables
+from isthmus.errors import FormatError, ModelMismatchError
+from isthmus.imaging.windows import Window, cut, pixels_in
+from isthmus.transforms.engine import Graph, OnnxRuntimeGraph
+from isthmus.values import Picture
+
+KIND = "hyperprior"
+BLOCK = 16
+"""Pixels per latent position in each direction."""
+HYPER_BLOCK = 64
+"""Pixels per hyper-latent position: pictures and tiles are padded to multiples of it."""
+ONE_TILE = 1024
+"""Pictures with no side longer than this are one tile."""
+TILE = 512
+"""Side of the tiles of larger pictures; a multiple of HYPER_BLOCK."""
+PIECE = (1024, 2048)
+"""Rows and columns that go through a transform at once: what bounds its memory."""
+THRIFTS = tuple(np.linspace(1.0, 2.5, 31)[1:].tolist())
+MOST_SAVED = 0.95
+"""Of a quantisation step: thresholds lie at most this far above the lower symbol's edge, however thrifty."""
+
+
+class PhotoCoder:
+    """See `coder.Coder`; its graphs are loaded when they are first used.
+
+    Raises:
+        FormatError: parts that do not belong together.
+    """
+
+    thrifts: Sequence[float] = THRIFTS
+
+    def __init__(self, file: ModelFile, *, threads: int = 0) -> None:
+        self._file, self._threads = file, threads
+        try:
+            arrays = file.arrays
+            self._gains = _shaped(arrays, "gains", np.float32, (100, file.latents.channels))
+            self._guides = _shaped(arrays, "guides", np.float32, (100, None))
+            self._thresholds = _shaped(arrays, "thresholds", np.float32, (64, None))
+            self._strong, self._hyper_channels, self._analysis_margin, self._synthesis_margin = (
+                int(value) for value in _shaped(arrays, "layout", np.int32, (4,))
+            )
+            self._tables = _tables(arrays, self._hyper_channels)
+            self._biases = {
+                name: QualityBias(
+                    _shaped(arrays, f"layer.{name}.shift", np.int8, (None,)),
+                    _shaped(arrays, f"layer.{name}.bias", np.int32, (KNOTS, None)),
+                )
+                for name in LAYERS
+            }
+            self._probe = int.from_bytes(_shaped(arrays, "probe", np.uint8, (4,)).tobytes(), "little")
+            self._graphs = {
+                name: file.graphs[name] for name in ("analysis", "hyper_analysis", "synthesis", *EXACT_GRAPHS)
+            }
+        except KeyError as error:
+            raise FormatError(f"the model {file.name} has no {error.args[0]}") from error
+
+    @cached_property
+    def analysis(self) -> Graph:
+        """Pixels (1, 3, rows, columns) in -0.5..0.5 to latents."""
+        return self._load("analysis")
+
+    @cached_property
+    def hyper_analysis(self) -> Graph:
+        """Latents in quantisation steps to hyper-latents, not rounded."""
+        return self._load("hyper_analysis")
+
+    @cached_property
+    def synthesis(self) -> Graph:
+        """Latents and guides to pixels around -0.5..0.5."""
+        return self._load("synthesis")
+
+    @cached_property
+    def prior(self) -> Hyperprior:
+        """The entropy model, its engine tried on a known input.
+
+        Raises:
+            ModelMismatchError: the engine is not exact on this machine.
+        """
+        networks = ExactNetworks({name: self._load(name) for name in EXACT_GRAPHS}, self._biases)
+        sizes = {"channels": self._file.latents.channels, "strong": self._strong, "hyper": self._hyper_channels}
+        if probe(networks, self._tables.squash, **sizes) != self._probe:
+            raise ModelMismatchError(
+                f"the engine computes the entropy networks of {self._file.name} inexactly on this machine: "
+                "what it writes or reads could be wrong, so nothing is"
+            )
+        return Hyperprior(self._tables, networks, self._file.latents.channels, self._strong, self._hyper_channels)
+
+    def takes(self, picture: Picture) -> bool:
+        """See `Coder.takes`: RGB and grey of any size."""
+        return picture.channels in (1, 3)
+
+    def check(self, image: ImageFile) -> None:
+        """See `Coder.check`."""
+        side = image.tile_size
+        if side == 0 and max(image.height, image.width) > ONE_TILE:
+            raise FormatError(f"the file announces {image.width}×{image.height} pixels in one tile, above {ONE_TILE}")
+        if side % HYPER_BLOCK or side > ONE_TILE:
+            raise FormatError(
+                f"the file announces tiles of {side} pixels, not a multiple of {HYPER_BLOCK} to {ONE_TILE}"
+            )
+
+    def tile_size(self, picture: Picture) -> int:
+        """See `Coder.tile_size`."""
+        return 0 if max(picture.height, picture.width) <= ONE_TILE else TILE
+
+    def analyse(self, pictures: Sequence[Picture]) -> Iterator[Iterable[TileLatents]]:
+        """See `Coder.analyse`."""
+        return (self._analyse(picture) for picture in pictures)
+
+    def encode(self, tiles: Iterable[TileLatents], quality: int, *, thrift: float = PLAIN_THRIFT) -> tuple[bytes, ...]:
+        """See `Coder.encode`."""
+        edges = np.arange(self._thresholds.shape[1], dtype=np.float32) + np.float32(0.5)
+        saved = np.minimum((self._thresholds - edges) * np.float32(thrift), np.float32(MOST_SAVED))
+        payloads = {number: self._encode(latents, quality, edges + saved) for number, latents in tiles}
+        return tuple(payloads[number] for number in sorted(payloads))
+
+    def decode(self, images: Sequence[ImageFile]) -> Iterator[NDArray[np.uint8]]:
+        """See `Coder.decode`."""
+        return (self.decode_region(image, Window(0, 0, image.height, image.width)) for image in images)
+
+    def decode_region(self, image: ImageFile, region: Window) -> NDArray[np.uint8]:
+        """See `Coder.decode_region`."""
+        tiles = _Tiles(image, self.prior)
+        pixels = np.empty((region.height, region.width, image.channels), np.uint8)
+        for piece in cut(region, *PIECE):
+            window = piece.divided(BLOCK).grown(self._synthesis_margin, tiles.grid)
+            made = self._synthesise(tiles.latents(window), image.quality)
+            pixels[piece.inside(region)] = _to_pixels(made[:, *piece.inside(window.times(BLOCK))], image.channels)
+        return pixels
+
+    def symbols(self, image: ImageFile) -> list[Integers]:
+        """See `Coder.symbols`: latents as decoded, in 64ths of a quantisation step."""
+        tiles = _Tiles(image, self.prior)
+        return [tiles.tile(number) for number in range(len(image.tiles))]
+
+    def _analyse(self, picture: Picture) -> Iterator[TileLatents]:
+        whole = _padded(picture.height, picture.width)
+        side = self.tile_size(picture) or max(whole.height, whole.width)
+        columns = -(-whole.width // side)
+        for piece in cut(whole, *PIECE):
+            grown = piece.grown(self._analysis_margin, whole)
+            pixels = pixels_in(picture.pixels, grown)
+            values = np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32) / np.float32(255) - np.float32(0.5)
+            if picture.channels == 1:
+                values = np.repeat(values, 3, axis=0)
+            latents = self.analysis.run(values[None])[0]
+            for tile in cut(piece, side, side):
+                number = tile.top // side * columns + tile.left // side
+                yield number, latents[:, *tile.divided(BLOCK).inside(grown.divided(BLOCK))]
+
+    def _encode(self, latents: Latents, quality: int, thresholds: NDArray[np.float32]) -> bytes:
+        steps = np.clip(latents * self._gains[quality - 1][:, None, None], -LATENT_LIMIT, LATENT_LIMIT)
+        hyper = np.floor(self.hyper_analysis.run(steps[None])[0] + np.float32(0.5))
+        whole = np.clip(hyper, -HYPER_LIMIT, HYPER_LIMIT).astype(np.int32)
+        return self.prior.encode(steps, whole, quality, thresholds).payload
+
+    def _synthesise(self, decoded: Integers, quality: int) -> NDArray[np.float32]:
+        """(3, rows, columns) around -0.5..0.5 of latents in 64ths of a step."""
+        units = np.float32(1 << MEAN_BITS) * self._gains[quality - 1][:, None, None]
+        latents: Latents = decoded.astype(np.float32) / units
+        guides = self._guides[quality - 1].reshape(1, -1, 1, 1)
+        (made,) = self.synthesis.run_named({"latents": latents[None], "guides": guides})
+        pixels: NDArray[np.float32] = made[0]
+        return pixels
+
+    def _load(self, name: str) -> Graph:
+        return OnnxRuntimeGraph(self._graphs[name], name=f"{self._file.name}: {name}", threads=self._threads)
+
+
+class _Tiles:
+    """The tiles of one file, decoded when they are needed and forgotten behind the last window."""
+
+    def __init__(self, image: ImageFile, prior: Hyperprior) -> None:
+        whole = _padded(image.height, image.width)
+        side = image.tile_size or max(whole.height, whole.width)
+        self._image, self._prior = image, prior
+        self.grid = whole.divided(BLOCK)
+        self._windows = [tile.divided(BLOCK) for tile in cut(whole, side, side)]
+        self._decoded: dict[int, Integers] = {}
+
+    def tile(self, number: int) -> Integers:
+        """(channels, rows, columns) of one tile, in 64ths of a step; zeros where it is missing."""
+        window = self._windows[number]
+        if number in self._image.missing:
+            return np.zeros((self._prior.channels, window.height, window.width), np.int32)
+        try:
+            return self._prior.decode(self._image.tiles[number], (window.height, window.width), self._image.quality)
+        except FormatError as error:
+            raise FormatError(f"tile {number}: {error}") from error
+
+    def latents(self, wanted: Window) -> Integers:
+        """(channels, rows, columns) of a window of the grid. Windows come row by row: tiles above it are forgotten."""
+        values = np.empty((self._prior.channels, wanted.height, wanted.width), np.int32)
+        for number, window in enumerate(self._windows):
+            part = window.overlap(wanted)
+            if part is not None:
+                if number not in self._decoded:
+                    self._decoded[number] = self.tile(number)
+                values[:, *part.inside(wanted)] = self._decoded[number][:, *part.inside(window)]
+            elif window.bottom <= wanted.top:
+                self._decoded.pop(number, None)
+        return values
+
+
+def _padded(height: int, width: int) -> Window:
+    return Window(0, 0, height, width).divided(HYPER_BLOCK).times(HYPER_BLOCK)
+
+
+def _to_pixels(values: NDArray[np.float32], channels: int) -> NDArray[np.uint8]:
+    """(3, rows, columns) around -0.5..0.5 to (rows, columns, channels) uint8."""
+    if channels == 1:
+        values = values.mean(0, keepdims=True)
+    whole = np.rint(np.clip((values + np.float32(0.5)) * np.float32(255), 0, 255))
+    pixels: NDArray[np.uint8] = whole.astype(np.uint8).transpose(1, 2, 0)
+    return pixels
+
+
+def _tables(arrays: Mapping[str, NDArray[Any]], width: int) -> HyperpriorTables:
+    parts = ("lowest", "sizes", "frequencies")
+    levels = unpack_tables(*(arrays[f"level_{part}"] for part in parts))
+    hyper = unpack_tables(*(arrays[f"hyper_{part}"] for part in parts))
+    if len(levels) != 64 or len(hyper) != HYPER_GROUPS * width:
+        raise FormatError(f"the model has {len(levels)} tables of latents and {len(hyper)} of hyper-latents")
+    return HyperpriorTables(
+        levels=levels,
+        hyper=[hyper[group * width : (group + 1) * width] for group in range(HYPER_GROUPS)],
+        squash=_shaped(arrays, "squash", np.int16, (DECODED_LIMIT + 1,)),
+    )
+
+
+def _shaped(
+    arrays: Mapping[str, NDArray[Any]], name: str, dtype: type[np.generic], shape: tuple[int | None, ...]
+) -> NDArray[Any]:
+    """An array of a model file.
+
+    Raises:
+        FormatError: of another type or shape than the format says.
+    """
+    array = arrays[name]
+    fits = len(shape) == array.ndim and all(
+        want in (None, have) for want, have in zip(shape, array.shape, strict=False)
+    )
+    if array.dtype != dtype or not fits:
+        raise FormatError(f"the model's array {name} is {array.dtype} of {array.shape}")
+    return array

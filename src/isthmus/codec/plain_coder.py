@@ -1,0 +1,119 @@
+"""Plain autoencoders: one step and one table per latent channel and quality, the picture in one tile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.codec.coder import PLAIN_THRIFT, TileLatents
+from isthmus.codec.quantiser import Quantiser
+from isthmus.container.image_file import ImageFile
+from isthmus.container.model_file import ModelFile
+from isthmus.entropy.factorized import FactorizedPrior
+from isthmus.errors import FormatError
+from isthmus.imaging import fitting
+from isthmus.imaging.windows import Window
+from isthmus.transforms.engine import Graph, OnnxRuntimeGraph
+from isthmus.values import Picture
+
+KIND = "factorized"
+LATENTS_AT_ONCE = 1000
+
+
+class PlainCoder:
+    """See `coder.Coder`; its graphs are loaded when they are first used.
+
+    Raises:
+        FormatError: parts that do not belong together.
+    """
+
+    thrifts: Sequence[float] = ()
+
+    def __init__(self, file: ModelFile, *, threads: int = 0) -> None:
+        try:
+            self._quantiser = Quantiser(file.arrays["steps"])
+            self._prior = FactorizedPrior.from_arrays(file.arrays)
+            self._graphs = {name: file.graphs[name] for name in ("analysis", "synthesis")}
+        except KeyError as error:
+            raise FormatError(f"the model {file.name} has no {error.args[0]}") from error
+        if self._quantiser.steps.shape[1] != file.latents.channels:
+            raise FormatError(f"the model {file.name} has steps for another number of channels than its latents")
+        self._file, self._threads = file, threads
+
+    @cached_property
+    def analysis(self) -> Graph:
+        """Pictures (batch, channels, rows, columns) float32 in [0, 1] to latents."""
+        return self._load("analysis")
+
+    @cached_property
+    def synthesis(self) -> Graph:
+        """Latents (batch, channels, rows, columns) to pictures, float32 around [0, 1]."""
+        return self._load("synthesis")
+
+    def takes(self, picture: Picture) -> bool:
+        """See `Coder.takes`."""
+        spec = self._file.picture
+        fits = spec.size is None or (picture.height, picture.width) == spec.size
+        return fits and picture.channels == spec.channels
+
+    def check(self, image: ImageFile) -> None:
+        """See `Coder.check`."""
+        spec = self._file.picture
+        if image.channels != spec.channels or (spec.size is not None and spec.size != (image.height, image.width)):
+            raise FormatError(f"the file announces {image.width}×{image.height} pixels, the model makes {spec}")
+        if image.tile_size:
+            raise FormatError("the file is tiled, which this kind of model does not use")
+
+    def tile_size(self, picture: Picture) -> int:
+        """See `Coder.tile_size`."""
+        del picture
+        return 0
+
+    def analyse(self, pictures: Sequence[Picture]) -> Iterator[Iterable[TileLatents]]:
+        """See `Coder.analyse`."""
+        return ([(0, one)] for one in self.latents_of(pictures))
+
+    def latents_of(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        """Latents (batch, channels, rows, columns) of pictures of one size."""
+        padded = np.stack([fitting.pad(picture.pixels, self._file.latents.stride) for picture in pictures])
+        values = np.ascontiguousarray(padded.transpose(0, 3, 1, 2), dtype=np.float32) / np.float32(255)
+        return self.analysis.run(values)
+
+    def encode(self, tiles: Iterable[TileLatents], quality: int, *, thrift: float = PLAIN_THRIFT) -> tuple[bytes, ...]:
+        """See `Coder.encode`."""
+        del thrift
+        return tuple(
+            self._prior.encode(self._quantiser.to_symbols(latents[None], quality)[0], quality) for _, latents in tiles
+        )
+
+    def decode(self, images: Sequence[ImageFile]) -> Iterator[NDArray[np.uint8]]:
+        """See `Coder.decode`."""
+        latents = np.concatenate(
+            [self._quantiser.to_latents(self.symbols(image)[0][None], image.quality) for image in images]
+        )
+        for image, values in zip(images, self.synthesis.run(latents), strict=True):
+            pixels = np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
+            yield fitting.crop(np.ascontiguousarray(pixels.transpose(1, 2, 0)), image.height, image.width)
+
+    def decode_region(self, image: ImageFile, region: Window) -> NDArray[np.uint8]:
+        """See `Coder.decode_region`; the picture is one tile."""
+        return next(self.decode([image]))[region.top : region.bottom, region.left : region.right]
+
+    def symbols(self, image: ImageFile) -> list[NDArray[np.int32]]:
+        """See `Coder.symbols`."""
+        grid = self._file.latents.grid(image.height, image.width)
+        return [self._prior.decode(image.tiles[0], grid, image.quality)]
+
+    def pictures_of(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Pictures (count, rows, columns, channels) float32 in [0, 1] of latents, in batches."""
+        parts = [
+            np.clip(self.synthesis.run(latents[start : start + LATENTS_AT_ONCE]), 0, 1)
+            for start in range(0, len(latents), LATENTS_AT_ONCE)
+        ]
+        return np.concatenate(parts).transpose(0, 2, 3, 1)
+
+    def _load(self, name: str) -> Graph:
+        return OnnxRuntimeGraph(self._graphs[name], name=f"{self._file.name}: {name}", threads=self._threads)

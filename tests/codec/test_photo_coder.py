@@ -1,0 +1,185 @@
+"""The photo codec's way through tiles, regions, targets and damage, with a small random model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from isthmus.codec import photo_coder, pipeline
+from isthmus.codec.model import Model, load_model
+from isthmus.codec.targets import Target
+from isthmus.container.image_file import ImageFile, read_header, read_image, write_image
+from isthmus.errors import ChecksumError, FormatError, ModelMismatchError, UsageError
+from isthmus.imaging.windows import Window, parse_region
+from isthmus.metrics.distortion import psnr
+from isthmus.values import Picture
+from tests.conftest import GOLDEN
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load_model(GOLDEN / "golden-photo.isthmus", threads=1)
+
+
+def scene(rows: int, columns: int, channels: int = 3) -> np.ndarray:
+    """A smooth picture with some noise, (rows, columns, channels) uint8."""
+    random = np.random.default_rng(rows * columns)
+    y, x = np.mgrid[:rows, :columns]
+    planes = [128 + 100 * np.sin(y / 17 + phase) * np.cos(x / 31) for phase in range(channels)]
+    noisy = np.stack(planes, -1) + random.normal(0, 3, (rows, columns, channels))
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 65), (16, 1), (63, 64), (130, 70), (7, 1030)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_any_size_and_mode_comes_back_as_it_went_in(model, shape, channels):
+    """Grey stays grey, and no padding is left."""
+    pixels = scene(*shape, channels)
+    decoded = pipeline.decode([model.encode(Picture(pixels), quality=100)], model)[0]
+    assert decoded.pixels.shape == pixels.shape
+
+
+def test_alpha_and_profiles_are_kept_exactly(model):
+    """They are beside the tiles."""
+    alpha = scene(40, 50, 1)[:, :, 0]
+    picture = Picture(scene(40, 50), alpha=alpha, icc=b"profile", exif=b"Exif\0\0")
+    decoded = pipeline.decode([model.encode(picture)], model)[0]
+    assert np.array_equal(decoded.alpha, alpha)
+    assert (decoded.icc, decoded.exif) == (b"profile", b"Exif\0\0")
+
+
+def test_pieces_leave_no_seam(model, monkeypatch):
+    """Transforms in small pieces with margins make what they make of the whole picture."""
+    picture = Picture(scene(200, 1100))
+    monkeypatch.setattr(photo_coder, "TILE", 64)
+    whole = model.encode(picture)
+    monkeypatch.setattr(photo_coder, "PIECE", (64, 128))
+    assert model.symbols(model.encode(picture))[0].shape == model.symbols(whole)[0].shape
+    in_pieces = model.decode(whole)
+    monkeypatch.setattr(photo_coder, "PIECE", (4096, 4096))
+    assert np.abs(in_pieces.astype(int) - model.decode(whole).astype(int)).max() <= 1
+    differing = np.mean(
+        np.concatenate([tile.ravel() for tile in model.symbols(model.encode(picture))])
+        != np.concatenate([tile.ravel() for tile in model.symbols(whole)])
+    )
+    assert differing < 1e-3  # floats near a half
+
+
+@pytest.mark.parametrize("region", ["0,0,1,1", "100,30,64,64", "511,0,2,150", "1000,149,100,1", "0,0,1100,150"])
+def test_a_region_is_the_same_as_that_part_of_the_whole(model, region):
+    """To 1/255, wherever it lies among the tiles."""
+    data = model.encode(Picture(scene(150, 1100)))
+    window = parse_region(region)
+    whole = Window(0, 0, 150, 1100)
+    part = pipeline.decode_region(data, model, window).pixels
+    expected = model.decode(data)[window.inside(whole)]
+    assert np.abs(part.astype(int) - expected.astype(int)).max() <= 1
+
+
+def test_a_region_decodes_only_the_tiles_that_it_needs(model, monkeypatch):
+    """The others may even be damaged beyond what a checksum sees."""
+    monkeypatch.setattr(photo_coder, "TILE", 64)
+    data = model.encode(Picture(scene(150, 1100)))
+    decoded: list[int] = []
+    original = photo_coder._Tiles.tile
+    monkeypatch.setattr(
+        photo_coder._Tiles, "tile", lambda self, number: decoded.append(number) or original(self, number)
+    )
+    pipeline.decode_region(data, model, Window(70, 200, 20, 30))
+    assert len(decoded) <= 9
+    with pytest.raises(UsageError, match="reaches beyond"):
+        pipeline.decode_region(data, model, Window(0, 1000, 10, 101))
+
+
+@pytest.mark.parametrize("text", ["", "1,2,3", "a,b,c,d", "-1,0,5,5", "0,0,0,5"])
+def test_a_region_that_is_none_is_refused(text):
+    """With an example of one."""
+    with pytest.raises(UsageError, match="region"):
+        parse_region(text)
+
+
+def test_a_damaged_tile_is_named_and_the_rest_is_salvaged(model):
+    """One bit in one tile."""
+    picture = Picture(scene(70, 1100), exif=b"Exif\0\0")
+    data = bytearray(model.encode(picture))
+    header = read_header(bytes(data))
+    data[header.length + header.tile_lengths[0] + 4 + 2] ^= 0x10
+    with pytest.raises(ChecksumError, match="tile 1"):
+        model.decode(bytes(data))
+    whole, missing = pipeline.salvage(bytes(data), model)
+    assert missing == ("tile 1",)
+    expected = model.decode(model.encode(picture))
+    assert np.abs(whole.pixels[:, :400].astype(int) - expected[:, :400].astype(int)).max() <= 1
+    assert whole.exif == picture.exif
+
+
+def test_of_a_file_cut_off_the_first_tiles_are_salvaged(model):
+    """As much as arrived; of nothing, nothing."""
+    data = model.encode(Picture(scene(70, 1100)))
+    header = read_header(data)
+    _, missing = pipeline.salvage(data[: header.length + header.tile_lengths[0] + 4], model)
+    assert missing == ("tile 1", "tile 2")
+    with pytest.raises(FormatError, match="nothing to salvage"):
+        pipeline.salvage(data[: header.length], model)
+
+
+def test_tiles_that_change_places_are_noticed(model):
+    """A checksum also covers where its section stands."""
+    data = write_image(ImageFile(model.id, 1100, 64, 3, 50, (b"one", b"two", b"three"), tile_size=512))
+    header = read_header(data)
+    first, second = header.length, header.length + header.tile_lengths[0] + 4
+    third = second + header.tile_lengths[1] + 4
+    swapped = data[:first] + data[second:third] + data[first:second] + data[third:]
+    with pytest.raises(ChecksumError):
+        read_image(swapped)
+
+
+@pytest.mark.parametrize("share", [0.15, 0.4, 0.9])
+def test_target_bytes_is_never_exceeded_and_nearly_used(model, share):
+    """Within 3 % where there is a file of that size between the smallest and the largest."""
+    picture = Picture(scene(192, 256))
+    smallest, largest = (len(model.encode(picture, quality=quality)) for quality in (1, 100))
+    limit = int(smallest + share * (largest - smallest))
+    size = len(pipeline.encode_to_target(picture, model, Target(file_bytes=limit)))
+    assert 0.97 * limit <= size <= limit
+
+
+def test_target_psnr_is_reached_and_hardly_exceeded(model):
+    """Within 0.1 dB."""
+    picture = Picture(scene(192, 256))
+    low, high = (
+        psnr(pipeline.decode([model.encode(picture, quality=quality)], model)[0].pixels, picture.pixels)
+        for quality in (20, 90)
+    )
+    wanted = (low + high) / 2
+    data = pipeline.encode_to_target(picture, model, Target(psnr=wanted))
+    assert wanted <= psnr(pipeline.decode([data], model)[0].pixels, picture.pixels) <= wanted + 0.1
+
+
+def test_a_target_out_of_reach_says_what_is_in_reach(model):
+    """Both ways."""
+    picture = Picture(scene(64, 64))
+    with pytest.raises(UsageError, match="smallest file"):
+        pipeline.encode_to_target(picture, model, Target(file_bytes=10))
+    with pytest.raises(UsageError, match="at best"):
+        pipeline.encode_to_target(picture, model, Target(psnr=99.0))
+
+
+def test_an_inexact_engine_is_refused(model, monkeypatch):
+    """The probe in the model file is not what such an engine computes."""
+    broken = load_model(GOLDEN / "golden-photo.isthmus", threads=1)
+    run = photo_coder.OnnxRuntimeGraph.run_named
+    monkeypatch.setattr(
+        photo_coder.OnnxRuntimeGraph, "run_named", lambda self, feed: [value + 1 for value in run(self, feed)]
+    )
+    with pytest.raises(ModelMismatchError, match="inexactly"):
+        broken.encode(scene(8, 8))
+
+
+def test_tiles_that_no_writer_makes_are_refused(model):
+    """Their sizes would be asked for in memory."""
+    image = read_image(model.encode(Picture(scene(64, 64))))
+    for side, size in ((32, 64), (2048, 64), (0, 4096)):
+        fake = type(image)(model.id, size, size, 3, 50, (b"",), tile_size=side)
+        with pytest.raises(FormatError, match="tile"):
+            model.coder.check(fake)

@@ -1,0 +1,30 @@
+"""A photo codec with few channels and random weights: quick to make, and its files have all that the real one's have."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings
+from isthmus.learn.models.photo_prior import PriorSettings
+from isthmus.learn.models.photo_transforms import TransformStart
+
+LATENTS, STRONG, HYPER = 24, 8, 6
+
+
+def small_photo_codec(seed: int = 3) -> PhotoCodec:
+    """Untrained, in evaluation mode; its entropy networks choose many levels, as trained ones do."""
+    torch.manual_seed(seed)
+    start = TransformStart(np.full(192, 0.3), np.full(LATENTS, 0.3), np.arange(LATENTS))
+    prior = PriorSettings(
+        strong=STRONG, hyper_latents=HYPER, hyper_hidden=8, features=12, contexts=(8, 8, 8), hidden=(16, 16, 16, 16)
+    )
+    settings = PhotoSettings(LATENTS, (4,), (4,), (4,), (4,), prior)
+    model = PhotoCodec(settings, start).eval().requires_grad_(False)
+    for transform in (model.analysis, model.synthesis):
+        for block in (*transform.fine, *transform.coarse):
+            block.spread.weight.normal_(0, 0.1)
+    passes = model.passes
+    for network in (passes.first_pass, passes.second_pass, passes.third_pass, passes.fourth_pass):
+        network.last.weight.mul_(20)  # an untrained network would choose hardly more than one level
+    return model
