@@ -1,4 +1,4 @@
-"""A photo codec with few channels and random weights: quick to make, and its files have all that the real one's have."""
+"""A photo codec with few channels and random weights: quick to make, with all the parts of the real one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def small_photo_codec(seed: int = 3) -> PhotoCodec:
         strong=STRONG, hyper_latents=HYPER, hyper_hidden=8, features=12, contexts=(8, 8, 8), hidden=(16, 16, 16, 16)
     )
     settings = PhotoSettings(LATENTS, (4,), (4,), (4,), (4,), prior)
-    model = PhotoCodec(settings, start).eval().requires_grad_(False)
+    model = PhotoCodec(settings, start).eval().requires_grad_(requires_grad=False)
     for transform in (model.analysis, model.synthesis):
         for block in (*transform.fine, *transform.coarse):
             block.spread.weight.normal_(0, 0.1)

@@ -18,6 +18,7 @@ from tests.conftest import GOLDEN
 
 @pytest.fixture(scope="module")
 def model() -> Model:
+    """The golden photo model."""
     return load_model(GOLDEN / "golden-photo.isthmus", threads=1)
 
 
