@@ -1,8 +1,7 @@
 """Isthmus trains image autoencoders and turns them into a codec that people can rely on.
 
-model = isthmus.load_model("digits.isthmus")
-data = model.encode(picture, quality=60)
-picture = isthmus.decode(data, model=model)
+data = isthmus.encode(picture, quality=60)
+picture = isthmus.decode(data)
 """
 
 from __future__ import annotations
@@ -26,8 +25,9 @@ from isthmus.errors import (
 )
 
 if TYPE_CHECKING:
-    from isthmus.codec.decoding import decode
+    from isthmus.codec.decoding import decode, encode
     from isthmus.codec.model import Model, load_model
+    from isthmus.codec.pillow_plugin import register_pillow
     from isthmus.learn.estimator import Autoencoder
 
 __version__ = "0.1.0"
@@ -35,14 +35,17 @@ __version__ = "0.1.0"
 __all__ = [
     "Autoencoder", "ChecksumError", "FormatError", "InputError", "IsthmusError", "LimitError", "MissingExtraError",
     "Model", "ModelMismatchError", "ModelNotFoundError", "OutputError", "TrainingError", "TruncatedError",
-    "UnsupportedVersionError", "UsageError", "__version__", "decode", "load_model",
+    "UnsupportedVersionError", "UsageError", "__version__", "decode", "encode", "load_model",
+    "register_pillow",
 ]  # fmt: skip
 
 _HOMES = {
     "Autoencoder": "isthmus.learn.estimator",
     "Model": "isthmus.codec.model",
     "decode": "isthmus.codec.decoding",
+    "encode": "isthmus.codec.decoding",
     "load_model": "isthmus.codec.model",
+    "register_pillow": "isthmus.codec.pillow_plugin",
 }
 
 

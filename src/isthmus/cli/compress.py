@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-EXAMPLE = "Example: isthmus compress pictures/ -o compressed/ --model run/model.isthmus --quality 60"
+EXAMPLE = "Example: isthmus compress photo.jpg -o photo.isth --quality 60"
 
 
 def compress(
@@ -15,7 +15,9 @@ def compress(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DST", help="A .isth file for one picture, else a folder.")
     ],
-    model: Annotated[str | None, typer.Option(help="A model file, or the name of a shipped or installed one.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A model file, or the name of a shipped or installed one; photo.")
+    ] = None,
     quality: Annotated[
         int | None, typer.Option(help="1 to 100, higher is better and larger; the model's default.")
     ] = None,
@@ -28,6 +30,7 @@ def compress(
     depth: Annotated[int | None, typer.Option(help="8: reduce pictures of more bits instead of refusing them.")] = None,
     frame: Annotated[int | None, typer.Option(help="Which picture of an animation, from 0.")] = None,
     psnr: Annotated[bool, typer.Option("--psnr", help="Decode each file and report its PSNR.")] = False,
+    threads: Annotated[int, typer.Option(help="Threads for the networks; 0 takes all cores.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -43,7 +46,7 @@ def compress(
     target = Target(quality, target_bytes, target_bpp, target_psnr)
     options = CompressOptions(target, fit=fit, depth=depth, frame=frame, measure_psnr=psnr, force=force)
     jobs, errors = plan_jobs(sources, output, suffix=".isth", found=SUFFIXES)
-    loaded = load_model(model or default_model())
+    loaded = load_model(model or default_model(), threads=threads)
     pairs = [(job.source, job.target) for job in jobs]
     results = []
     for error in errors:

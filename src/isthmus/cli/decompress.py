@@ -17,6 +17,13 @@ def decompress(
     ],
     model: Annotated[str | None, typer.Option(help="The model; without it, it is found by the id in the file.")] = None,
     format_: Annotated[str, typer.Option("--format", help="Of pictures in a folder: png, webp, tif, ...")] = "png",
+    region: Annotated[
+        str | None, typer.Option(metavar="X,Y,W,H", help="Only this part, in pixels; decodes only the tiles it needs.")
+    ] = None,
+    salvage: Annotated[
+        bool, typer.Option("--salvage", help="Of a damaged file, write what is whole and say what is missing.")
+    ] = False,
+    threads: Annotated[int, typer.Option(help="Threads for the networks; 0 takes all cores.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -24,26 +31,31 @@ def decompress(
     from dataclasses import asdict
 
     from isthmus.cli.output import note, plan_jobs, print_json, track
-    from isthmus.codec.files import decompress_files
+    from isthmus.codec.files import DecompressOptions, decompress_files
     from isthmus.codec.model import load_model
+    from isthmus.imaging.windows import parse_region
     from isthmus.imaging.writing import check_suffix
 
+    window = parse_region(region) if region is not None else None
+    options = DecompressOptions(window, salvage=salvage, threads=threads, force=force)
     suffix = "." + format_.lower().lstrip(".")
     check_suffix(suffix)
     if output.suffix and not output.is_dir() and len(sources) == 1 and not sources[0].is_dir():
         check_suffix(output.suffix)
     jobs, errors = plan_jobs(sources, output, suffix=suffix, found=[".isth"])
-    loaded = load_model(model) if model else None
+    loaded = load_model(model, threads=threads) if model else None
     pairs = [(job.source, job.target) for job in jobs]
     results = []
     for error in errors:
         note(str(error))
-    for outcome in track(decompress_files(pairs, loaded, force=force), total=len(pairs), doing="decompressing"):
+    for outcome in track(decompress_files(pairs, loaded, options), total=len(pairs), doing="decompressing"):
         if outcome.error is not None:
             errors.append(outcome.error)
             note(str(outcome.error))
         elif outcome.result is not None:
             results.append(outcome.result)
+            if outcome.result.missing:
+                note(f"{outcome.source}: missing and left blank: {', '.join(outcome.result.missing)}")
             if not as_json:
                 print(f"{outcome.result.output}: {outcome.result.width}×{outcome.result.height}")
     if as_json:

@@ -1,4 +1,4 @@
-"""Decoding bytes whose model is found by the id in them."""
+"""Encoding with the shipped model and decoding with the model whose id is in the bytes: all that most users need."""
 
 from __future__ import annotations
 
@@ -8,8 +8,39 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.codec.model import Model, load_model_by_id
-from isthmus.codec.pipeline import model_id_of
+from isthmus.codec import pipeline
+from isthmus.codec.model import Model, PictureLike, load_model, load_model_by_id, plain_pixels
+from isthmus.codec.targets import Target
+from isthmus.imaging.reading import as_picture
+from isthmus.values import Picture
+
+DEFAULT_MODEL = "photo"
+
+
+def encode(
+    picture: PictureLike,
+    *,
+    quality: int | None = None,
+    target_bytes: int | None = None,
+    model: Model | None = None,
+) -> bytes:
+    """A picture to the bytes of a .isth file.
+
+    Args:
+        picture: uint8 (rows, columns) or (rows, columns, 3), a Pillow image, or a `Picture`.
+        quality: 1 to 100; without it and a target, the model's default.
+        target_bytes: the best quality whose file has at most this many bytes.
+        model: None is the shipped photo codec.
+
+    Raises:
+        UsageError: not a picture, not a quality, or a target out of reach.
+        ModelMismatchError: the model does not take this picture.
+    """
+    coder = model or shipped_model(DEFAULT_MODEL)
+    if target_bytes is None:
+        return coder.encode(picture, quality=quality)
+    target = Target(quality=quality, file_bytes=target_bytes)
+    return pipeline.encode_to_target(pipeline.taken(as_picture(picture), coder, fit=False), coder, target)
 
 
 def decode(data: bytes, *, model: Model | None = None) -> NDArray[np.uint8]:
@@ -27,10 +58,21 @@ def decode(data: bytes, *, model: Model | None = None) -> NDArray[np.uint8]:
         ModelNotFoundError: the model is neither given nor found.
         ModelMismatchError: the bytes are of another model than the given one.
     """
-    return (model or find_model(model_id_of(data))).decode(data)
+    return plain_pixels(decode_picture(data, model=model))
+
+
+def decode_picture(data: bytes, *, model: Model | None = None) -> Picture:
+    """`decode` with what else the file holds: alpha, ICC profile and EXIF."""
+    return pipeline.decode([data], model or find_model(pipeline.model_id_of(data)))[0]
 
 
 @lru_cache(maxsize=8)
-def find_model(model_id: bytes, beside: Path | None = None) -> Model:
+def find_model(model_id: bytes, beside: Path | None = None, *, threads: int = 0) -> Model:
     """The model of an id, kept loaded: many files in a row need the same one."""
-    return load_model_by_id(model_id, beside=beside)
+    return load_model_by_id(model_id, beside=beside, threads=threads)
+
+
+@lru_cache(maxsize=2)
+def shipped_model(name: str) -> Model:
+    """A model by name, kept loaded."""
+    return load_model(name)

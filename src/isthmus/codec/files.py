@@ -5,21 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from isthmus.codec import pipeline
-from isthmus.codec.decoding import find_model
+from isthmus.codec.decoding import DEFAULT_MODEL, find_model
 from isthmus.codec.model import Model
 from isthmus.codec.targets import Target
 from isthmus.container.atomic import exists_already, write_file
-from isthmus.errors import InputError, IsthmusError, ModelNotFoundError
+from isthmus.errors import InputError, IsthmusError, ModelNotFoundError, UsageError
 from isthmus.imaging.reading import read_picture
-from isthmus.imaging.writing import to_file_bytes
+from isthmus.imaging.windows import Window
+from isthmus.imaging.writing import write_picture
 from isthmus.metrics.distortion import psnr
 from isthmus.values import Picture
 from isthmus.zoo.finding import known_models
 
-DEFAULT_MODEL = "photo"
 _FILES_AT_ONCE = 512
 
 
@@ -45,6 +46,27 @@ class CompressOptions:
 
 
 @dataclass(frozen=True)
+class DecompressOptions:
+    """How files are decompressed.
+
+    Attributes:
+        region: the part of each picture that is wanted; None is all of it.
+        salvage: write what is whole of a damaged file.
+        threads: for the networks of models that are found by id; 0 takes all cores.
+        force: replace existing files.
+    """
+
+    region: Window | None = None
+    salvage: bool = False
+    threads: int = 0
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        if self.salvage and self.region is not None:
+            raise UsageError("--salvage takes whole pictures: leave out --region")
+
+
+@dataclass(frozen=True)
 class Compressed:
     """One file as `compress --json` prints it; psnr in dB, None where it was not asked for."""
 
@@ -60,13 +82,14 @@ class Compressed:
 
 @dataclass(frozen=True)
 class Decompressed:
-    """One file as `decompress --json` prints it."""
+    """One file as `decompress --json` prints it; `missing` names what could not be salvaged."""
 
     source: str
     output: str
     width: int
     height: int
     seconds: float
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,25 +138,35 @@ def compress_files(
 
 
 def decompress_files(
-    pairs: Sequence[tuple[Path, Path]], model: Model | None, *, force: bool
+    pairs: Sequence[tuple[Path, Path]], model: Model | None, options: DecompressOptions
 ) -> Iterator[DecompressOutcome]:
     """Decompress each (source, target), with the given model or the one that each file names."""
     for source, target in pairs:
         start = time.perf_counter()
         try:
-            if target.exists() and not force:
+            if target.exists() and not options.force:
                 raise exists_already(target)
             data = _read(source)
-            coder = model or find_model(pipeline.model_id_of(data), beside=source.resolve().parent)
-            picture = pipeline.decode([data], coder)[0]
-            write_file(target, to_file_bytes(picture, target.suffix), force=force)
+            beside = source.resolve().parent
+            coder = model or find_model(pipeline.model_id_of(data), beside=beside, threads=options.threads)
+            picture, missing = _decompress(data, coder, options)
+            write_file(target, partial(write_picture, picture, target.suffix), force=options.force)
         except IsthmusError as error:
             yield DecompressOutcome(source, error=_named(source, error))
             continue
-        seconds = time.perf_counter() - start
+        seconds = round(time.perf_counter() - start, 6)
         yield DecompressOutcome(
-            source, Decompressed(str(source), str(target), picture.width, picture.height, round(seconds, 6))
+            source, Decompressed(str(source), str(target), picture.width, picture.height, seconds, missing)
         )
+
+
+def _decompress(data: bytes, model: Model, options: DecompressOptions) -> tuple[Picture, tuple[str, ...]]:
+    """The picture, or the part of it, that is asked for, and the names of what is missing."""
+    if options.salvage:
+        return pipeline.salvage(data, model)
+    if options.region is not None:
+        return pipeline.decode_region(data, model, options.region), ()
+    return pipeline.decode([data], model)[0], ()
 
 
 def read_for_model(

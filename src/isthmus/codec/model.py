@@ -132,9 +132,9 @@ def load_model(name: str | Path, *, threads: int = 0) -> Model:
     return Model(read_model(finding.find_by_name(name)), threads=threads)
 
 
-def load_model_by_id(model_id: bytes, *, beside: Path | None = None) -> Model:
+def load_model_by_id(model_id: bytes, *, beside: Path | None = None, threads: int = 0) -> Model:
     """The model that a picture file names; see `zoo.finding.find_by_id`."""
-    return Model(read_model(finding.find_by_id(model_id, beside=beside)))
+    return Model(read_model(finding.find_by_id(model_id, beside=beside)), threads=threads)
 
 
 def plain_pixels(picture: Picture) -> NDArray[np.uint8]:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from isthmus.errors import OutputError
 
 
-def write_file(path: Path, data: bytes, *, force: bool = False) -> None:
-    """Write `data` to a temporary name beside `path`, then rename it.
+def write_file(path: Path, data: bytes | Callable[[BinaryIO], None], *, force: bool = False) -> None:
+    """Write to a temporary name beside `path`, then rename it.
 
     Two processes that write one path never mix: without `force` the second is refused, with it the last one stays.
+
+    Args:
+        path: its folder is made where it is missing.
+        data: the bytes, or what writes them to an open file.
+        force: replace an existing file.
 
     Raises:
         OutputError: the path exists and `force` is false, or the place cannot be written.
@@ -27,7 +34,10 @@ def write_file(path: Path, data: bytes, *, force: bool = False) -> None:
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            if callable(data):
+                data(file)
+            else:
+                file.write(data)
             file.flush()
             os.fchmod(file.fileno(), 0o666 & ~_umask())
         if force:

@@ -23,6 +23,8 @@ SUFFIXES = frozenset(
 )
 """What a folder is searched for; a file that is named is read whatever its suffix."""
 
+_STRIP = 256
+_ORIENTATION = 0x0112
 _DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 
 
@@ -78,13 +80,14 @@ def from_pillow(image: Image.Image, *, depth: int | None = None) -> Picture:
     alpha = None
     if upright.has_transparency_data:
         upright = upright.convert("RGBA" if upright.mode not in ("LA", "La") else "LA")
-        alpha = np.asarray(upright.getchannel("A"))
+        alpha = _to_array(upright.getchannel("A"))
     is_grey = upright.mode in ("L", "LA", "1")
     if upright.mode not in ("L", "RGB", "LA", "RGBA"):
         conversions.append(f"{upright.mode} converted to {'grey' if is_grey else 'RGB'}")
         if upright.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
             icc = None  # the profile describes the colours before the conversion
-    pixels = np.asarray(upright.convert("L" if is_grey else "RGB"))
+    mode = "L" if is_grey else "RGB"
+    pixels = _to_array(upright if upright.mode == mode else upright.convert(mode))
     pixels = pixels[:, :, None] if is_grey else pixels
     return Picture(pixels, alpha=alpha, icc=icc, exif=exif, conversions=tuple(conversions))
 
@@ -109,15 +112,27 @@ def as_picture(value: Picture | Image.Image | NDArray[Any]) -> Picture:
     raise UsageError(f"a picture is a NumPy array or a Pillow image, not {type(value).__name__}")
 
 
+def _to_array(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels of an L or RGB image, copied in strips: Pillow would need them three times over."""
+    channels = len(image.getbands())
+    shape = (image.height, image.width) if channels == 1 else (image.height, image.width, channels)
+    pixels = np.empty(shape, np.uint8)
+    for top in range(0, image.height, _STRIP):
+        bottom = min(top + _STRIP, image.height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return pixels
+
+
 def _upright(image: Image.Image, conversions: list[str]) -> Image.Image:
-    """The image turned as its EXIF orientation says, the tag removed."""
+    """The image turned as its EXIF orientation says, the tag removed; the same image where there is nothing to turn."""
     try:
+        if image.getexif().get(_ORIENTATION, 1) == 1:
+            return image
         turned = ImageOps.exif_transpose(image)
     except (OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError, ZeroDivisionError):
         conversions.append("unreadable EXIF ignored")
         return image
-    if turned.size != image.size or turned.getexif().get(0x0112) != image.getexif().get(0x0112):
-        conversions.append("EXIF orientation applied")
+    conversions.append("EXIF orientation applied")
     return turned
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -46,11 +46,19 @@ def check_suffix(suffix: str) -> str:
 
 
 def to_file_bytes(picture: Picture, suffix: str) -> bytes:
-    """The bytes of a picture file in the format that a suffix such as ".png" names; lossless but for JPEG.
+    """The bytes of a picture file; see `write_picture`."""
+    out = io.BytesIO()
+    write_picture(picture, suffix, out)
+    return out.getvalue()
+
+
+def write_picture(picture: Picture, suffix: str, out: BinaryIO) -> None:
+    """Write a picture in the format that a suffix such as ".png" names; lossless but for JPEG.
 
     Raises:
         UsageError: a suffix that is none of `FORMATS`.
         OutputError: the format cannot hold the picture.
+        OSError: the file cannot be written.
     """
     name = check_suffix(suffix)
     image = to_pillow(picture)
@@ -63,9 +71,9 @@ def to_file_bytes(picture: Picture, suffix: str) -> bytes:
         options |= {"quality": 95, "subsampling": 0}
     if name == "WEBP":
         options |= {"lossless": True}
-    out = io.BytesIO()
     try:
         image.save(out, name, **options)
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the format's
+            raise
         raise OutputError(f"a picture of {picture} cannot be written as {name}: {error}") from error
-    return out.getvalue()

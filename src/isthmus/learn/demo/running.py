@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from isthmus.codec.files import CompressOptions, compress_files, decompress_files
+from isthmus.codec.files import CompressOptions, DecompressOptions, compress_files, decompress_files
 from isthmus.codec.model import Model, load_model
 from isthmus.codec.targets import Target
 from isthmus.container.atomic import exists_already, write_file
@@ -101,7 +101,8 @@ def _compress(sources: Sequence[Path], targets: Sequence[Path], model: Model, *,
 
 
 def _decompress(sources: Sequence[Path], targets: Sequence[Path], model: Model, *, force: bool) -> None:
-    for outcome in decompress_files(list(zip(sources, targets, strict=True)), model, force=force):
+    pairs = list(zip(sources, targets, strict=True))
+    for outcome in decompress_files(pairs, model, DecompressOptions(force=force)):
         _expect(outcome.error)
 
 
