@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import isthmus
-from isthmus.codec.files import CompressOptions, compress_files, decompress_files
+from isthmus.codec.files import CompressOptions, DecompressOptions, compress_files, decompress_files
 from isthmus.codec.targets import Target
 from isthmus.errors import (
     FormatError,
@@ -148,7 +148,9 @@ def test_one_bad_picture_does_not_stop_the_others(golden_model, pictures, tmp_pa
     (tmp_path / "out" / "bad.isth").write_bytes(b"\x89ISTH\r\n")
     names = ["0", "3", "bad"]
     back = [(tmp_path / "out" / f"{name}.isth", tmp_path / "back" / f"{name}.png") for name in names]
-    errors = [outcome.error for outcome in decompress_files(back, None, force=False)]  # the model lies beside them
+    errors = [
+        outcome.error for outcome in decompress_files(back, None, DecompressOptions())
+    ]  # the model lies beside them
     assert [error is None for error in errors] == [True, True, False]
 
 

@@ -68,11 +68,6 @@ class IsthmusImageFile(ImageFile.ImageFile):
             raise ValueError("the file was closed before its pixels were asked for")
         return self.fp
 
-    def _file(self) -> IO[bytes]:
-        if self.fp is None:
-            raise ValueError("the file was closed before its pixels were asked for")
-        return self.fp
-
 
 def _save(image: Image.Image, file: IO[bytes], _name: str | bytes) -> None:
     options = dict(image.encoderinfo)
