@@ -148,9 +148,8 @@ def test_one_bad_picture_does_not_stop_the_others(golden_model, pictures, tmp_pa
     (tmp_path / "out" / "bad.isth").write_bytes(b"\x89ISTH\r\n")
     names = ["0", "3", "bad"]
     back = [(tmp_path / "out" / f"{name}.isth", tmp_path / "back" / f"{name}.png") for name in names]
-    errors = [
-        outcome.error for outcome in decompress_files(back, None, DecompressOptions())
-    ]  # the model lies beside them
+    options = DecompressOptions()  # the model lies beside them
+    errors = [outcome.error for outcome in decompress_files(back, None, options)]
     assert [error is None for error in errors] == [True, True, False]
 
 

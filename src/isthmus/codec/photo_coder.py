@@ -30,7 +30,7 @@ ONE_TILE = 1024
 """Pictures with no side longer than this are one tile."""
 TILE = 512
 """Side of the tiles of larger pictures; a multiple of HYPER_BLOCK."""
-PIECE = (1024, 2048)
+PIECE = (512, 1024)
 """Rows and columns that go through a transform at once: what bounds its memory."""
 THRIFTS = tuple(np.linspace(1.0, 2.5, 31)[1:].tolist())
 MOST_SAVED = 0.95
