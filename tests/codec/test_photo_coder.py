@@ -31,7 +31,7 @@ def scene(rows: int, columns: int, channels: int = 3) -> np.ndarray:
     return np.clip(noisy, 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 65), (16, 1), (63, 64), (130, 70), (7, 1030)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 65), (16, 1), (63, 64), (130, 70), (7, 1030), (900, 40), (40, 1024)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_any_size_and_mode_comes_back_as_it_went_in(model, shape, channels):
     """Grey stays grey, and no padding is left."""

@@ -154,7 +154,8 @@ class PhotoCoder:
         whole = _padded(picture.height, picture.width)
         side = self.tile_size(picture) or max(whole.height, whole.width)
         columns = -(-whole.width // side)
-        for piece in cut(whole, *PIECE):
+        rows_at_once, columns_at_once = (max(side, size // side * side) for size in PIECE)  # whole tiles
+        for piece in cut(whole, rows_at_once, columns_at_once):
             grown = piece.grown(self._analysis_margin, whole)
             pixels = pixels_in(picture.pixels, grown)
             values = np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32) / np.float32(255) - np.float32(0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,13 @@ def read_picture(path: Path, *, depth: int | None = None, frame: int | None = No
             if not 0 <= frame < frames:
                 raise InputError(f"{path} has {frames} frames: --frame {frame} is none of them")
             image.seek(frame)
+        is_deep = _is_reduced_by_pillow(image)
+        if is_deep and depth != 8:
+            raise InputError(f"{path}: it has 16 bits a value: pass --depth 8 to reduce it")
         image.load()
         try:
-            return from_pillow(image, depth=depth)
+            picture = from_pillow(image, depth=depth)
+            return replace(picture, conversions=("reduced to 8 bits", *picture.conversions)) if is_deep else picture
         except UsageError as error:
             raise InputError(f"{path}: {error}") from error
 
@@ -110,6 +115,12 @@ def as_picture(value: Picture | Image.Image | NDArray[Any]) -> Picture:
     if isinstance(value, np.ndarray):
         return from_array(value)
     raise UsageError(f"a picture is a NumPy array or a Pillow image, not {type(value).__name__}")
+
+
+def _is_reduced_by_pillow(image: Image.Image) -> bool:
+    """Whether Pillow will read values of 16 bits as 8 without a word, as it does for colour; known before it reads."""
+    tiles = getattr(image, "tile", None) or []
+    return image.mode not in _DEEP_MODES and any(";16" in str(tile[3]) for tile in tiles if len(tile) > 3)
 
 
 def _to_array(image: Image.Image) -> NDArray[np.uint8]:
