@@ -152,7 +152,7 @@ class _Loop:
             rate = learning_rate_at(self._settings, self._progress.steps, share)
             for group in self._optimiser.param_groups:
                 group["lr"] = rate
-            total += self._step(self._train[indices])
+            total += self._step(self._train.index_select(0, indices))
             steps += 1
             self._progress.steps += 1
             if steps % _STEPS_BETWEEN_CHECKS == 0:

@@ -13,15 +13,16 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class _SigmoidCrossEntropy(torch.autograd.Function):
-    """Binary cross-entropy of sigmoid(logits), with the gradient sigmoid(logits) - target in one pass.
+    """Binary cross-entropy of sigmoid(logits), mean of softplus(logits) - target logits; its gradient in one pass.
 
-    PyTorch's own goes through the logits twice more on the way back: a fifth of a small network's step on a CPU.
+    PyTorch's own goes through the logits several times more each way: a fifth of a small network's step on a CPU.
     """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, target: Tensor) -> Tensor:
         ctx.save_for_backward(logits, target)
-        return nn.functional.binary_cross_entropy_with_logits(logits, target)
+        total = nn.functional.softplus(logits).sum() - torch.dot(logits.flatten(), target.flatten())
+        return total / logits.numel()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
@@ -31,7 +32,7 @@ class _SigmoidCrossEntropy(torch.autograd.Function):
 
 def cross_entropy(logits: Tensor, pictures: Tensor) -> Tensor:
     """Mean binary cross-entropy in nats a value."""
-    loss: Tensor = _SigmoidCrossEntropy.apply(logits, pictures)  # type: ignore[no-untyped-call]
+    loss: Tensor = _SigmoidCrossEntropy.apply(logits.float(), pictures)  # type: ignore[no-untyped-call]
     return loss
 
 
