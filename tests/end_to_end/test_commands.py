@@ -176,3 +176,13 @@ def test_the_demo_writes_its_report(tmp_path):
     again = isthmus("demo", "-o", tmp_path / "demo")
     assert again.returncode == 1
     assert "--force" in again.stderr
+
+
+def test_no_command_overwrites_its_input(tmp_path):
+    """Not even with --force."""
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    done = isthmus("compress", "a.png", "-o", "a.png", "--model", GOLDEN_MODEL, "--force", folder=tmp_path)
+    assert done.returncode == 1
+    assert "overwritten by its own result" in done.stderr
+    assert (tmp_path / "a.png").read_bytes() == before

@@ -75,12 +75,12 @@ def plan_jobs(
     is_one_file = output.suffix != "" and not output.is_dir()
     if is_one_file and (len(files) + len(errors) > 1 or any(source.is_dir() for source in sources)):
         raise UsageError(f"-o {output} is one file, but there are {len(files)} to write: name a folder")
-    if is_one_file:
-        return [Job(source, output) for source, _ in files], errors
     jobs: dict[Path, Job] = {}
     for source, relative in files:
-        target = output / relative.with_suffix(suffix)
-        if target in jobs:
+        target = output if is_one_file else output / relative.with_suffix(suffix)
+        if target.exists() and source.exists() and target.samefile(source):
+            errors.append(UsageError(f"{source} would be overwritten by its own result: choose another output"))
+        elif target in jobs:
             errors.append(InputError(f"{source} would be written to {target}, as {jobs[target].source} is: not done"))
         else:
             jobs[target] = Job(source, target)
