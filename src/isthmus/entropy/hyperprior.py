@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -210,14 +211,20 @@ class _Passes:
 
     def put(self, number: int, symbols: Integers, means: Integers) -> None:
         """Symbols of a pass become known."""
-        channels, positions = self.where(number)
+        channels, _ = self.where(number)
         limit = (LATENT_LIMIT + 1) << MEAN_BITS  # an encoder never reaches it; damaged data may
         values = np.clip((symbols << MEAN_BITS) + means, -limit, limit)
-        part = self.decoded[channels].reshape(-1, self._read[0].size)
-        part[:, positions] = values.reshape(len(part), -1)
+        _put_half(self.decoded[channels], values, number % 2)
         if number < 3:
-            read = self._read[channels].reshape(part.shape)
-            read[:, positions] = squash(values, self._table).reshape(len(part), -1)
+            _put_half(self._read[channels], squash(values, self._table), number % 2)
+
+
+def _put_half(grid: NDArray[Any], values: NDArray[Any], parity: int) -> None:
+    """Values by channel, then position, into the positions of (channels, rows, columns) whose row + column is even or odd."""
+    channels, rows, columns = grid.shape
+    halves = values.reshape(channels, rows, columns // 2)
+    grid[:, 0::2, parity::2] = halves[:, 0::2]
+    grid[:, 1::2, 1 - parity :: 2] = halves[:, 1::2]
 
 
 class _CodedTable:

@@ -52,6 +52,8 @@ class OnnxRuntimeGraph:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        # a model has several graphs that take turns: threads of one that spin would keep the cores from the next
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._name = name
         try:
             self._session: Any = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
