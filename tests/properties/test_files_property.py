@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.codec import pipeline
+from isthmus.codec.model import load_model
 from isthmus.container.image_file import ImageFile, read_image, write_image
 from isthmus.container.model_file import parse_model
 from isthmus.container.varint import read_varint, write_varint
@@ -107,3 +110,57 @@ def test_damaged_model_files_are_errors_or_unchanged(data):
     except IsthmusError:
         return
     assert model.id == parse_model(original, name="golden").id
+
+
+def test_twenty_thousand_damaged_files_are_errors_or_exact(golden_model):
+    """Bits flipped, parts cut, doubled and spliced, in files of both kinds: an IsthmusError, or an original."""
+    photo = load_model(GOLDEN / "golden-photo.isthmus", threads=1)
+    names = ("plain-75", "extras-50", "colour-1", "grey-50", "tiled-1", "tiled-75")
+    originals = [(GOLDEN / f"{name}.isth").read_bytes() for name in names]
+    models = {golden_model.id: golden_model, photo.id: photo}
+    random = np.random.default_rng(20)
+    survived = 0
+    for number in range(20_000):
+        data = _damaged(originals, random, number % 4)
+        try:
+            model = models.get(pipeline.model_id_of(data), photo)
+            pipeline.decode([data], model)
+        except IsthmusError as error:
+            assert "\n" not in str(error)
+            continue
+        assert data in originals
+        survived += 1
+    assert survived < 1000  # most damage does something
+
+
+@pytest.mark.parametrize("name", ["plain-75", "colour-50", "grey-1", "tiled-100"])
+def test_payloads_of_a_hostile_writer_do_no_harm(name, golden_model):
+    """Checksums right, payload not: pixels of some kind or an IsthmusError, no other exception."""
+    photo = load_model(GOLDEN / "golden-photo.isthmus", threads=1)
+    image = read_image((GOLDEN / f"{name}.isth").read_bytes())
+    model = golden_model if image.model_id == golden_model.id else photo
+    random = np.random.default_rng(4)
+    for _ in range(60):
+        tile = bytearray(image.tiles[0])
+        for position in random.integers(0, len(tile), 3):
+            tile[position] = random.integers(256)
+        size = int(random.integers(len(tile) + 1))
+        payload = bytes(tile) if random.random() < 0.6 else random.bytes(size)
+        _outcome(write_image(replace(image, tiles=(payload, *image.tiles[1:]))), model)
+
+
+def _damaged(originals: list[bytes], random: np.random.Generator, kind: int) -> bytes:
+    """A file with some bits flipped (0), a part cut out (1), a part doubled (2), or the end of another one (3)."""
+    data = originals[random.integers(len(originals))]
+    start, end = sorted(random.integers(0, len(data) + 1, 2).tolist())
+    if kind == 0:
+        flipped = bytearray(data)
+        for position in random.integers(0, len(data), random.integers(1, 4)):
+            flipped[position] ^= 1 << int(random.integers(8))
+        return bytes(flipped)
+    if kind == 1:
+        return data[:start] + data[end:]
+    if kind == 2:
+        return data[:end] + data[start:]
+    other = originals[random.integers(len(originals))]
+    return data[:end] + other[int(random.integers(len(other) + 1)) :]
