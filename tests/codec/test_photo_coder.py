@@ -12,6 +12,7 @@ from isthmus.container.image_file import ImageFile, read_header, read_image, wri
 from isthmus.errors import ChecksumError, FormatError, ModelMismatchError, UsageError
 from isthmus.imaging.windows import Window, parse_region
 from isthmus.metrics.distortion import psnr
+from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
 from isthmus.values import Picture
 from tests.conftest import GOLDEN
 
@@ -169,10 +170,8 @@ def test_a_target_out_of_reach_says_what_is_in_reach(model):
 def test_an_inexact_engine_is_refused(model, monkeypatch):
     """The probe in the model file is not what such an engine computes."""
     broken = load_model(GOLDEN / "golden-photo.isthmus", threads=1)
-    run = photo_coder.OnnxRuntimeGraph.run_named
-    monkeypatch.setattr(
-        photo_coder.OnnxRuntimeGraph, "run_named", lambda self, feed: [value + 1 for value in run(self, feed)]
-    )
+    run = OnnxRuntimeGraph.run_named
+    monkeypatch.setattr(OnnxRuntimeGraph, "run_named", lambda self, feed: [value + 1 for value in run(self, feed)])
     with pytest.raises(ModelMismatchError, match="inexactly"):
         broken.encode(scene(8, 8))
 
@@ -184,3 +183,19 @@ def test_tiles_that_no_writer_makes_are_refused(model):
         fake = type(image)(model.id, size, size, 3, 50, (b"",), tile_size=side)
         with pytest.raises(FormatError, match="tile"):
             model.coder.check(fake)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_openvino_reads_the_same_symbols(threads):
+    """From the golden files."""
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    other = load_model(GOLDEN / "golden-photo.isthmus", engine="openvino", threads=threads)
+    for name in ("colour-50", "grey-100", "tiled-1"):
+        symbols = np.concatenate([tile.ravel() for tile in other.symbols((GOLDEN / f"{name}.isth").read_bytes())])
+        assert np.array_equal(symbols, np.load(GOLDEN / f"{name}.npz")["symbols"])
+
+
+def test_an_unknown_engine_is_named():
+    """With those that there are."""
+    with pytest.raises(UsageError, match="onnxruntime"):
+        load_model(GOLDEN / "golden-photo.isthmus", engine="abacus")

@@ -13,6 +13,7 @@ from isthmus.entropy.hyperprior import Hyperprior
 from isthmus.learn.export.photo import export_photo
 from isthmus.learn.export.photo_layers import integer_layers
 from isthmus.learn.models.quality import knot_weights, position_of
+from isthmus.transforms.engine import Engine
 from tests.small_photo import HYPER, LATENTS, small_photo_codec
 
 
@@ -20,7 +21,7 @@ from tests.small_photo import HYPER, LATENTS, small_photo_codec
 def priors() -> tuple[Hyperprior, Hyperprior, np.ndarray]:
     """(on ONNX Runtime, on the NumPy reference, thresholds) of one network."""
     network = small_photo_codec()
-    coder = Model(parse_model(export_photo(network), name="small"), threads=1).coder
+    coder = Model(parse_model(export_photo(network), name="small"), Engine(threads=1)).coder
     assert isinstance(coder, PhotoCoder)
     prior = coder.prior
     reference = ReferenceNetworks(integer_layers(network))

@@ -31,6 +31,7 @@ def compress(
     frame: Annotated[int | None, typer.Option(help="Which picture of an animation, from 0.")] = None,
     psnr: Annotated[bool, typer.Option("--psnr", help="Decode each file and report its PSNR.")] = False,
     threads: Annotated[int, typer.Option(help="Threads for the networks; 0 takes all cores.")] = 0,
+    engine: Annotated[str, typer.Option(help="onnxruntime; openvino where it is installed.")] = "onnxruntime",
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -46,7 +47,7 @@ def compress(
     target = Target(quality, target_bytes, target_bpp, target_psnr)
     options = CompressOptions(target, fit=fit, depth=depth, frame=frame, measure_psnr=psnr, force=force)
     jobs, errors = plan_jobs(sources, output, suffix=".isth", found=SUFFIXES)
-    loaded = load_model(model or default_model(), threads=threads)
+    loaded = load_model(model or default_model(), threads=threads, engine=engine)
     pairs = [(job.source, job.target) for job in jobs]
     results = []
     for error in errors:

@@ -24,6 +24,7 @@ def decompress(
         bool, typer.Option("--salvage", help="Of a damaged file, write what is whole and say what is missing.")
     ] = False,
     threads: Annotated[int, typer.Option(help="Threads for the networks; 0 takes all cores.")] = 0,
+    engine: Annotated[str, typer.Option(help="onnxruntime; openvino where it is installed.")] = "onnxruntime",
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -35,15 +36,16 @@ def decompress(
     from isthmus.codec.model import load_model
     from isthmus.imaging.windows import parse_region
     from isthmus.imaging.writing import check_suffix
+    from isthmus.transforms.engine import Engine
 
     window = parse_region(region) if region is not None else None
-    options = DecompressOptions(window, salvage=salvage, threads=threads, force=force)
+    options = DecompressOptions(window, salvage=salvage, engine=Engine(engine, threads), force=force)
     suffix = "." + format_.lower().lstrip(".")
     check_suffix(suffix)
     if output.suffix and not output.is_dir() and len(sources) == 1 and not sources[0].is_dir():
         check_suffix(output.suffix)
     jobs, errors = plan_jobs(sources, output, suffix=suffix, found=[".isth"])
-    loaded = load_model(model, threads=threads) if model else None
+    loaded = load_model(model, threads=threads, engine=engine) if model else None
     pairs = [(job.source, job.target) for job in jobs]
     results = []
     for error in errors:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.codec import pipeline
-from isthmus.codec.model import Model, PictureLike, load_model, load_model_by_id, plain_pixels
+from isthmus.codec.model import DEFAULT_ENGINE, Model, PictureLike, load_model, load_model_by_id, plain_pixels
 from isthmus.codec.targets import Target
 from isthmus.imaging.reading import as_picture
+from isthmus.transforms.engine import Engine
 from isthmus.values import Picture
 
 DEFAULT_MODEL = "photo"
@@ -67,9 +68,9 @@ def decode_picture(data: bytes, *, model: Model | None = None) -> Picture:
 
 
 @lru_cache(maxsize=8)
-def find_model(model_id: bytes, beside: Path | None = None, *, threads: int = 0) -> Model:
+def find_model(model_id: bytes, beside: Path | None = None, engine: Engine = DEFAULT_ENGINE) -> Model:
     """The model of an id, kept loaded: many files in a row need the same one."""
-    return load_model_by_id(model_id, beside=beside, threads=threads)
+    return load_model_by_id(model_id, beside=beside, engine=engine)
 
 
 @lru_cache(maxsize=2)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from isthmus.codec import pipeline
 from isthmus.codec.decoding import DEFAULT_MODEL, find_model
-from isthmus.codec.model import Model
+from isthmus.codec.model import DEFAULT_ENGINE, Model
 from isthmus.codec.targets import Target
 from isthmus.container.atomic import exists_already, write_file
 from isthmus.errors import InputError, IsthmusError, ModelNotFoundError, UsageError
@@ -18,6 +18,7 @@ from isthmus.imaging.reading import read_picture
 from isthmus.imaging.windows import Window
 from isthmus.imaging.writing import write_picture
 from isthmus.metrics.distortion import psnr
+from isthmus.transforms.engine import Engine
 from isthmus.values import Picture
 from isthmus.zoo.finding import known_models
 
@@ -52,13 +53,13 @@ class DecompressOptions:
     Attributes:
         region: the part of each picture that is wanted; None is all of it.
         salvage: write what is whole of a damaged file.
-        threads: for the networks of models that are found by id; 0 takes all cores.
+        engine: of models that are found by id.
         force: replace existing files.
     """
 
     region: Window | None = None
     salvage: bool = False
-    threads: int = 0
+    engine: Engine = DEFAULT_ENGINE
     force: bool = False
 
     def __post_init__(self) -> None:
@@ -148,7 +149,7 @@ def decompress_files(
                 raise exists_already(target)
             data = _read(source)
             beside = source.resolve().parent
-            coder = model or find_model(pipeline.model_id_of(data), beside=beside, threads=options.threads)
+            coder = model or find_model(pipeline.model_id_of(data), beside=beside, engine=options.engine)
             picture, missing = _decompress(data, coder, options)
             write_file(target, partial(write_picture, picture, target.suffix), force=options.force)
         except IsthmusError as error:

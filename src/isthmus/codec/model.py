@@ -19,8 +19,11 @@ from isthmus.codec.plain_coder import PlainCoder
 from isthmus.container.model_file import ModelFile, read_model
 from isthmus.errors import ModelMismatchError, UnsupportedVersionError
 from isthmus.imaging.reading import as_picture
+from isthmus.transforms.engine import Engine
 from isthmus.values import Picture
 from isthmus.zoo import finding
+
+DEFAULT_ENGINE = Engine()
 
 CODERS: dict[str, type[PlainCoder] | type[PhotoCoder]] = {PLAIN: PlainCoder, PHOTO: PhotoCoder}
 
@@ -32,17 +35,17 @@ class Model:
 
     Args:
         file: the model file.
-        threads: threads for the graphs; 0 takes all cores.
+        engine: what runs the graphs.
 
     Raises:
         UnsupportedVersionError: a kind of model that this release does not know.
         FormatError: parts that do not belong together.
     """
 
-    def __init__(self, file: ModelFile, *, threads: int = 0) -> None:
+    def __init__(self, file: ModelFile, engine: Engine = DEFAULT_ENGINE) -> None:
         if file.kind not in CODERS:
             raise UnsupportedVersionError(f"the model {file.name} is of the kind {file.kind!r}: update isthmus")
-        self.coder: Coder = CODERS[file.kind](file, threads=threads)
+        self.coder: Coder = CODERS[file.kind](file, engine)
         self.file = file
         self.id = file.id
 
@@ -118,23 +121,25 @@ class Model:
         return self.plain_coder.pictures_of(latents)
 
 
-def load_model(name: str | Path, *, threads: int = 0) -> Model:
+def load_model(name: str | Path, *, threads: int = 0, engine: str = "onnxruntime") -> Model:
     """A model by path, or by the name of a shipped or installed one.
 
     Args:
         name: such as "photo", or the path of a .isthmus file.
         threads: threads for its graphs; 0 takes all cores.
+        engine: "onnxruntime", or "openvino" where the extra of that name is installed.
 
     Raises:
         ModelNotFoundError: no such model.
         FormatError: the file is damaged.
+        UsageError: no such engine.
     """
-    return Model(read_model(finding.find_by_name(name)), threads=threads)
+    return Model(read_model(finding.find_by_name(name)), Engine(engine, threads))
 
 
-def load_model_by_id(model_id: bytes, *, beside: Path | None = None, threads: int = 0) -> Model:
+def load_model_by_id(model_id: bytes, *, beside: Path | None = None, engine: Engine = DEFAULT_ENGINE) -> Model:
     """The model that a picture file names; see `zoo.finding.find_by_id`."""
-    return Model(read_model(finding.find_by_id(model_id, beside=beside)), threads=threads)
+    return Model(read_model(finding.find_by_id(model_id, beside=beside)), engine)
 
 
 def plain_pixels(picture: Picture) -> NDArray[np.uint8]:

@@ -18,7 +18,7 @@ from isthmus.entropy.hyperprior import HYPER_GROUPS, HYPER_LIMIT, Hyperprior, Hy
 from isthmus.entropy.normal_tables import unpack_tables
 from isthmus.errors import FormatError, ModelMismatchError
 from isthmus.imaging.windows import Window, cut, pixels_in
-from isthmus.transforms.engine import Graph, OnnxRuntimeGraph
+from isthmus.transforms.engine import Engine, Graph
 from isthmus.values import Picture
 
 KIND = "hyperprior"
@@ -46,8 +46,8 @@ class PhotoCoder:
 
     thrifts: Sequence[float] = THRIFTS
 
-    def __init__(self, file: ModelFile, *, threads: int = 0) -> None:
-        self._file, self._threads = file, threads
+    def __init__(self, file: ModelFile, engine: Engine) -> None:
+        self._file, self._engine = file, engine
         try:
             arrays = file.arrays
             self._gains = _shaped(arrays, "gains", np.float32, (100, file.latents.channels))
@@ -182,7 +182,8 @@ class PhotoCoder:
         return pixels
 
     def _load(self, name: str) -> Graph:
-        return OnnxRuntimeGraph(self._graphs[name], name=f"{self._file.name}: {name}", threads=self._threads)
+        label = f"{self._file.name}: {name}"
+        return self._engine.load(self._graphs[name], name=label, is_exact=name in EXACT_GRAPHS)
 
 
 class _Tiles:

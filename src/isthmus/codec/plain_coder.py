@@ -16,7 +16,7 @@ from isthmus.entropy.factorized import FactorizedPrior
 from isthmus.errors import FormatError
 from isthmus.imaging import fitting
 from isthmus.imaging.windows import Window
-from isthmus.transforms.engine import Graph, OnnxRuntimeGraph
+from isthmus.transforms.engine import Engine, Graph
 from isthmus.values import Picture
 
 KIND = "factorized"
@@ -32,7 +32,7 @@ class PlainCoder:
 
     thrifts: Sequence[float] = ()
 
-    def __init__(self, file: ModelFile, *, threads: int = 0) -> None:
+    def __init__(self, file: ModelFile, engine: Engine) -> None:
         try:
             self._quantiser = Quantiser(file.arrays["steps"])
             self._prior = FactorizedPrior.from_arrays(file.arrays)
@@ -41,7 +41,7 @@ class PlainCoder:
             raise FormatError(f"the model {file.name} has no {error.args[0]}") from error
         if self._quantiser.steps.shape[1] != file.latents.channels:
             raise FormatError(f"the model {file.name} has steps for another number of channels than its latents")
-        self._file, self._threads = file, threads
+        self._file, self._engine = file, engine
 
     @cached_property
     def analysis(self) -> Graph:
@@ -116,4 +116,4 @@ class PlainCoder:
         return np.concatenate(parts).transpose(0, 2, 3, 1)
 
     def _load(self, name: str) -> Graph:
-        return OnnxRuntimeGraph(self._graphs[name], name=f"{self._file.name}: {name}", threads=self._threads)
+        return self._engine.load(self._graphs[name], name=f"{self._file.name}: {name}")

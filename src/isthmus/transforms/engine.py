@@ -1,14 +1,17 @@
-"""The small interface behind which ONNX graphs run, and its ONNX Runtime implementation."""
+"""The small interface behind which ONNX graphs run, and the choice of what runs them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.errors import FormatError
+from isthmus.errors import FormatError, UsageError
+
+ENGINES = ("onnxruntime", "openvino")
 
 
 class Graph(Protocol):
@@ -36,45 +39,52 @@ class Graph(Protocol):
         ...
 
 
-class OnnxRuntimeGraph:
-    """A graph on ONNX Runtime's CPU provider, in float32.
+@dataclass(frozen=True)
+class Engine:
+    """What runs graphs, and how.
 
-    Args:
-        data: the ONNX model's bytes, checked before.
-        name: for messages.
+    Attributes:
+        name: one of `ENGINES`.
         threads: threads within an operator; 0 takes all cores.
     """
 
-    def __init__(self, data: bytes, *, name: str, threads: int = 0) -> None:
-        import onnxruntime
+    name: str = "onnxruntime"
+    threads: int = 0
 
-        onnxruntime.set_default_logger_severity(3)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        # a model has several graphs that take turns: threads of one that spin would keep the cores from the next
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._name = name
-        try:
-            self._session: Any = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's errors share no base class
-            raise FormatError(f"{name}: ONNX Runtime cannot load it: {_first_line(error)}") from error
-        self.inputs: list[str] = [value.name for value in self._session.get_inputs()]
+    def __post_init__(self) -> None:
+        if self.name not in ENGINES:
+            raise UsageError(f"an engine is one of {', '.join(ENGINES)}, not {self.name!r}")
+        if self.threads < 0:
+            raise UsageError(f"threads are 0 (all cores) or more, not {self.threads}")
 
-    def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See `Graph.run`."""
-        if len(self.inputs) != 1:
-            raise FormatError(f"{self._name}: has {len(self.inputs)} inputs, not one")
-        return self.run_named({self.inputs[0]: values})[0]
+    def load(self, data: bytes, *, name: str, is_exact: bool = False) -> Graph:
+        """A graph ready to run.
 
-    def run_named(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
-        """See `Graph.run_named`."""
-        try:
-            outputs: list[NDArray[np.float32]] = self._session.run(None, dict(feed))
-        except Exception as error:
-            raise FormatError(f"{self._name}: ONNX Runtime cannot run it: {_first_line(error)}") from error
-        return outputs
+        Args:
+            data: the ONNX model's bytes, checked before.
+            name: for messages.
+            is_exact: whole numbers in float32: nothing may be computed in less.
+
+        Raises:
+            FormatError: the engine does not take the graph.
+            MissingExtraError: the engine is not installed.
+        """
+        if self.name == "openvino":
+            from isthmus.transforms.openvino import OpenVinoGraph
+
+            return OpenVinoGraph(data, name=name, threads=self.threads, is_exact=is_exact)
+        from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
+
+        return OnnxRuntimeGraph(data, name=name, threads=self.threads)
 
 
-def _first_line(error: Exception) -> str:
+def run_only(graph: Graph, name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The only output for the only input; see `Graph.run`."""
+    if len(graph.inputs) != 1:
+        raise FormatError(f"{name}: has {len(graph.inputs)} inputs, not one")
+    return graph.run_named({graph.inputs[0]: values})[0]
+
+
+def first_line(error: Exception) -> str:
+    """Of a foreign message, for ours."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

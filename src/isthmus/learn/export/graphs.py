@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from isthmus.errors import TrainingError
-from isthmus.transforms.engine import OnnxRuntimeGraph
+from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
 
 TOLERANCE = 1e-3  # of the largest output: float32 sums in another order, through a few layers
 

@@ -18,7 +18,7 @@ from isthmus.learn.export.coding import MAX_CODES, fit_prior, fit_steps
 from isthmus.learn.export.graphs import export_graph
 from isthmus.learn.models.autoencoder import Autoencoder
 from isthmus.learn.recipes.settings import CodingSettings
-from isthmus.transforms.engine import OnnxRuntimeGraph
+from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
 
 KIND = "factorized"
 _CHUNK = 1000

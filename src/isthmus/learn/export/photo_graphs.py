@@ -13,6 +13,8 @@ from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_transforms import LEAK, CoarseBlock, FineBlock, ScaledConvolution
 
 OPSET = 18
+GUIDES = "guides"
+"""Input of the synthesis: what it is told of the quality."""
 POSITIONS = "positions"
 """Input of the passes: row * columns + column of each symbol's position."""
 
@@ -82,7 +84,7 @@ class GraphBuilder:
         graph = helper.make_graph(
             nodes, self._name,
             [
-                helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, None, None])
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, *_sides(name)])
                 if channels else helper.make_tensor_value_info(name, TensorProto.INT64, [None])
                 for name, channels in self._inputs.items()
             ],
@@ -93,6 +95,11 @@ class GraphBuilder:
         onnx.checker.check_model(model)
         data: bytes = model.SerializeToString(deterministic=True)
         return data
+
+
+def _sides(name: str) -> tuple[int | None, int | None]:
+    """Rows and columns of an input: one of what is the same at every position, else any number."""
+    return (1, 1) if name == GUIDES or name.startswith("offset.") else (None, None)
 
 
 def analysis_graph(model: PhotoCodec) -> bytes:
@@ -126,9 +133,9 @@ def synthesis_graph(model: PhotoCodec) -> bytes:
     """Latents (1, channels, rows, columns) and guides (1, hidden widths in order, 1, 1) -> pixels."""
     net = model.synthesis
     widths = [table.table.shape[1] for table in (*net.coarse_guides, *net.fine_guides)]
-    builder = GraphBuilder("synthesis", {"latents": model.settings.latents, "guides": sum(widths)})
+    builder = GraphBuilder("synthesis", {"latents": model.settings.latents, GUIDES: sum(widths)})
     ends = np.cumsum(widths).tolist()
-    guides = [builder.channels("guides", end - width, end) for end, width in zip(ends, widths, strict=True)]
+    guides = [builder.channels(GUIDES, end - width, end) for end, width in zip(ends, widths, strict=True)]
     x = "latents"
     for block, guide in zip(net.coarse, guides[: len(net.coarse)], strict=True):
         x = _coarse(builder, x, block, guide)
