@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from isthmus.learn.models.integer import IntegerConvolution, activate, clamp_inwards, round_to
+from isthmus.entropy.exact import squash_table
+from isthmus.learn.models.integer import ACTIVATION_BITS, IntegerConvolution, activate, clamp_inwards, round_to
 from isthmus.learn.models.quality import KNOTS, QualityTable
 
 SCALE_LEVELS = 64
@@ -70,10 +71,17 @@ class Estimate:
     """Latents as the decoder will know them, in quantisation steps."""
 
 
+_SQUASH = torch.from_numpy(squash_table().astype("float32"))
+
+
 def compress_range(steps: Tensor, *, quantise: bool) -> Tensor:
-    """sign(y) log(1 + |y|): what networks read instead of latents. Quantised: an exact table of 64ths to 128ths."""
+    """sign(y) log(1 + |y|): what networks read instead of latents. Quantised: from 64ths, by the exact table, to 128ths."""
     squeezed = torch.sign(steps) * torch.log1p(steps.abs())
-    return round_to(squeezed, 128.0) if quantise else squeezed
+    if not quantise:
+        return squeezed
+    index = torch.floor(steps.detach().abs() * 2**MEAN_BITS + 0.5).long().clamp_max(PREDICTION_LIMIT)
+    exact = torch.sign(steps) * _SQUASH.to(steps.device)[index] / 2**ACTIVATION_BITS
+    return squeezed + (exact - squeezed).detach()
 
 
 def even_positions(like: Tensor) -> Tensor:
