@@ -2,8 +2,8 @@
 
     python benchmarks/exactness.py --data FOLDER-OF-KODAK [--weights training/photo/weights.npz]
 
-Files are written on ONNX Runtime with 2 threads and read with 1 and 2 threads on ONNX Runtime, on OpenVINO, by the NumPy
-reference and by the PyTorch networks that were trained; the last two are made of the weights that the model was exported from.
+Files are written on ONNX Runtime with 2 threads and read with 1 and 2 threads on ONNX Runtime and OpenVINO, by the
+NumPy reference and by the PyTorch networks that were trained; the last two are made of the weights that were exported.
 """
 
 from __future__ import annotations
