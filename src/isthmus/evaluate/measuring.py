@@ -1,0 +1,241 @@
+"""One picture through every codec at every quality: real bytes, times, and what comes back compared."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from isthmus.errors import InputError, IsthmusError
+from isthmus.evaluate.codecs import Codec, Pixels
+from isthmus.imaging.reading import read_picture
+from isthmus.metrics.distortion import mse, psnr_of_mse
+from isthmus.metrics.similarity import ms_ssim, ssim
+from isthmus.metrics.ssimulacra2 import ssimulacra2
+
+METRICS = {"ssim": ssim, "ms_ssim": ms_ssim, "ssimulacra2": ssimulacra2}
+"""What may be measured beside the PSNR; each is None where a picture is too small for it."""
+
+DEFAULT_METRICS = ("ssim", "ms_ssim")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One picture, codec and quality.
+
+    Attributes:
+        picture: its path below the data folder.
+        codec: the codec's name.
+        quality: in the codec's own unit.
+        file_bytes: of the whole file.
+        pixels: rows × columns.
+        mse: over all values, of 8 bits.
+        psnr: dB; infinite for an exact picture.
+        ssim: None where it was not asked for, or the picture is too small.
+        ms_ssim: likewise.
+        ssimulacra2: likewise.
+        encode_seconds: wall time from pixels to bytes.
+        decode_seconds: wall time from bytes to pixels.
+    """
+
+    picture: str
+    codec: str
+    quality: float
+    file_bytes: int
+    pixels: int
+    mse: float
+    psnr: float
+    ssim: float | None
+    ms_ssim: float | None
+    ssimulacra2: float | None
+    encode_seconds: float
+    decode_seconds: float
+
+    @property
+    def bits_per_pixel(self) -> float:
+        """Of the whole file."""
+        return 8 * self.file_bytes / self.pixels
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What could not be measured.
+
+    Attributes:
+        picture: its path below the data folder.
+        codec: the codec that failed; None where the picture could not be read.
+        message: why, in one line.
+    """
+
+    picture: str
+    codec: str | None
+    message: str
+
+
+@dataclass(frozen=True)
+class PictureOutcome:
+    """All that came of one picture.
+
+    Attributes:
+        picture: its path below the data folder.
+        sha256: of its file, in hexadecimal; empty where it could not be read.
+        conversions: what reading it changed, a line each.
+        measurements: a codec that failed at one quality has none here.
+        failures: at most one a codec.
+        codec_seconds: spent in the codecs.
+        metric_seconds: spent comparing pictures.
+        total_seconds: from the file to this outcome.
+    """
+
+    picture: str
+    sha256: str
+    conversions: tuple[str, ...]
+    measurements: tuple[Measurement, ...]
+    failures: tuple[Failure, ...]
+    codec_seconds: float
+    metric_seconds: float
+    total_seconds: float
+
+
+@dataclass
+class _Clock:
+    codec_seconds: float = 0.0
+    metric_seconds: float = 0.0
+
+
+class _CodecFailedError(Exception):
+    """A codec did not do one picture at one quality."""
+
+
+def read_pixels(path: Path) -> tuple[Pixels, tuple[str, ...]]:
+    """A picture as every codec gets it: 8-bit grey or RGB, the first frame, without alpha.
+
+    Returns:
+        (rows, columns) or (rows, columns, 3) uint8, and what was changed, a line each.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    picture = read_picture(path, depth=8, frame=0)
+    changes = list(picture.conversions)
+    if _frames(path) > 1:
+        changes.append("only the first frame is measured")
+    if picture.alpha is not None:
+        changes.append("alpha is not measured")
+    pixels = picture.pixels[:, :, 0] if picture.channels == 1 else picture.pixels
+    return np.ascontiguousarray(pixels), tuple(changes)
+
+
+def measure_picture(path: Path, name: str, codecs: Sequence[Codec], metrics: Sequence[str]) -> PictureOutcome:
+    """Every codec at its first quality, then every codec at its second, and so on: drift hits all alike.
+
+    Args:
+        path: the picture file.
+        name: what the results call it.
+        codecs: those to measure; one that fails is reported, the others go on.
+        metrics: names in `METRICS`.
+    """
+    start = time.perf_counter()
+    try:
+        digest = file_digest(path)
+        original, conversions = read_pixels(path)
+    except IsthmusError as error:
+        return PictureOutcome(name, "", (), (), (Failure(name, None, str(error)),), 0, 0, time.perf_counter() - start)
+    clock = _Clock()
+    found: dict[str, list[Measurement]] = {codec.info.name: [] for codec in codecs}
+    failures: dict[str, Failure] = {}
+    for step in range(max(len(codec.qualities) for codec in codecs)):
+        for codec in codecs:
+            if step < len(codec.qualities) and codec.info.name not in failures:
+                try:
+                    row = _measure(original, name, codec, codec.qualities[step], metrics, clock)
+                    found[codec.info.name].append(row)
+                except _CodecFailedError as error:
+                    failures[codec.info.name] = Failure(name, codec.info.name, str(error))
+    rows = tuple(row for codec, each in found.items() if codec not in failures for row in each)
+    return PictureOutcome(
+        name, digest, conversions, rows, tuple(failures.values()),
+        clock.codec_seconds, clock.metric_seconds, time.perf_counter() - start,
+    )  # fmt: skip
+
+
+def warm_up(path: Path, codecs: Sequence[Codec]) -> None:
+    """Let every codec load what it needs, uncounted; what fails here is reported where it is measured."""
+    try:
+        pixels, _ = read_pixels(path)
+    except IsthmusError:
+        return
+    for codec in codecs:
+        try:
+            codec.decode(codec.encode(pixels, codec.qualities[0]))
+        except Exception:  # noqa: S112 - see above
+            continue
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def like_original(decoded: Pixels, original: Pixels) -> Pixels:
+    """The decoded picture in the original's mode: codecs without grey give three equal channels."""
+    if original.ndim == 2 and decoded.ndim == 3:
+        return np.asarray(Image.fromarray(decoded).convert("L"))
+    return decoded
+
+
+def _measure(
+    original: Pixels, name: str, codec: Codec, quality: float, metrics: Sequence[str], clock: _Clock
+) -> Measurement:
+    try:
+        start = time.perf_counter()
+        data = codec.encode(original, quality)
+        encoded = time.perf_counter()
+        decoded = codec.decode(data)
+        end = time.perf_counter()
+    except Exception as error:  # codecs raise whatever their libraries meet; each is reported, none ends the run
+        reason = str(error) if isinstance(error, IsthmusError) else f"{type(error).__name__}: {error}"
+        raise _CodecFailedError(f"at {quality:g}: {' '.join(reason.split())}") from error
+    clock.codec_seconds += end - start
+    decoded = like_original(decoded, original)
+    if decoded.shape != original.shape or decoded.dtype != np.uint8:
+        raise _CodecFailedError(
+            f"at {quality:g}: {original.shape} uint8 was encoded, {decoded.shape} {decoded.dtype} came back"
+        )
+    compared = time.perf_counter()
+    distortion = mse(original, decoded)
+    similarity = {metric: METRICS[metric](original, decoded) for metric in metrics}
+    clock.metric_seconds += time.perf_counter() - compared
+    return Measurement(
+        picture=name,
+        codec=codec.info.name,
+        quality=quality,
+        file_bytes=len(data),
+        pixels=original.shape[0] * original.shape[1],
+        mse=distortion,
+        psnr=psnr_of_mse(distortion, peak=255.0),
+        ssim=similarity.get("ssim"),
+        ms_ssim=similarity.get("ms_ssim"),
+        ssimulacra2=similarity.get("ssimulacra2"),
+        encode_seconds=encoded - start,
+        decode_seconds=end - encoded,
+    )
+
+
+def _frames(path: Path) -> int:
+    """How many pictures a file holds; 1 for a camera's extra views, as reading takes them."""
+    with Image.open(path) as image:
+        return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
