@@ -98,8 +98,9 @@ def _channel_means(
     variances = _window(one * one + other * other) - mean_one * mean_one - mean_other * mean_other
     covariance = _window(one * other) - mean_one * mean_other
     mean_one, mean_other = mean_one + 127.5, mean_other + 127.5
-    luminance = (2 * mean_one * mean_other + _C1) / (mean_one * mean_one + mean_other * mean_other + _C1)
-    return luminance, (2 * covariance + _C2) / (variances + _C2)
+    luminance: NDArray[np.float32] = (2 * mean_one * mean_other + _C1) / (mean_one**2 + mean_other**2 + _C1)
+    structure: NDArray[np.float32] = (2 * covariance + _C2) / (variances + _C2)
+    return luminance, structure
 
 
 def _window(planes: NDArray[np.float32]) -> NDArray[np.float32]:

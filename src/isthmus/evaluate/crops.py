@@ -1,0 +1,123 @@
+"""The worst, the middle and the best picture of a codec against another at equal bytes, as crops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.errors import IsthmusError
+from isthmus.evaluate.codecs import Codec, Pixels
+from isthmus.evaluate.measuring import Measurement, like_original, read_pixels
+from isthmus.evaluate.results import Results
+from isthmus.metrics.distortion import psnr
+
+SIDE = 256
+"""Of a crop, in pixels."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One codec's version of a crop."""
+
+    label: str
+    file_bytes: int
+    psnr: float
+    pixels: Pixels
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One picture in two codecs at (nearly) equal bytes, and the original."""
+
+    rank: str
+    picture: str
+    original: Pixels
+    first: Side
+    second: Side
+
+
+def compare_crops(results: Results, pictures: dict[str, Path], first: Codec, second: Codec) -> tuple[Comparison, ...]:
+    """Where `first` gains least on `second`, where about the median, and where most, in dB at equal bytes.
+
+    Args:
+        results: of both codecs.
+        pictures: name -> path.
+        first: the codec that is looked at, at the middle one of its qualities.
+        second: the one it is held against, at the best quality whose file is no larger.
+    """
+    gains = sorted((_gain(results, name, first, second), name) for name in results.pictures)
+    places = {"worst": 0, "median": len(gains) // 2, "best": len(gains) - 1}
+    chosen = {rank: gains[place][1] for rank, place in places.items()}
+    if len(gains) == 1:
+        chosen = {"only": gains[0][1]}
+    comparisons = []
+    for rank, name in chosen.items():
+        try:
+            comparisons.append(_compare(rank, name, pictures[name], first, second))
+        except IsthmusError:
+            continue  # it was measured before; a file that changed since is not worth a failed report
+    return tuple(comparisons)
+
+
+def _compare(rank: str, name: str, path: Path, first: Codec, second: Codec) -> Comparison:
+    original, _ = read_pixels(path)
+    data = first.encode(original, first.qualities[len(first.qualities) // 2])
+    other = _best_within(second, original, len(data))
+    sides = [
+        (codec, file, like_original(codec.decode(file), original)) for codec, file in ((first, data), (second, other))
+    ]
+    difference = np.abs(sides[0][2].astype(int) - sides[1][2].astype(int))
+    window = _busiest(difference.sum(2) if difference.ndim == 3 else difference)
+    shown = [Side(codec.info.label, len(file), psnr(pixels, original), pixels[window]) for codec, file, pixels in sides]
+    return Comparison(rank, name, original[window], shown[0], shown[1])
+
+
+def _best_within(codec: Codec, original: Pixels, limit: int) -> bytes:
+    """The file of the highest quality with at most `limit` bytes; the smallest file where none fits."""
+    low, high = 0, len(codec.scale)
+    best = codec.encode(original, codec.scale[0])
+    while high - low > 1:
+        middle = (low + high) // 2
+        data = codec.encode(original, codec.scale[middle])
+        if len(data) <= limit:
+            low, best = middle, data
+        else:
+            high = middle
+    return best
+
+
+def _busiest(difference: NDArray[np.int64]) -> tuple[slice, slice]:
+    """The window, on a grid of a quarter of its side, where two codecs differ most."""
+    rows, columns = difference.shape
+    height, width = min(SIDE, rows), min(SIDE, columns)
+    sums = np.pad(difference, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    best, place = -1, (0, 0)
+    for top in _starts(rows, height):
+        for left in _starts(columns, width):
+            bottom, right = top + height, left + width
+            total = int(sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left])
+            if total > best:
+                best, place = total, (top, left)
+    return slice(place[0], place[0] + height), slice(place[1], place[1] + width)
+
+
+def _starts(length: int, side: int) -> Sequence[int]:
+    return sorted({*range(0, length - side + 1, max(1, side // 4)), length - side})
+
+
+def _gain(results: Results, name: str, first: Codec, second: Codec) -> float:
+    """PSNR of `first` at its middle quality less that of `second` at the same bytes, between measured points."""
+    rows = [row for one in results.outcomes if one.picture == name for row in one.measurements]
+    mine = [row for row in rows if row.codec == first.info.name]
+    middle = mine[len(mine) // 2]
+    return min(middle.psnr, 99.0) - _psnr_at(middle.file_bytes, [row for row in rows if row.codec == second.info.name])
+
+
+def _psnr_at(file_bytes: int, rows: Sequence[Measurement]) -> float:
+    ordered = sorted(rows, key=lambda row: row.file_bytes)
+    levels = [min(row.psnr, 99.0) for row in ordered]
+    return float(np.interp(np.log(file_bytes), [np.log(row.file_bytes) for row in ordered], levels))

@@ -1,0 +1,126 @@
+"""The steps of `isthmus evaluate`: measure, summarise, draw, report."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isthmus.container.atomic import write_file
+from isthmus.errors import MissingExtraError, UsageError
+from isthmus.evaluate.codecs import CodecSpec, build_codec, expand_names
+from isthmus.evaluate.crops import compare_crops
+from isthmus.evaluate.figures import Reference, rate_distortion_figure, read_reference, times_figure
+from isthmus.evaluate.measuring import METRICS, PictureOutcome
+from isthmus.evaluate.report import write_report
+from isthmus.evaluate.results import Results, summarise, to_csv, to_json
+from isthmus.evaluate.running import measure_all, pictures_below
+from isthmus.zoo.finding import find_by_name
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """What to compare, and how.
+
+    Attributes:
+        models: paths or names of models.
+        against: codecs and families of codecs.
+        qualities: of the models; None takes eight over the whole range.
+        metrics: names in `measuring.METRICS`.
+        jobs: processes.
+        threads: of each codec.
+        reference: a CSV file of published points.
+        force: forget what the folder holds.
+    """
+
+    models: Sequence[str] = ()
+    against: Sequence[str] = ()
+    qualities: tuple[float, ...] | None = None
+    metrics: Sequence[str] = ("ssim", "ms_ssim")
+    jobs: int = 1
+    threads: int = 1
+    reference: Path | None = None
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.models and not self.against:
+            raise UsageError("there is nothing to compare: name a --model or codecs with --against")
+        for metric in self.metrics:
+            if metric not in METRICS:
+                raise UsageError(f"no metric {metric!r}: there are {', '.join(METRICS)}")
+        if self.jobs < 1 or self.threads < 1:
+            raise UsageError("--jobs and --threads are 1 or more")
+
+
+def evaluate(
+    data: Path, options: EvaluationOptions, folder: Path, *, command: str, on_done: Callable[[PictureOutcome], None]
+) -> Results:
+    """Measure and write results.json, results.csv, rd.svg, rd.png, times.png and report.html into a folder.
+
+    Args:
+        data: a folder of pictures, or one.
+        options: what to compare.
+        folder: of the results; with the journal of an interrupted run in it, that run goes on.
+        command: what the report says it was made with.
+        on_done: called for each picture.
+
+    Raises:
+        IsthmusError: as its steps do.
+    """
+    pictures = pictures_below(data)
+    reference: Reference = read_reference(options.reference) if options.reference else {}
+    specs = _specs(options)
+    codecs = [build_codec(spec) for spec in specs]
+    _check_matplotlib()
+    outcomes = measure_all(
+        pictures, specs, options.metrics, folder, jobs=options.jobs, force=options.force, on_done=on_done
+    )
+    results = summarise(str(data), [codec.info for codec in codecs], outcomes, jobs=options.jobs)
+    comparisons = compare_crops(results, pictures, codecs[0], codecs[1]) if len(codecs) > 1 else ()
+    curves, times = rate_distortion_figure(results, reference, form="svg"), times_figure(results)
+    files = {
+        "results.json": json.dumps(finite(to_json(results)), indent=1, ensure_ascii=False).encode(),
+        "results.csv": to_csv(results),
+        "rd.svg": curves,
+        "rd.png": rate_distortion_figure(results, reference, form="png"),
+        "times.png": times,
+        "report.html": write_report(results, comparisons, curves=curves, times=times, command=command),
+    }
+    for name, content in files.items():
+        write_file(folder / name, content, force=True)
+    return results
+
+
+def _specs(options: EvaluationOptions) -> list[CodecSpec]:
+    """Models first, each under a name of its own."""
+    specs: list[CodecSpec] = []
+    for wanted in options.models:
+        path = find_by_name(wanted)
+        taken = {spec.name for spec in specs}
+        name = path.stem if path.stem not in (*taken, "model") else "/".join(path.parts[-2:]).removesuffix(".isthmus")
+        specs.append(CodecSpec(name, path, options.qualities, options.threads))
+    return specs + [CodecSpec(name, threads=options.threads) for name in expand_names(options.against, only_grey=False)]
+
+
+def _check_matplotlib() -> None:
+    """Now rather than after an hour of measuring.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(extra="evaluate", purpose="drawing an evaluation") from error
+
+
+def finite(value: Any) -> Any:
+    """The value with null for infinite numbers, which JSON does not know."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    return [finite(inner) for inner in value] if isinstance(value, list | tuple) else value

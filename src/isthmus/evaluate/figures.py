@@ -1,0 +1,113 @@
+"""Rate-distortion curves and times as figures, in colours that colour-blind readers tell apart."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from isthmus.errors import InputError
+from isthmus.evaluate.results import CodecResult, Results
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
+"""Okabe and Ito's, https://jfly.uni-koeln.de/color/, and a grey."""
+_MARKERS = "osD^vPX*"
+
+Reference = Mapping[str, list[tuple[float, float]]]
+"""Published codec -> (bits per pixel, PSNR in dB) by rising rate."""
+
+
+def read_reference(path: Path) -> Reference:
+    """Published points of a CSV file with the columns codec, bits_per_pixel and psnr_db.
+
+    Raises:
+        InputError: it cannot be read, or has no such columns.
+    """
+    curves: dict[str, list[tuple[float, float]]] = {}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                curves.setdefault(row["codec"], []).append((float(row["bits_per_pixel"]), float(row["psnr_db"])))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        message = "has not the columns codec, bits_per_pixel, psnr_db with numbers in the last two"
+        raise InputError(f"{path} {message}: {error}") from error
+    return {name: sorted(points) for name, points in curves.items()}
+
+
+def rate_distortion_figure(results: Results, reference: Reference, *, form: str) -> bytes:
+    """PSNR over bits per pixel on a logarithmic axis, as "svg" or "png"; published curves are dashed."""
+    figure, axes = _new_figure(9, 6)
+    for index, codec in enumerate(results.codecs):
+        points = [(point.bpp, point.psnr) for point in codec.points if math.isfinite(point.psnr)]
+        if points:
+            colour, marker = COLOURS[index % len(COLOURS)], _MARKERS[index % len(_MARKERS)]
+            axes.plot(*zip(*points, strict=True), marker=marker, color=colour, label=codec.info.label, markersize=5)
+            _label(axes, points, codec.info.label, colour, index, len(results.codecs))
+    low, high = axes.get_xlim()
+    for index, (name, points) in enumerate(reference.items()):
+        inside = [point for point in points if low <= point[0] <= high]
+        if len(inside) > 1:
+            grey = str(0.35 + 0.4 * index / max(1, len(reference)))
+            axes.plot(*zip(*inside, strict=True), "--", color=grey, linewidth=1, label=f"{name} (published)")
+    axes.set_xscale("log")
+    axes.set_xlabel("bits per pixel of the whole file")
+    axes.set_ylabel("PSNR in dB, mean of the pictures")
+    axes.set_title(f"{Path(results.data).name}: {len(results.pictures)} pictures")
+    axes.grid(which="both", alpha=0.25)
+    if reference:
+        axes.legend(fontsize=7, ncol=2, loc="lower right")
+    return _saved(figure, form)
+
+
+def times_figure(results: Results) -> bytes:
+    """Median seconds of encoding and decoding a picture, as a PNG."""
+    figure, axes = _new_figure(8, 0.55 * len(results.codecs) + 1.6)
+    for index, codec in enumerate(results.codecs):
+        for offset, name, colour in ((-0.2, "encode", COLOURS[0]), (0.2, "decode", COLOURS[1])):
+            seconds = middle_time(codec, name)
+            axes.barh(index + offset, 1e3 * seconds, 0.38, color=colour, label=name if index == 0 else None)
+            axes.text(1e3 * seconds * 1.05, index + offset, f"{1e3 * seconds:.3g}", va="center", fontsize=8)
+    axes.set_yticks(range(len(results.codecs)), [codec.info.label for codec in results.codecs])
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.margins(x=0.15)
+    threads = sorted({codec.info.threads for codec in results.codecs})
+    axes.set_xlabel(f"milliseconds a picture, median; {', '.join(map(str, threads))} thread(s), {results.jobs} job(s)")
+    axes.legend(loc="best")
+    return _saved(figure, "png")
+
+
+def middle_time(codec: CodecResult, name: str) -> float:
+    """The median over qualities of the median time of a picture, in seconds; `name` is "encode" or "decode"."""
+    return float(statistics.median(getattr(point, f"{name}_seconds") for point in codec.points))
+
+
+def _new_figure(width: float, height: float) -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def _label(axes: Any, points: list[tuple[float, float]], text: str, colour: str, index: int, count: int) -> None:
+    """The codec's name at its curve, each at another height so that they do not cover one another."""
+    place = points[min(len(points) - 1, round((index + 1) * (len(points) - 1) / (count + 1)))]
+    left = index % 2 == 0
+    axes.annotate(
+        text, place, xytext=(-8 if left else 8, 6 if left else -10), textcoords="offset points", color=colour,
+        ha="right" if left else "left", fontsize=9, fontweight="bold",
+    )  # fmt: skip
+
+
+def _saved(figure: Any, form: str) -> bytes:
+    out = io.BytesIO()
+    figure.savefig(out, format=form, dpi=110, metadata={"Date": None} if form == "svg" else {})
+    return out.getvalue()

@@ -1,0 +1,159 @@
+"""All pictures through all codecs: in several processes if asked, with a journal so that a killed run goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from isthmus.errors import InputError, OutputError
+from isthmus.evaluate.codecs import Codec, CodecSpec, build_codec
+from isthmus.evaluate.measuring import Failure, Measurement, PictureOutcome, file_digest, measure_picture, warm_up
+from isthmus.imaging.reading import find_pictures
+
+JOURNAL = "journal.jsonl"
+_worker: dict[str, Any] = {}
+
+
+def pictures_below(folder: Path) -> dict[str, Path]:
+    """Name below the folder -> path, of every picture; a file is a folder of one.
+
+    Raises:
+        InputError: there is none.
+    """
+    if folder.is_file():
+        return {folder.name: folder}
+    if not folder.is_dir():
+        raise InputError(f"{folder} does not exist")
+    found = {path.relative_to(folder).as_posix(): path for path in find_pictures(folder)}
+    if not found:
+        raise InputError(f"{folder} holds no pictures")
+    return found
+
+
+def measure_all(
+    pictures: dict[str, Path],
+    specs: Sequence[CodecSpec],
+    metrics: Sequence[str],
+    folder: Path,
+    *,
+    jobs: int,
+    force: bool,
+    on_done: Callable[[PictureOutcome], None],
+) -> list[PictureOutcome]:
+    """Measure every picture; what the folder's journal holds already is not measured again.
+
+    Args:
+        pictures: of `pictures_below`.
+        specs: of the codecs.
+        metrics: names in `measuring.METRICS`.
+        folder: gets the journal.
+        jobs: processes; pictures are shared out among them.
+        force: forget the journal of another run.
+        on_done: called for each picture that is done.
+
+    Returns:
+        An outcome for each picture, in the order of their names whatever the number of jobs.
+
+    Raises:
+        OutputError: the folder holds a run with other codecs, or cannot be written.
+        IsthmusError: a codec cannot be built.
+    """
+    codecs = [build_codec(spec) for spec in specs]
+    settings = {
+        "codecs": [{**asdict(codec.info), "qualities": list(codec.qualities)} for codec in codecs],
+        "metrics": list(metrics),
+        "jobs": jobs,
+    }
+    journal = folder / JOURNAL
+    done = {} if force else _read_journal(journal, settings)
+    done = {name: one for name, one in done.items() if name in pictures and _is_same(pictures[name], one)}
+    for one in done.values():
+        on_done(one)
+    waiting = {name: path for name, path in pictures.items() if name not in done}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with journal.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(settings) + "\n")
+            file.writelines(json.dumps(asdict(one)) + "\n" for one in done.values())
+            for one in _measure(waiting, codecs, specs, metrics, jobs):
+                file.write(json.dumps(asdict(one)) + "\n")
+                file.flush()
+                done[one.picture] = one
+                on_done(one)
+    except OSError as error:
+        raise OutputError(f"cannot write {journal}: {error.strerror or error}") from error
+    return [done[name] for name in sorted(done)]
+
+
+def _measure(
+    waiting: dict[str, Path], codecs: Sequence[Codec], specs: Sequence[CodecSpec], metrics: Sequence[str], jobs: int
+) -> Iterator[PictureOutcome]:
+    if not waiting:
+        return
+    first = next(iter(waiting.values()))
+    if jobs == 1:
+        warm_up(first, codecs)
+        for name, path in waiting.items():
+            yield measure_picture(path, name, codecs, metrics)
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (tuple(specs), tuple(metrics), first)) as pool:
+        futures = [pool.submit(_measure_one, path, name) for name, path in waiting.items()]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _start_worker(specs: Sequence[CodecSpec], metrics: Sequence[str], first: Path) -> None:
+    codecs = [build_codec(spec) for spec in specs]
+    warm_up(first, codecs)
+    _worker.update(codecs=codecs, metrics=metrics)
+
+
+def _measure_one(path: Path, name: str) -> PictureOutcome:
+    return measure_picture(path, name, _worker["codecs"], _worker["metrics"])
+
+
+def _is_same(path: Path, outcome: PictureOutcome) -> bool:
+    """Whether the file is the one that was measured."""
+    try:
+        return file_digest(path) == outcome.sha256
+    except InputError:
+        return False
+
+
+def _read_journal(path: Path, settings: dict[str, Any]) -> dict[str, PictureOutcome]:
+    """What an earlier run with the same settings measured.
+
+    Raises:
+        OutputError: it had other settings.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    if not lines or _parsed(lines[0]) != settings:
+        raise OutputError(f"{path.parent} holds a run with other codecs or settings: name another folder, or --force")
+    found = {}
+    for line in lines[1:]:
+        row = _parsed(line)
+        if row is not None:
+            row["measurements"] = tuple(Measurement(**one) for one in row["measurements"])
+            row["failures"] = tuple(Failure(**one) for one in row["failures"])
+            row["conversions"] = tuple(row["conversions"])
+            found[row["picture"]] = PictureOutcome(**row)
+    return found
+
+
+def _parsed(line: str) -> Any:
+    """A line's JSON; None where a kill cut it off."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
