@@ -79,7 +79,8 @@ def evaluate(
         pictures, specs, options.metrics, folder, jobs=options.jobs, force=options.force, on_done=on_done
     )
     results = summarise(str(data), [codec.info for codec in codecs], outcomes, jobs=options.jobs)
-    comparisons = compare_crops(results, pictures, codecs[0], codecs[1]) if len(codecs) > 1 else ()
+    rival = _strongest_rival(results)
+    comparisons = compare_crops(results, pictures, codecs[0], codecs[rival]) if rival else ()
     curves, times = rate_distortion_figure(results, reference, form="svg"), times_figure(results)
     files = {
         "results.json": json.dumps(finite(to_json(results)), indent=1, ensure_ascii=False).encode(),
@@ -92,6 +93,13 @@ def evaluate(
     for name, content in files.items():
         write_file(folder / name, content, force=True)
     return results
+
+
+def _strongest_rival(results: Results) -> int:
+    """Which codec the first one gains least on; 0 where there is no other."""
+    rates = [results.codecs[0].bd_rates.get(codec.info.name) for codec in results.codecs]
+    known = {index: rate.percent for index, rate in enumerate(rates) if rate is not None and rate.percent is not None}
+    return max(known, key=lambda index: known[index]) if known else min(1, len(rates) - 1)
 
 
 def _specs(options: EvaluationOptions) -> list[CodecSpec]:

@@ -42,7 +42,7 @@ def read_reference(path: Path) -> Reference:
 
 def rate_distortion_figure(results: Results, reference: Reference, *, form: str) -> bytes:
     """PSNR over bits per pixel on a logarithmic axis, as "svg" or "png"; published curves are dashed."""
-    figure, axes = _new_figure(9, 6)
+    figure, axes = _new_figure(9, 7 if reference else 5.5)
     for index, codec in enumerate(results.codecs):
         points = [(point.bpp, point.psnr) for point in codec.points if math.isfinite(point.psnr)]
         if points:
@@ -61,7 +61,7 @@ def rate_distortion_figure(results: Results, reference: Reference, *, form: str)
     axes.set_title(f"{Path(results.data).name}: {len(results.pictures)} pictures")
     axes.grid(which="both", alpha=0.25)
     if reference:
-        axes.legend(fontsize=7, ncol=2, loc="lower right")
+        figure.legend(fontsize=7, ncols=4, loc="outside lower center")
     return _saved(figure, form)
 
 
