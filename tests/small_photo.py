@@ -12,15 +12,19 @@ from isthmus.learn.models.photo_transforms import TransformStart
 LATENTS, STRONG, HYPER = 24, 8, 6
 
 
+def small_settings() -> PhotoSettings:
+    """A few channels of everything."""
+    prior = PriorSettings(
+        strong=STRONG, hyper_latents=HYPER, hyper_hidden=8, features=12, contexts=(8, 8, 8), hidden=(16, 16, 16, 16)
+    )
+    return PhotoSettings(LATENTS, (4,), (4,), (4,), (4,), prior)
+
+
 def small_photo_codec(seed: int = 3) -> PhotoCodec:
     """Untrained, in evaluation mode; its entropy networks choose many levels, as trained ones do."""
     torch.manual_seed(seed)
     start = TransformStart(np.full(192, 0.3), np.full(LATENTS, 0.3), np.arange(LATENTS))
-    prior = PriorSettings(
-        strong=STRONG, hyper_latents=HYPER, hyper_hidden=8, features=12, contexts=(8, 8, 8), hidden=(16, 16, 16, 16)
-    )
-    settings = PhotoSettings(LATENTS, (4,), (4,), (4,), (4,), prior)
-    model = PhotoCodec(settings, start).eval().requires_grad_(requires_grad=False)
+    model = PhotoCodec(small_settings(), start).eval().requires_grad_(requires_grad=False)
     for transform in (model.analysis, model.synthesis):
         for block in (*transform.fine, *transform.coarse):
             block.spread.weight.normal_(0, 0.1)

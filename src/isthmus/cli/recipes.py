@@ -13,12 +13,14 @@ def recipes(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON
     """List the named experiments."""
     from isthmus.cli.output import print_json
     from isthmus.learn.recipes.loading import load_recipe, recipe_names, recipe_to_table
+    from isthmus.learn.recipes.photo import PHOTO, PHOTO_SUMMARY
 
     loaded = [load_recipe(name) for name in recipe_names()]
     if as_json:
         print_json({"recipes": [recipe_to_table(recipe) for recipe in loaded]})
         return
     width = max(len(recipe.name) for recipe in loaded)
+    print(f"{PHOTO:{width}}  {PHOTO_SUMMARY}")
     for recipe in loaded:
         print(f"{recipe.name:{width}}  {recipe.summary}")
     print(

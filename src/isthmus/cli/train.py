@@ -46,6 +46,9 @@ def train(
     from isthmus.cli.output import note, print_json
     from isthmus.zoo.finding import install as install_model
 
+    if recipe == "photo":
+        _train_photo(data, output, settings or [], minutes, seed, resume=resume, force=force, as_json=as_json)
+        return
     chosen = load_recipe(recipe, settings or [])
     limited = steps is not None or minutes is not None
     passes = epochs if epochs is not None else MANY_EPOCHS if limited else chosen.training.epochs
@@ -77,3 +80,28 @@ def train(
     print(f"test MSE {figures.test_mse:.5f} (PSNR {figures.test_psnr:.2f} dB), through files {figures.coded_mse:.5f}")
     print(f"{figures.bytes_per_image:.1f} bytes a picture, {figures.payload_bytes_per_image:.1f} of them payload")
     print(f"model {experiment.model_id} in {experiment.model}")
+
+
+def _train_photo(
+    data: str | None, output: Path | None, settings: list[str], minutes: float | None, seed: int,
+    *, resume: bool, force: bool, as_json: bool,
+) -> None:  # fmt: skip
+    from dataclasses import asdict
+
+    from isthmus.cli.output import print_json
+    from isthmus.errors import UsageError
+    from isthmus.learn.photo_experiment import run_photo
+
+    if data is None:
+        raise UsageError("train photo needs --data FOLDER: photographs without visible artefacts")
+    done = run_photo(
+        output or Path("runs/photo"), data=Path(data), minutes=minutes, settings=settings, seed=seed, resume=resume,
+        force=force,
+    )  # fmt: skip
+    if as_json:
+        print_json(asdict(done))
+        return
+    figures = done.metrics
+    print(f"photo: {done.steps} steps, {done.train_seconds:.0f} s, {done.parameters:,} parameters")
+    print(f"held aside: {figures['held_bpp']:.4f} bits per pixel at {figures['held_psnr']:.2f} dB")
+    print(f"model {done.model_id} in {done.model}")

@@ -1,20 +1,15 @@
 """Trains the photo codec for a number of minutes; every run can be stopped at any moment and resumed.
 
-    python -m isthmus.learn.loop.photo --data FOLDER --run FOLDER --minutes 60
-
 The schedule is a function of the time used of the budget: constant, then down to nearly nothing, the entropy networks in
-integers for the last part. Time in which the process was stopped does not count. Running again with the same folder
-resumes; with --minutes the budget is set anew, and with --again what has been used of it is forgotten.
+integers for the last part. Time in which the process was stopped does not count.
 """
 
-import argparse
 import math
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +18,7 @@ from torch import Tensor
 
 from isthmus.learn.loop.muon import Muon
 from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
-from isthmus.learn.loop.photo_revival import dead_units, revive_units
+from isthmus.learn.loop.photo_revival import dead_units
 from isthmus.learn.loop.photo_start import measure_start
 from isthmus.learn.loop.photo_weights import load_weights
 from isthmus.learn.models.photo_codec import CodecOutput, PhotoCodec, PhotoSettings
@@ -39,7 +34,7 @@ LOG_HEADER = "time,step,seconds_per_step,learning_rate,quantised,loss,bits_per_p
 
 @dataclass(frozen=True)
 class Training:
-    """How to train."""
+    """How to train: what `--set` changes."""
 
     batch: int = 8
     side: int = 192
@@ -61,7 +56,12 @@ class Training:
     """Gradients longer than this many times their running mean are shortened."""
     most: float = 6.0
     """A sample whose loss is larger counts as if it were this."""
-    seed: int = 7
+    weights: str = ""
+    """Half-precision weights that a new run starts from."""
+    revive_units: int = 0
+    """1: start dead units of the entropy networks again, at the start."""
+    compile: int = 1
+    """1: torch.compile, 1.7 times as fast, needs a C++ compiler. 0: without."""
 
 
 def rate_factor(share: float, step: int, training: Training) -> float:
@@ -77,11 +77,10 @@ class Run:
     """A model, its optimisers, its average, and where they are kept."""
 
     def __init__(
-        self, folder: Path, crops: PhotoCrops, training: Training, settings: PhotoSettings, weights: Path | None = None
+        self, folder: Path, crops: PhotoCrops, training: Training, settings: PhotoSettings, *, seed: int = 7
     ) -> None:
-        """`weights`: of `photo_weights`, where the folder has no checkpoint yet."""
         folder.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(training.seed)
+        torch.manual_seed(seed)
         self.folder, self.crops, self.training, self.settings = folder, crops, training, settings
         self.step, self.skipped, self.mean_norm = 0, 0, 0.0
         self.used, self.budget = 0.0, 0.0
@@ -90,18 +89,18 @@ class Run:
         if (folder / "checkpoint.pt").exists():
             saved = torch.load(folder / "checkpoint.pt", weights_only=False)
             self.start = TransformStart(**saved["start"])
-        elif weights is not None:
-            start_weights, self.start, self.step = load_weights(weights)
+        elif training.weights:
+            start_weights, self.start, self.step = load_weights(Path(training.weights))
         else:
             self.start = measure_start(crops, settings.latents)
         self.model = PhotoCodec(settings, self.start).to(memory_format=torch.channels_last)
-        if saved is None and weights is not None:
+        if saved is None and training.weights:
             self.model.load_state_dict(start_weights, strict=False)
-        self.forward: Callable[..., CodecOutput] = self.model
+        self.forward: Callable[..., CodecOutput] = torch.compile(self.model) if training.compile else self.model
         self.average = PhotoCodec(settings, self.start).eval().requires_grad_(False)
         self.average.load_state_dict(self.model.state_dict())
         self.thresholds = thrifty_thresholds()
-        self.random = np.random.default_rng(training.seed)
+        self.random = np.random.default_rng(seed)
         basis, matrices, rest = split_parameters(self.model)
         self.muon = Muon(matrices, training.muon_rate)
         self.adam = torch.optim.AdamW(
@@ -120,18 +119,6 @@ class Run:
             torch.set_rng_state(saved["torch_random"])
             self.step, self.skipped, self.mean_norm = saved["step"], saved["skipped"], saved["mean_norm"]
             self.used, self.budget = saved["used"], saved["budget"]
-
-    def revive(self) -> None:
-        """Start the transforms' residual blocks again around what the linear layers and the entropy model learned."""
-        for model in (self.average, self.model):
-            for transform in (model.analysis, model.synthesis):
-                for block in (*transform.fine, *transform.coarse):
-                    block.revive()
-            for table in (*model.synthesis.coarse_guides, *model.synthesis.fine_guides):
-                torch.nn.init.zeros_(table.table)
-        self.model.load_state_dict(self.average.state_dict())
-        self.muon.state.clear()
-        self.adam.state.clear()
 
     def some_pixels(self) -> Tensor:
         """Sixteen held-aside windows."""
@@ -227,7 +214,8 @@ class Run:
             log_path.write_text(LOG_HEADER + "\n")
         saved = validated = mark = last = time.time()
         losses: list[tuple[float, float]] = []
-        signal.signal(signal.SIGTERM, lambda *_: setattr(self, "is_asked_to_stop", True))
+        for stop in (signal.SIGTERM, signal.SIGINT):  # the step ends, the checkpoint is written
+            signal.signal(stop, lambda *_: setattr(self, "is_asked_to_stop", True))
         while self.used < self.budget and not self.is_asked_to_stop:
             share = self.used / self.budget
             quantise = share > self.training.quantise_from
@@ -267,48 +255,3 @@ def split_parameters(model: PhotoCodec) -> tuple[list[Tensor], list[Tensor], lis
         else:
             rest.append(parameter)
     return basis, matrices, rest
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of decoded crops, .npy")
-    parser.add_argument("--run", type=Path, required=True, help="folder of checkpoint.pt and log.csv")
-    parser.add_argument("--minutes", type=float, help="the budget; without it the old one goes on")
-    parser.add_argument("--batch", type=int, default=Training.batch)
-    parser.add_argument("--side", type=int, default=Training.side)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rate", type=float, default=1.0, help="factor of all learning rates")
-    parser.add_argument("--decay-from", type=float, default=Training.decay_from)
-    parser.add_argument("--quantise-from", type=float, default=Training.quantise_from)
-    parser.add_argument(
-        "--no-compile", dest="compile", action="store_false", help="without torch.compile: 1.7 times slower"
-    )
-    parser.add_argument("--weights", type=Path, help="half-precision weights to start a new run from")
-    parser.add_argument("--again", action="store_true", help="with --minutes: as if nothing had been used of it")
-    parser.add_argument("--revive", action="store_true", help="start the residual blocks again")
-    parser.add_argument("--revive-units", action="store_true", help="start dead units of the entropy networks again")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    base = Training()
-    training = replace(
-        base, batch=arguments.batch, side=arguments.side, muon_rate=base.muon_rate * arguments.rate,
-        adam_rate=base.adam_rate * arguments.rate, basis_rate=base.basis_rate * arguments.rate,
-        decay_from=arguments.decay_from, quantise_from=arguments.quantise_from,
-    )  # fmt: skip
-    run = Run(arguments.run, PhotoCrops(arguments.data), training, PhotoSettings(), arguments.weights)
-    if arguments.revive:
-        run.revive()
-    if arguments.revive_units:
-        sys.stdout.write(f"{revive_units(run.model, run.some_pixels())} units revived\n")
-        run.average.load_state_dict(run.model.state_dict())
-    if arguments.compile:
-        run.forward = torch.compile(run.model)
-    if arguments.minutes:
-        run.budget = 60 * arguments.minutes
-        if arguments.again:
-            run.used = 0.0
-    run.train()
-
-
-if __name__ == "__main__":
-    main()

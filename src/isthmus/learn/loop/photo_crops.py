@@ -4,19 +4,31 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from isthmus.errors import InputError
+from isthmus.imaging.reading import find_pictures, read_picture
 
 HELD_ASIDE_EVERY = 20
 """Every 20th file by name is never trained on."""
 
 
 class PhotoCrops:
-    """All crops of a folder of .npy files, (rows, columns, 3) uint8 each."""
+    """All pictures of a folder: any format that reads, or .npy files of (rows, columns, 3) uint8.
 
-    def __init__(self, folder: Path) -> None:
-        paths = sorted(path for path in folder.glob("*.npy") if ".tmp" not in path.name)
-        self.names = [path.stem for path in paths]
-        pictures = [np.load(path) for path in paths]
+    Raises:
+        InputError: fewer than two pictures, or one smaller than the windows that are drawn.
+    """
+
+    def __init__(self, folder: Path, *, smallest: int = 256) -> None:
+        paths = sorted([*folder.glob("*.npy"), *find_pictures(folder)])
+        if len(paths) < 2:
+            raise InputError(f"{folder} holds {len(paths)} pictures: two or more are needed, hundreds are wanted")
+        pictures = [_read(path) for path in paths]
+        for path, picture in zip(paths, pictures, strict=True):
+            if min(picture.shape[:2]) < smallest:
+                raise InputError(f"{path} is {picture.shape[1]}×{picture.shape[0]}, smaller than {smallest}×{smallest}")
         self.held_aside = pictures[::HELD_ASIDE_EVERY]
         self.training = [picture for index, picture in enumerate(pictures) if index % HELD_ASIDE_EVERY]
 
@@ -47,3 +59,12 @@ class PhotoCrops:
 def to_pixels(batch: np.ndarray) -> Tensor:
     """(batch, rows, columns, 3) uint8 -> (batch, 3, rows, columns) float32 in -0.5..0.5, channels last in memory."""
     return torch.from_numpy(batch).permute(0, 3, 1, 2).float().div_(255).sub_(0.5)
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    """(rows, columns, 3) uint8; grey becomes three equal channels."""
+    if path.suffix == ".npy":
+        array: NDArray[np.uint8] = np.load(path)
+        return array
+    pixels = read_picture(path, depth=8, frame=0).pixels
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels

@@ -71,13 +71,6 @@ class FineBlock(nn.Module):
         nn.init.zeros_(self.spread.weight)
         nn.init.zeros_(self.spread.bias)
 
-    def revive(self) -> None:
-        """Start again, from no more than the constant that the block now adds."""
-        for name, module in self.named_children():
-            if isinstance(module, nn.Conv2d) and name != "spread":
-                module.reset_parameters()
-        nn.init.zeros_(self.spread.weight)
-
     def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
         """`guide`: (batch, hidden, 1, 1), added before the activation."""
         hidden = self.gather(x)
@@ -96,13 +89,6 @@ class CoarseBlock(nn.Module):
         self.spread = nn.Conv2d(hidden, channels, 1)
         nn.init.zeros_(self.spread.weight)
         nn.init.zeros_(self.spread.bias)
-
-    def revive(self) -> None:
-        """Start again, from no more than the constant that the block now adds."""
-        for name, module in self.named_children():
-            if isinstance(module, nn.Conv2d) and name != "spread":
-                module.reset_parameters()
-        nn.init.zeros_(self.spread.weight)
 
     def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
         """`guide`: (batch, hidden, 1, 1), added before the first activation."""

@@ -40,7 +40,7 @@ def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not name.endswith(".toml") and name not in recipe_names():
-        raise UsageError(f"no recipe {name!r}{_nearest(name, recipe_names())}; 'isthmus recipes' lists them")
+        raise UsageError(f"no recipe {name!r}{nearest(name, recipe_names())}; 'isthmus recipes' lists them")
     try:
         with path.open("rb") as file:
             table = tomllib.load(file)
@@ -49,7 +49,7 @@ def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML: {error}") from error
     recipe = recipe_from_table(table, default_name=path.stem)
-    return change_recipe(recipe, dict(_split(setting) for setting in settings))
+    return change_recipe(recipe, dict(split_setting(setting) for setting in settings))
 
 
 def recipe_from_table(table: Mapping[str, Any], *, default_name: str = "") -> Recipe:
@@ -57,7 +57,7 @@ def recipe_from_table(table: Mapping[str, Any], *, default_name: str = "") -> Re
     known = ["name", "summary", *SECTIONS]
     for key in table:
         if key not in known:
-            raise UsageError(f"a recipe has no {key!r}{_nearest(key, known)}")
+            raise UsageError(f"a recipe has no {key!r}{nearest(key, known)}")
     sections = {}
     for section, kind in SECTIONS.items():
         values = table.get(section, {})
@@ -66,8 +66,8 @@ def recipe_from_table(table: Mapping[str, Any], *, default_name: str = "") -> Re
         names = [field.name for field in dataclasses.fields(kind)]
         for key in values:
             if key not in names:
-                raise UsageError(f"{section} has no setting {key!r}{_nearest(key, names)}")
-        sections[section] = kind(**{key: _typed(kind, section, key, value) for key, value in values.items()})
+                raise UsageError(f"{section} has no setting {key!r}{nearest(key, names)}")
+        sections[section] = kind(**{key: typed_value(kind, section, key, value) for key, value in values.items()})
     return Recipe(name=str(table.get("name", default_name)), summary=str(table.get("summary", "")), **sections)
 
 
@@ -85,7 +85,7 @@ def change_recipe(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     """
     for key, value in changes.items():
         section, field = _find(key)
-        typed = _typed(SECTIONS[section], section, field, value)
+        typed = typed_value(SECTIONS[section], section, field, value)
         recipe = dataclasses.replace(
             recipe, **{section: dataclasses.replace(getattr(recipe, section), **{field: typed})}
         )
@@ -105,22 +105,28 @@ def _find(key: str) -> tuple[str, str]:
         return section, field
     if matches:
         raise UsageError(f"{key!r} is a setting of several sections: {', '.join(matches)}")
-    raise UsageError(f"no setting {key!r}{_nearest(key, [*all_keys(), *(full.split('.')[1] for full in all_keys())])}")
+    raise UsageError(f"no setting {key!r}{nearest(key, [*all_keys(), *(full.split('.')[1] for full in all_keys())])}")
 
 
-def _split(setting: str) -> tuple[str, str]:
+def split_setting(setting: str) -> tuple[str, str]:
+    """Key and value of "KEY=VALUE".
+
+    Raises:
+        UsageError: it has no such form.
+    """
     key, equals, value = setting.partition("=")
     if not equals or not key:
         raise UsageError(f"a setting is KEY=VALUE, not {setting!r}")
     return key.strip(), value.strip()
 
 
-def _nearest(word: str, choices: Sequence[str]) -> str:
+def nearest(word: str, choices: Sequence[str]) -> str:
+    """The end of a message: what was probably meant, or nothing."""
     close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
     return f": did you mean {close[0]!r}?" if close else ""
 
 
-def _typed(kind: type[Any], section: str, field: str, value: Any) -> Any:
+def typed_value(kind: type[Any], section: str, field: str, value: Any) -> Any:
     """A value as the field's type; text is parsed."""
     wanted = get_type_hints(kind)[field]
     name = f"{section}.{field}"

@@ -1,0 +1,120 @@
+"""`isthmus train photo`: the photo codec from a folder of pictures to a model file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isthmus.container.atomic import write_file
+from isthmus.container.model_file import parse_model
+from isthmus.errors import UsageError
+from isthmus.learn.export.photo import export_photo
+from isthmus.learn.loop.photo import Run, Training
+from isthmus.learn.loop.photo_crops import PhotoCrops
+from isthmus.learn.loop.training import check_folder
+from isthmus.learn.models.photo_codec import PhotoSettings
+from isthmus.learn.recipes.loading import nearest, split_setting, typed_value
+from isthmus.learn.recipes.photo import PHOTO
+
+MODEL_FILE = "model.isthmus"
+LICENCE = "as its training data allows"
+
+
+@dataclass(frozen=True)
+class PhotoExperiment:
+    """What a training came to, in the form of `train --json`.
+
+    Attributes:
+        recipe: "photo".
+        model: path of the model file.
+        model_id: its id, hexadecimal.
+        parameters: numbers that were learnt.
+        train_seconds: of the budget that were used.
+        steps: done in all.
+        metrics: loss, bits per pixel (estimated) and PSNR on held-aside windows, means over five qualities.
+    """
+
+    recipe: str
+    model: str
+    model_id: str
+    parameters: int
+    train_seconds: float
+    steps: int
+    metrics: dict[str, float]
+
+
+def run_photo(
+    folder: Path,
+    *,
+    data: Path,
+    minutes: float | None,
+    settings: Sequence[str] = (),
+    seed: int = 7,
+    resume: bool = False,
+    force: bool = False,
+    sizes: PhotoSettings | None = None,
+) -> PhotoExperiment:
+    """Train, or go on training, and export.
+
+    Args:
+        folder: of the run: checkpoint.pt, log.csv, model.isthmus.
+        data: a folder of pictures, each at least 256 pixels a side; every twentieth is held aside.
+        minutes: the budget; None goes on with the old one.
+        settings: "KEY=VALUE" of `loop.photo.Training`.
+        seed: of weights and windows.
+        resume: go on with the folder's run.
+        force: replace the folder's run.
+        sizes: of the network, for experiments.
+
+    Raises:
+        IsthmusError: as its steps do.
+    """
+    if minutes is None and not resume:
+        raise UsageError("how long shall it train? --minutes M; the shipped model took hours")
+    check_folder(folder, resume=resume, force=force)
+    if not resume:
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
+    training = photo_training(settings)
+    run = Run(folder, PhotoCrops(data), training, sizes or PhotoSettings(), seed=seed)
+    if minutes is not None:
+        run.budget = 60 * minutes
+    run.train()
+    loss, rate, psnr = run.validate(quantise=True)
+    metrics = {"held_loss": loss, "held_bpp": rate, "held_psnr": psnr}
+    facts: dict[str, Any] = {
+        "recipe": {"name": PHOTO, **dataclasses.asdict(training)},
+        "licence": LICENCE,
+        "metrics": {key: float(f"{value:.6g}") for key, value in metrics.items()},
+        "steps": run.step,
+    }
+    file = export_photo(run.average, facts=facts)
+    write_file(folder / MODEL_FILE, file, force=True)
+    return PhotoExperiment(
+        recipe=PHOTO,
+        model=str(folder / MODEL_FILE),
+        model_id=parse_model(file, name=MODEL_FILE).id.hex(),
+        parameters=sum(parameter.numel() for parameter in run.model.parameters()),
+        train_seconds=round(run.used, 1),
+        steps=run.step,
+        metrics=metrics,
+    )
+
+
+def photo_training(settings: Sequence[str]) -> Training:
+    """The defaults with some values changed; a key may have "training." in front.
+
+    Raises:
+        UsageError: no such key (the nearest is named), or a value that cannot be.
+    """
+    names = [field.name for field in dataclasses.fields(Training)]
+    changes = {}
+    for setting in settings:
+        key, value = split_setting(setting)
+        field = key.removeprefix("training.")
+        if field not in names:
+            raise UsageError(f"photo has no setting {key!r}{nearest(field, names)}")
+        changes[field] = typed_value(Training, "training", field, value)
+    return dataclasses.replace(Training(), **changes)

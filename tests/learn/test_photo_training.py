@@ -1,0 +1,67 @@
+"""Training the photo codec: a short run, resumed, ends in a model file that codes pictures."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+
+from isthmus.codec.model import load_model
+from isthmus.errors import InputError, UsageError
+from isthmus.learn.loop import photo_start
+from isthmus.learn.photo_experiment import photo_training, run_photo
+from tests.small_photo import small_settings
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Three smooth pictures of 256 by 256 pixels."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for index in range(3):
+        small = Image.fromarray(random.integers(0, 256, (12, 12, 3), np.uint8))
+        small.resize((256, 256), Image.Resampling.BICUBIC).save(folder / f"{index}.png")
+    return folder
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
+    """The second part goes on where the first one stopped, and its file decodes what it encodes."""
+    monkeypatch.setattr(photo_start, "WINDOWS", 8)
+    options = {"data": pictures, "settings": ["batch=2", "side=64", "compile=0"], "sizes": small_settings()}
+    first = run_photo(tmp_path / "run", minutes=0.02, **options)
+    assert first.steps > 0
+    second = run_photo(tmp_path / "run", minutes=0.05, resume=True, **options)
+    assert second.steps > first.steps
+    assert second.train_seconds > first.train_seconds
+    model = load_model(second.model)
+    with Image.open(pictures / "1.png") as image:
+        pixels = np.asarray(image)
+    assert model.decode(model.encode(pixels, quality=100)).shape == pixels.shape
+    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").read_text().splitlines()))
+    assert all(float(row["loss"]) > 0 for row in rows)
+
+
+def test_settings_are_checked():
+    """A misspelt key is answered with the nearest."""
+    assert photo_training(["batch=4", "training.side=256"]).side == 256
+    with pytest.raises(UsageError, match="did you mean 'batch'"):
+        photo_training(["bach=4"])
+    with pytest.raises(UsageError, match="whole number"):
+        photo_training(["batch=many"])
+
+
+def test_too_few_or_too_small_pictures_are_refused(tmp_path):
+    """Before anything is trained."""
+    with pytest.raises(InputError, match="holds 0 pictures"):
+        run_photo(tmp_path / "run", data=tmp_path, minutes=1)
+    for index in range(2):
+        Image.new("RGB", (100, 300)).save(tmp_path / f"{index}.png")
+    with pytest.raises(InputError, match="smaller than"):
+        run_photo(tmp_path / "run", data=tmp_path, minutes=1)
