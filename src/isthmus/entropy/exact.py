@@ -1,7 +1,8 @@
 """The photo codec's entropy networks in exact integers: hyper-latents and decoded latents -> scale levels and means.
 
-The version to read: NumPy, float64 matrix products of whole numbers, far below 2^53. The version to use is the ONNX graphs of
-`codec.exact_networks`; a test holds both to equal integers. Flow and names are those of `learn.models.photo_prior`.
+The version to read: NumPy, float64 matrix products of whole numbers, far below 2^53. The version to use is the ONNX
+graphs of `codec.exact_networks`; a test holds both to equal integers. Flow and names are those of
+`learn.models.photo_prior`.
 
 Fixed point: activations are multiples of 1/128 (0..1023), decoded latents and means multiples of 1/64 of a quantisation
 step, scale levels whole numbers 0..63. A layer is floor(sum * 2^-shift + 1/2), clipped.
@@ -38,9 +39,9 @@ Reals = NDArray[np.float32]
 class PriorPasses(Protocol):
     """One picture's way through the passes; each method needs the ones before it.
 
-    Every method gives (levels, means) of its channels at the positions of its pass, (channels, count) int32 each; means in
-    64ths. `read` is what `squash` makes of decoded latents, (channels, rows, columns) float32, zero where nothing is known.
-    Positions are row * columns + column, (count,) int64.
+    Every method gives (levels, means) of its channels at the positions of its pass, (channels, count) int32 each; means
+    in 64ths. `read` is what `squash` makes of decoded latents, (channels, rows, columns) float32, zero where nothing is
+    known. Positions are row * columns + column, (count,) int64.
     """
 
     def first(self, positions: Positions) -> tuple[Integers, Integers]:
@@ -178,18 +179,22 @@ class ReferencePasses:
         self._context = self._features[:0]
 
     def first(self, positions: Positions) -> tuple[Integers, Integers]:
+        """See `PriorPasses.first`."""
         return self._estimate("first_pass", positions, self._features)
 
     def second(self, positions: Positions, read: Reals, decoded: Integers) -> tuple[Integers, Integers]:
+        """See `PriorPasses.second`."""
         context = self._activate("second_context", read)
         line = self._layers["second_line"].run(decoded, self._quality)
         return self._estimate("second_pass", positions, self._features, context, line=line)
 
     def third(self, positions: Positions, read: Reals) -> tuple[Integers, Integers]:
+        """See `PriorPasses.third`."""
         self._context = self._activate("third_context", read)
         return self._estimate("third_pass", positions, self._features, self._context)
 
     def fourth(self, positions: Positions, read: Reals) -> tuple[Integers, Integers]:
+        """See `PriorPasses.fourth`."""
         near = self._activate("fourth_context", self._activate("fourth_narrow", read))
         return self._estimate("fourth_pass", positions, self._features, self._context, near)
 
@@ -200,6 +205,6 @@ class ReferencePasses:
         self, name: str, positions: Positions, *inputs: NDArray[np.float64], line: NDArray[np.float64] | None = None
     ) -> tuple[Integers, Integers]:
         hidden = self._activate(name + ".first", np.concatenate(inputs))
-        level, mean = np.split(self._layers[name + ".last"].run(hidden, self._quality), 2)
-        level, mean = split_estimate(level, mean if line is None else mean + line)
+        raw_level, raw_mean = np.split(self._layers[name + ".last"].run(hidden, self._quality), 2)
+        level, mean = split_estimate(raw_level, raw_mean if line is None else raw_mean + line)
         return level.reshape(len(level), -1)[:, positions], mean.reshape(len(mean), -1)[:, positions]

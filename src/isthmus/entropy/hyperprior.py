@@ -1,8 +1,8 @@
 """The entropy model of the photo codec: hyper-latents by table, latents in four passes by scale level.
 
-A payload is one range coder's bytes: the hyper-latents channel by channel; then, pass by pass, the symbols of the positions
-of that pass sorted by scale level (stable), each level with its table. Symbols of the smallest levels are zero and not coded.
-Behind the symbols of one table stand the values of its escapes.
+A payload is one range coder's bytes: the hyper-latents channel by channel; then, pass by pass, the symbols of the
+positions of that pass sorted by scale level (stable), each level with its table. Symbols of the smallest level are zero
+and not coded. Behind the symbols of one table stand the values of its escapes.
 """
 
 from __future__ import annotations
@@ -57,10 +57,12 @@ class HyperpriorTables:
 
     @cached_property
     def level_models(self) -> list[_CodedTable]:
+        """The coder's models of `levels`."""
         return [_CodedTable(table) for table in self.levels]
 
     @cached_property
     def hyper_models(self) -> list[list[_CodedTable]]:
+        """The coder's models of `hyper`."""
         return [[_CodedTable(table) for table in row] for row in self.hyper]
 
 
@@ -161,7 +163,9 @@ def to_symbols(
     """Round thriftily: a symbol m is taken only from thresholds[level, m - 1] on, larger ones as the table's last.
 
     Args:
-        steps: (count,); levels, means: (count,), means in 64ths.
+        steps: (count,) latents in quantisation steps.
+        levels: (count,) scale levels.
+        means: (count,) in 64ths of a step.
         thresholds: (SCALE_LEVELS, symbols) float32; level by level the distance from the mean at which a symbol pays.
     """
     offset = steps - means.astype(np.float32) * np.float32(2.0**-MEAN_BITS)
@@ -198,7 +202,7 @@ class _Passes:
     def estimate(self, number: int) -> tuple[Integers, Integers]:
         """(levels, means) of a pass' symbols, (count,) each."""
         networks, strong = self._networks, self._strong
-        channels, positions = self.where(number)
+        _, positions = self.where(number)
         if number == 0:
             levels, means = networks.first(positions)
         elif number == 1:
@@ -220,7 +224,7 @@ class _Passes:
 
 
 def _put_half(grid: NDArray[Any], values: NDArray[Any], parity: int) -> None:
-    """Values by channel, then position, into the positions of (channels, rows, columns) whose row + column is even or odd."""
+    """Values by channel, then position, into (channels, rows, columns) where row + column is even (0) or odd (1)."""
     channels, rows, columns = grid.shape
     halves = values.reshape(channels, rows, columns // 2)
     grid[:, 0::2, parity::2] = halves[:, 0::2]

@@ -46,7 +46,7 @@ def load_average(path: Path) -> PhotoCodec:
     else:
         saved = torch.load(path, weights_only=False)
         weights, start, settings = saved["average"], TransformStart(**saved["start"]), saved["settings"]
-    model = PhotoCodec(settings, start).eval().requires_grad_(False)
+    model = PhotoCodec(settings, start).eval().requires_grad_(requires_grad=False)
     model.load_state_dict(weights, strict=False)
     return model
 
@@ -106,10 +106,11 @@ def _arrays(model: PhotoCodec, layers: Mapping[str, ExactLayer]) -> dict[str, ND
         "probe": np.frombuffer(probe(ReferenceNetworks(layers), squash, **sizes).to_bytes(4, "little"), np.uint8),
     }
     for name, tables in (("level", normal_tables()), ("hyper", hyper_tables(model))):
-        for part, values in zip(("lowest", "sizes", "frequencies"), pack_tables(tables), strict=True):
-            arrays[f"{name}_{part}"] = values
+        lowest, counts, frequencies = pack_tables(tables)
+        arrays |= {f"{name}_lowest": lowest, f"{name}_sizes": counts, f"{name}_frequencies": frequencies}
     for name, layer in layers.items():
-        arrays[f"layer.{name}.shift"], arrays[f"layer.{name}.bias"] = layer.bias.shift, layer.bias.bias
+        arrays[f"layer.{name}.shift"] = layer.bias.shift
+        arrays[f"layer.{name}.bias"] = layer.bias.bias
     return arrays
 
 

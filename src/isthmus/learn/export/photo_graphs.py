@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any, cast
+
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from torch import nn
+from torch import Tensor
 
 from isthmus.entropy.exact import ACTIVATION_LIMIT, LATENT_LIMIT, MEAN_BITS, SCALE_LEVELS, ExactLayer
 from isthmus.learn.models.photo_codec import PhotoCodec
@@ -23,18 +26,24 @@ class GraphBuilder:
     """Collects nodes; every method takes and returns names of values, (1, channels, rows, columns) float32 each."""
 
     def __init__(self, name: str, inputs: dict[str, int], *, is_half: bool = True) -> None:
-        """`inputs`: name -> channels, 0 for a list of positions. `is_half`: weights are stored in half precision, and computed with in single."""
+        """Start a graph.
+
+        Args:
+            name: of the graph.
+            inputs: name -> channels; 0 for a list of positions.
+            is_half: weights are stored in half precision; they are computed with in single.
+        """
         self._name, self._inputs, self._is_half = name, inputs, is_half
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: dict[str, onnx.TensorProto] = {}
 
-    def node(self, operator: str, *inputs: str, **attributes: object) -> str:
+    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """One operator with one output."""
         output = f"v{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
         return output
 
-    def constant(self, values: NDArray[np.generic]) -> str:
+    def constant(self, values: NDArray[Any] | np.generic) -> str:
         """An initializer."""
         name = f"c{len(self._initializers)}"
         self._initializers[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
@@ -106,11 +115,11 @@ def analysis_graph(model: PhotoCodec) -> bytes:
     """Pixels (1, 3, rows, columns) -0.5..0.5 -> latents, about unit variance."""
     builder = GraphBuilder("analysis", {"pixels": 3})
     x = builder.convolution("pixels", _blocks(model.analysis.stem, 3, 8), _bias(model.analysis.stem), stride=8)
-    for block in model.analysis.fine:
+    for block in cast("Iterable[FineBlock]", model.analysis.fine):
         x = _fine(builder, x, block, None)
     x = builder.convolution(x, _blocks(model.analysis.merge, 192, 2), _bias(model.analysis.merge), stride=2)
-    for block in model.analysis.coarse:
-        x = _coarse(builder, x, block, None)
+    for coarse in cast("Iterable[CoarseBlock]", model.analysis.coarse):
+        x = _coarse(builder, x, coarse, None)
     return builder.finish({"latents": x})
 
 
@@ -137,17 +146,17 @@ def synthesis_graph(model: PhotoCodec) -> bytes:
     ends = np.cumsum(widths).tolist()
     guides = [builder.channels(GUIDES, end - width, end) for end, width in zip(ends, widths, strict=True)]
     x = "latents"
-    for block, guide in zip(net.coarse, guides[: len(net.coarse)], strict=True):
-        x = _coarse(builder, x, block, guide)
+    for coarse, guide in zip(cast("Iterable[CoarseBlock]", net.coarse), guides[: len(net.coarse)], strict=True):
+        x = _coarse(builder, x, coarse, guide)
     x = builder.depth_to_space(builder.convolution(x, _array(net.split.folded()), _bias(net.split)), 2)
-    for block, guide in zip(net.fine, guides[len(net.coarse) :], strict=True):
-        x = _fine(builder, x, block, guide)
+    for fine, guide in zip(cast("Iterable[FineBlock]", net.fine), guides[len(net.coarse) :], strict=True):
+        x = _fine(builder, x, fine, guide)
     x = builder.depth_to_space(builder.convolution(x, _array(net.head.folded()), _bias(net.head)), 8)
     return builder.finish({"pixels": x})
 
 
 def exact_graphs(layers: dict[str, ExactLayer]) -> dict[str, bytes]:
-    """The hyper-synthesis and the four passes. All values are whole numbers; "offset.N" inputs are `ExactLayer.offset_at`."""
+    """The hyper-synthesis and the four passes. All values are whole; "offset.N" inputs are `QualityBias.offset_at`."""
     exact = _ExactBuilder(layers)
     width = exact.inputs_of("hyper.first")
     features = layers["hyper.last"].weight.shape[0] // 4
@@ -163,7 +172,7 @@ def exact_graphs(layers: dict[str, ExactLayer]) -> dict[str, bytes]:
     builder = exact.start("first_pass", {"features": features}, ("first_pass.first", "first_pass.last"))
     graphs["first_pass"] = builder.finish({"estimate": exact.estimate("first_pass", "features", None)})
 
-    names = ("second_context", "second_line", "second_pass.first", "second_pass.last")
+    names: tuple[str, ...] = ("second_context", "second_line", "second_pass.first", "second_pass.last")
     builder = exact.start("second_pass", {"features": features, "read": strong, "decoded": strong}, names)
     near = exact.activate("second_context", "read")
     line = exact.run("second_line", "decoded")
@@ -253,6 +262,7 @@ def _bias(convolution: ScaledConvolution) -> NDArray[np.float32]:
     return _array(convolution.bias)
 
 
-def _array(values: nn.Parameter) -> NDArray[np.float32]:
+def _array(values: Tensor | None) -> NDArray[np.float32]:
+    assert values is not None, "every layer here has a bias"  # noqa: S101
     array: NDArray[np.float32] = values.detach().numpy()
     return array

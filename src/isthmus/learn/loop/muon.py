@@ -1,7 +1,7 @@
 """Muon: momentum whose update of every weight matrix is replaced by the nearest orthogonal matrix.
 
-Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers"; the update's size as in Liu et al. 2025, arXiv 2502.16982,
-so that one learning rate serves Muon and AdamW alike.
+Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers"; the update's size as in Liu et al. 2025, arXiv
+2502.16982, so that one learning rate serves Muon and AdamW alike.
 """
 
 from collections import defaultdict
@@ -38,6 +38,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One update of all weights."""
         for group in self.param_groups:
             same_shape = defaultdict(list)
             for weight in group["params"]:

@@ -1,11 +1,10 @@
 """Trains the photo codec for a number of minutes; every run can be stopped at any moment and resumed.
 
-The schedule is a function of the time used of the budget: constant, then down to nearly nothing, the entropy networks in
-integers for the last part. Time in which the process was stopped does not count.
+The schedule is a function of the time used of the budget: constant, then down to nearly nothing, the entropy networks
+in integers for the last part. Time in which the process was stopped does not count.
 """
 
 import math
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -29,7 +28,10 @@ from isthmus.learn.models.quality import lambda_at
 MIDDLE_LAMBDA = 0.018
 LONGEST_STEP = 5.0
 """Seconds of a step that count against the budget; beyond it the process was stopped."""
-LOG_HEADER = "time,step,seconds_per_step,learning_rate,quantised,loss,bits_per_pixel,skipped,held_loss,held_bpp,held_psnr,dead_units"
+LOG_HEADER = (
+    "time,step,seconds_per_step,learning_rate,quantised,loss,bits_per_pixel,skipped,"
+    "held_loss,held_bpp,held_psnr,dead_units"
+)
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,11 @@ class Run:
             start_weights, self.start, self.step = load_weights(Path(training.weights))
         else:
             self.start = measure_start(crops, settings.latents)
-        self.model = PhotoCodec(settings, self.start).to(memory_format=torch.channels_last)
+        self.model = PhotoCodec(settings, self.start).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if saved is None and training.weights:
             self.model.load_state_dict(start_weights, strict=False)
         self.forward: Callable[..., CodecOutput] = torch.compile(self.model) if training.compile else self.model
-        self.average = PhotoCodec(settings, self.start).eval().requires_grad_(False)
+        self.average = PhotoCodec(settings, self.start).eval().requires_grad_(requires_grad=False)
         self.average.load_state_dict(self.model.state_dict())
         self.thresholds = thrifty_thresholds()
         self.random = np.random.default_rng(seed)
@@ -149,7 +151,7 @@ class Run:
             },
             path.with_suffix(".tmp"),
         )
-        os.replace(path.with_suffix(".tmp"), path)
+        path.with_suffix(".tmp").replace(path)
 
     def train_step(self, factor: float, *, quantise: bool) -> tuple[float, float]:
         """One batch; (loss, bits per pixel). A step that is not finite is counted and left out."""
@@ -185,7 +187,8 @@ class Run:
         self.step += 1
         keep = min(training.average, (self.step + 1) / (self.step + 10))
         with torch.no_grad():
-            averages, currents = list(self.average.parameters()), [p.detach() for p in self.model.parameters()]
+            averages = [parameter.detach() for parameter in self.average.parameters()]
+            currents = [parameter.detach() for parameter in self.model.parameters()]
             torch._foreach_lerp_(averages, currents, 1 - keep)
         return float(loss.detach()), float(bits.detach().mean())
 
@@ -195,7 +198,7 @@ class Run:
         pixels = to_pixels(self.crops.held_aside_centres(256)[::2])
         losses, rates, psnrs = [], [], []
         for place in (0.1, 0.3, 0.5, 0.7, 0.9):
-            for part in pixels.split(9):
+            for part in torch.split(pixels, 9):
                 position = torch.full((len(part),), place)
                 with torch.autocast("cpu", torch.bfloat16):
                     output = self.average(part, position, quantise=quantise, thresholds=self.thresholds)
@@ -224,7 +227,8 @@ class Run:
             now = time.time()
             self.used, last = self.used + min(now - last, LONGEST_STEP), now
             if len(losses) >= log_steps:
-                pace, loss, rate = (time.time() - mark) / len(losses), *np.nanmean(losses, 0)
+                pace = (time.time() - mark) / len(losses)
+                loss, rate = np.nanmean(losses, 0).tolist()
                 held = ",,,"
                 if time.time() - validated > validate_seconds or self.step <= log_steps:
                     held = ",".join(f"{value:.5f}" for value in self.validate(quantise=quantise))

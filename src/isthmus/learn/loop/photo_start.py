@@ -26,7 +26,7 @@ def _strengths(pixels: torch.Tensor, side: int) -> np.ndarray:
     matrix = torch.from_numpy(colour_block_matrix(side).astype(np.float32))
     blocks = torch.nn.functional.pixel_unshuffle(pixels, side)
     squares = torch.zeros(len(matrix), dtype=torch.float64)
-    for part in blocks.split(50):
+    for part in torch.split(blocks, 50):
         squares += mean_squares(part, matrix).double() * len(part)
     strengths: np.ndarray = (squares / len(blocks)).sqrt().numpy()
     return strengths

@@ -24,7 +24,7 @@ def cosine_matrix(size: int) -> np.ndarray:
     """
     k = np.arange(size)[:, None]
     n = np.arange(size)[None, :]
-    matrix = np.cos(np.pi * (2 * n + 1) * k / (2 * size)) * np.sqrt(2 / size)
+    matrix: np.ndarray = np.cos(np.pi * (2 * n + 1) * k / (2 * size)) * np.sqrt(2 / size)
     matrix[0] /= np.sqrt(2)
     return matrix
 
@@ -37,7 +37,8 @@ def colour_block_matrix(size: int) -> np.ndarray:
         colour, row, column. Output order: luma-chroma axis, vertical frequency, horizontal frequency.
     """
     cosine = cosine_matrix(size)
-    return np.kron(LUMA_CHROMA, np.kron(cosine, cosine))
+    blocks: np.ndarray = np.kron(LUMA_CHROMA, np.kron(cosine, cosine))
+    return blocks
 
 
 def merge_matrix(size: int) -> np.ndarray:
@@ -54,5 +55,5 @@ def merge_matrix(size: int) -> np.ndarray:
     large = large.reshape(4 * channels, 3, 2, size, 2, size)
     # for each block: the large basis functions expressed in the small block's coefficients
     small_pixels = small.reshape(channels, 3, size, size)
-    merged = np.einsum("ocysxt,kcst->okyx", large, small_pixels)
+    merged: np.ndarray = np.einsum("ocysxt,kcst->okyx", large, small_pixels)
     return merged.reshape(4 * channels, 4 * channels)

@@ -1,12 +1,14 @@
 """Layers that train in floats and run in exact integers: the building blocks of the entropy networks.
 
-An activation is an integer in units of 2^-ACTIVATION_BITS. A weight row (one output channel) is an integer row in units of
-2^-shift, with the shift of each row chosen so that no partial sum can reach 2^24. Then a float32 carries every sum without
-rounding, in whatever order an engine adds, and results agree on every machine.
+An activation is an integer in units of 2^-ACTIVATION_BITS. A weight row (one output channel) is an integer row in units
+of 2^-shift, with the shift of each row chosen so that no partial sum can reach 2^24. Then a float32 carries every sum
+without rounding, in whatever order an engine adds, and results agree on every machine.
 
 With `quantise=False` the same formulas run without rounding; with `quantise=True` rounding is passed straight through
 (Bengio et al. 2013, arXiv 1308.3432).
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,14 +31,14 @@ PULL = 0.1
 
 
 class _RoundToUnits(torch.autograd.Function):
-    """floor(x * units + 1/2) / units with the gradient of the identity; exactly so, with no sum that could round again."""
+    """floor(x * units + 1/2) / units with the gradient of the identity; with no sum that could round again."""
 
     @staticmethod
-    def forward(ctx: object, x: Tensor, units: Tensor | float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, units: Tensor | float) -> Tensor:
         return torch.floor(x * units + 0.5) / units
 
     @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient, None
 
 
@@ -50,13 +52,13 @@ class _ClampInwards(torch.autograd.Function):
     """Clamp whose gradient is stopped only where it would push further out."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, low: float, high: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, low: float, high: float) -> Tensor:
         ctx.save_for_backward(x)
         ctx.limits = (low, high)
         return x.clamp(low, high)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (x,) = ctx.saved_tensors
         low, high = ctx.limits
         passes = ((x >= low) | (gradient < 0)) & ((x <= high) | (gradient > 0))
@@ -73,12 +75,12 @@ class _Activate(torch.autograd.Function):
     """Clip to [0, MAXIMUM]; a small part of the gradient passes where it pulls a clipped value back in."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
         return x.clamp(0, MAXIMUM)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         low, high = x < 0, x > MAXIMUM
         pulled = (low & (gradient < 0)) | (high & (gradient > 0))
@@ -148,7 +150,7 @@ class IntegerConvolution(nn.Module):
 
     def forward(self, x: Tensor, knots: Tensor, *, quantise: bool) -> Tensor:
         """(batch, inputs, rows, columns) and (batch, knots) -> (batch, outputs, rows, columns), not yet activated."""
-        weight = self.weight
+        weight: Tensor = self.weight
         if quantise:
             units = 2.0 ** self.shifts()
             weight = round_to(weight, units[:, None, None, None])

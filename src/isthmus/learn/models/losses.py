@@ -32,7 +32,7 @@ class _SigmoidCrossEntropy(torch.autograd.Function):
 
 def cross_entropy(logits: Tensor, pictures: Tensor) -> Tensor:
     """Mean binary cross-entropy in nats a value."""
-    loss: Tensor = _SigmoidCrossEntropy.apply(logits.float(), pictures)  # type: ignore[no-untyped-call]
+    loss: Tensor = _SigmoidCrossEntropy.apply(logits.float(), pictures)
     return loss
 
 

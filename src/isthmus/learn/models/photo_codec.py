@@ -2,12 +2,13 @@
 
 Flow:
 
-    pixels -> Analysis -> latents -> * gains of the quality -> quantisation steps -> HyperAnalysis -> round -> hyper-latents
+    pixels -> Analysis -> latents -> * gains of the quality -> quantisation steps
+    quantisation steps -> HyperAnalysis -> round -> hyper-latents
     hyper-latents -> HyperSynthesis -> Passes -> levels and means -> rate;  decoded steps / gains -> Synthesis -> pixels
 
 The rate sees additive uniform noise, everything else rounded values with gradients passed straight through
-(Balle et al. 2017, arXiv 1611.01704; Minnen and Singh 2020, arXiv 2007.08739). One model serves all rates with gains per
-channel and quality (Cui et al. 2021, arXiv 2003.02012).
+(Balle et al. 2017, arXiv 1611.01704; Minnen and Singh 2020, arXiv 2007.08739). One model serves all rates with gains
+per channel and quality (Cui et al. 2021, arXiv 2003.02012).
 """
 
 import math

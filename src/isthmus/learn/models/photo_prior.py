@@ -29,8 +29,8 @@ LARGEST_SCALE = 256.0
 SCALE_STEP = math.log(LARGEST_SCALE / SMALLEST_SCALE) / (SCALE_LEVELS - 1)
 """Level i stands for a standard deviation of SMALLEST_SCALE * exp(SCALE_STEP * i) quantisation steps."""
 MEAN_BITS = 6
-"""Means are multiples of 1/64 of a quantisation step. With 1/16, the 384 rounded means of a block cost 0.3 dB at low rates,
-where nearly every symbol is zero and the mean is what the decoder shows."""
+"""Means are multiples of 1/64 of a quantisation step. With 1/16, the 384 rounded means of a block cost 0.3 dB at low
+rates, where nearly every symbol is zero and the mean is what the decoder shows."""
 LATENT_LIMIT = 511
 """Latents and means are kept within this many quantisation steps."""
 PREDICTION_LIMIT = (LATENT_LIMIT + 1) * 2**MEAN_BITS
@@ -75,7 +75,7 @@ _SQUASH = torch.from_numpy(squash_table().astype("float32"))
 
 
 def compress_range(steps: Tensor, *, quantise: bool) -> Tensor:
-    """sign(y) log(1 + |y|): what networks read instead of latents. Quantised: from 64ths, by the exact table, to 128ths."""
+    """sign(y) log(1 + |y|): what networks read instead of latents. Quantised: by the exact table, 64ths to 128ths."""
     squeezed = torch.sign(steps) * torch.log1p(steps.abs())
     if not quantise:
         return squeezed
@@ -103,6 +103,7 @@ class HyperAnalysis(nn.Module):
         self.last = nn.Conv2d(4 * width, settings.hyper_latents, 1)
 
     def forward(self, steps: Tensor) -> Tensor:
+        """Hyper-latents, not rounded."""
         x = nn.functional.relu(self.first(compress_range(steps, quantise=False)))
         x = nn.functional.relu(self.second(nn.functional.pixel_unshuffle(x, 2)))
         x = nn.functional.relu(self.third(x))
@@ -122,6 +123,7 @@ class HyperSynthesis(nn.Module):
         self.last = IntegerConvolution(width, 4 * settings.features, 1)
 
     def forward(self, hyper: Tensor, knots: Tensor, *, quantise: bool) -> Tensor:
+        """Features, whole multiples of 1/128 if asked."""
         x = activate(self.first(hyper, knots, quantise=quantise), quantise=quantise)
         x = nn.functional.pixel_shuffle(x, 2)
         x = activate(self.second(x, knots, quantise=quantise), quantise=quantise)
@@ -140,6 +142,7 @@ class PassNetwork(nn.Module):
             self.last.weight.mul_(0.05)
 
     def forward(self, x: Tensor, knots: Tensor, *, quantise: bool) -> tuple[Tensor, Tensor]:
+        """(levels, means), not rounded."""
         hidden = activate(self.first(x, knots, quantise=quantise), quantise=quantise)
         with torch.autocast(x.device.type, enabled=False):  # means need more than the 8 bits of a bfloat16
             level, mean = self.last(hidden.float(), knots, quantise=quantise).chunk(2, 1)
@@ -172,6 +175,7 @@ class Passes(nn.Module):
                 self.second_line.weight[:3, 0, row, column] = 0.25
 
     def estimate_first(self, features: Tensor, knots: Tensor, *, quantise: bool) -> tuple[Tensor, Tensor]:
+        """(levels, means) of the strong channels at even positions."""
         return _finish(*self.first_pass(features, knots, quantise=quantise), quantise=quantise)
 
     def estimate_second(
@@ -195,6 +199,7 @@ class Passes(nn.Module):
     def estimate_third(
         self, features: Tensor, context: Tensor, knots: Tensor, *, quantise: bool
     ) -> tuple[Tensor, Tensor]:
+        """(levels, means) of the weak channels at even positions."""
         return _finish(*self.third_pass(torch.cat([features, context], 1), knots, quantise=quantise), quantise=quantise)
 
     def estimate_fourth(
@@ -216,6 +221,7 @@ class Passes(nn.Module):
             features: of the hyper-synthesis.
             steps: (batch, latents, rows, columns) latents in quantisation steps.
             knots: (batch, knots).
+            quantise: run the networks in (fake) integers.
             thresholds: (SCALE_LEVELS, symbols) of `decode_thrifty`; None rounds to the nearest.
         """
 
@@ -256,8 +262,8 @@ def decode_rounded(steps: Tensor, mean: Tensor) -> Tensor:
 def thrifty_thresholds(*, error_weight: float = 1.75, most: float = 0.4) -> Tensor:
     """From where on a symbol is worth its bits.
 
-    A symbol m costs bits(m) - bits(m - 1) more than the one before it; where gains suit lambda, a squared error of one step is
-    worth 6 / ln 2 bits. `error_weight` and `most` were tuned on held-aside pictures.
+    A symbol m costs bits(m) - bits(m - 1) more than the one before it; where gains suit lambda, a squared error of one
+    step is worth 6 / ln 2 bits. `error_weight` and `most` were tuned on held-aside pictures.
 
     Returns:
         (SCALE_LEVELS, 16): least magnitude that is coded as symbol 1..16, in steps from the mean.

@@ -51,6 +51,7 @@ class ScaledConvolution(nn.Module):
         self.weight = nn.Parameter(torch.from_numpy(matrix.astype(np.float32)))
         self.bias = nn.Parameter(torch.zeros(matrix.shape[0]))
         scale = output_scale[:, None] * input_scale[None, :]
+        self.scale: Tensor
         self.register_buffer("scale", torch.from_numpy(scale.astype(np.float32)))
 
     def folded(self) -> Tensor:
@@ -58,7 +59,15 @@ class ScaledConvolution(nn.Module):
         return (self.weight * self.scale)[:, :, None, None]
 
     def forward(self, x: Tensor) -> Tensor:
+        """(batch, inputs, rows, columns) -> (batch, outputs, rows, columns)."""
         return nn.functional.conv2d(x, self.folded(), self.bias)
+
+
+def _zeros(convolution: nn.Conv2d) -> nn.Conv2d:
+    """The convolution with nothing in it: a residual block that ends in it does nothing yet."""
+    for parameter in convolution.parameters():
+        nn.init.zeros_(parameter)
+    return convolution
 
 
 class FineBlock(nn.Module):
@@ -67,9 +76,7 @@ class FineBlock(nn.Module):
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.gather = nn.Conv2d(channels, hidden, 3, padding=1)
-        self.spread = nn.Conv2d(hidden, channels, 1)
-        nn.init.zeros_(self.spread.weight)
-        nn.init.zeros_(self.spread.bias)
+        self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
 
     def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
         """`guide`: (batch, hidden, 1, 1), added before the activation."""
@@ -86,9 +93,7 @@ class CoarseBlock(nn.Module):
         super().__init__()
         self.reduce = nn.Conv2d(channels, hidden, 1)
         self.gather = nn.Conv2d(hidden, hidden, 3, padding=1)
-        self.spread = nn.Conv2d(hidden, channels, 1)
-        nn.init.zeros_(self.spread.weight)
-        nn.init.zeros_(self.spread.bias)
+        self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
 
     def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
         """`guide`: (batch, hidden, 1, 1), added before the first activation."""
@@ -100,7 +105,7 @@ class CoarseBlock(nn.Module):
 
 
 class Analysis(nn.Module):
-    """Pixels (batch, 3, rows, columns), in -0.5..0.5, sides multiples of 16 -> latents (batch, latents, rows/16, columns/16)."""
+    """Pixels (batch, 3, rows, columns), -0.5..0.5 -> latents (batch, latents, rows/16, columns/16)."""
 
     def __init__(self, start: TransformStart, fine_hidden: tuple[int, ...], coarse_hidden: tuple[int, ...]) -> None:
         super().__init__()
@@ -113,6 +118,7 @@ class Analysis(nn.Module):
         self.coarse = nn.Sequential(*[CoarseBlock(latents, hidden) for hidden in coarse_hidden])
 
     def forward(self, pixels: Tensor) -> Tensor:
+        """See the class."""
         fine = self.fine(self.stem(nn.functional.pixel_unshuffle(pixels, 8)))
         return self.coarse(self.merge(nn.functional.pixel_unshuffle(fine, 2)))
 

@@ -1,6 +1,7 @@
 """From a quality to numbers: every quality-dependent value of the photo codec is a table over a few knots.
 
-Quality 1..100 is linear in log lambda; between two knots a value is interpolated linearly, so it is continuous in quality.
+Quality 1..100 is linear in log lambda; between two knots a value is interpolated linearly, so it is continuous in
+quality.
 """
 
 import math
