@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
-from isthmus import __version__
 from isthmus.codec.model import load_model
 from isthmus.evaluate.classic_codecs import QUALITY
 from isthmus.evaluate.codecs import Codec, CodecInfo, Pixels
@@ -30,7 +30,7 @@ def build_model_codec(path: Path, *, name: str, threads: int) -> Codec:
         name=name,
         label=f"Isthmus {name}",
         settings=f"model {model.id.hex()}",
-        library=f"Isthmus {__version__}",
+        library=f"Isthmus {version('isthmus')}",
         threads=threads,
         quality_unit=QUALITY,
     )
