@@ -92,7 +92,7 @@ def train(
     trained, optimiser = fabric.setup(model, optimiser)
     if resume:
         optimiser.load_state_dict(progress.optimiser)
-    loop = _Loop(fabric, recipe, data, trained, model.output, optimiser, budget, progress)
+    loop = _Loop(fabric, recipe, data, trained, model.output, optimiser.optimizer, budget, progress)
     with ProgressBar(budget.epochs, done=len(progress.history)) as bar:
         while not loop.is_over():
             loop.epoch(bar)
@@ -173,9 +173,10 @@ class _Loop:
         """One optimiser step on uint8 pictures; the loss before it, detached."""
         values = pictures.float().mul_(1 / 255)
         loss = self._loss(self._model(values), values)
-        self._optimiser.zero_grad(set_to_none=True)
         self._fabric.backward(loss)
+        # Fabric's own step adds a tenth to a small network's time, and nothing in float32 and bfloat16
         self._optimiser.step()
+        self._optimiser.zero_grad(set_to_none=True)
         return loss.detach()
 
     @torch.no_grad()
