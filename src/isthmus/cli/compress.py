@@ -39,7 +39,8 @@ def compress(
     from dataclasses import asdict
 
     from isthmus.cli.output import note, plan_jobs, print_json, track
-    from isthmus.codec.files import CompressOptions, compress_files, default_model
+    from isthmus.codec.decoding import DEFAULT_MODEL
+    from isthmus.codec.files import CompressOptions, compress_files
     from isthmus.codec.model import load_model
     from isthmus.codec.targets import Target
     from isthmus.imaging.reading import SUFFIXES
@@ -47,7 +48,7 @@ def compress(
     target = Target(quality, target_bytes, target_bpp, target_psnr)
     options = CompressOptions(target, fit=fit, depth=depth, frame=frame, measure_psnr=psnr, force=force)
     jobs, errors = plan_jobs(sources, output, suffix=".isth", found=SUFFIXES)
-    loaded = load_model(model or default_model(), threads=threads, engine=engine)
+    loaded = load_model(model or DEFAULT_MODEL, threads=threads, engine=engine)
     pairs = [(job.source, job.target) for job in jobs]
     results = []
     for error in errors:

@@ -42,8 +42,7 @@ def models(
         return
     for row in rows:
         print(f"{row['name']:16} {row['model_id']}  {row['place']:9}  {row['takes']}, {row['bytes']} bytes")
-    if not rows:
-        print(f"No models yet. 'isthmus models add FILE' puts one into {models_folder()}.")
+    print(f"\n'isthmus models add FILE' puts one into {models_folder()}.")
 
 
 @app.command(epilog="Example: isthmus models add run/model.isthmus --name digits")

@@ -27,7 +27,8 @@ def reconstruct(
         import matplotlib  # noqa: F401 - said here, not in the middle of the work
 
         from isthmus.evaluate.reconstruction import MAX_COLUMNS, draw_reconstructions
-    from isthmus.codec.files import default_model, read_for_model
+    from isthmus.codec.decoding import DEFAULT_MODEL
+    from isthmus.codec.files import read_for_model
     from isthmus.codec.model import load_model
     from isthmus.container.atomic import exists_already, write_file
     from isthmus.errors import InputError, IsthmusError, UsageError
@@ -38,7 +39,7 @@ def reconstruct(
         raise UsageError(f"the figure is a PNG, but -o {output} has another suffix")
     if output.exists() and not force:
         raise exists_already(output)
-    loaded = load_model(model or default_model())
+    loaded = load_model(model or DEFAULT_MODEL)
     paths = [path for source in sources for path in (find_pictures(source) if source.is_dir() else [source])]
     pictures: list[Picture] = []
     failed = 0

@@ -9,18 +9,17 @@ from functools import partial
 from pathlib import Path
 
 from isthmus.codec import pipeline
-from isthmus.codec.decoding import DEFAULT_MODEL, find_model
+from isthmus.codec.decoding import find_model
 from isthmus.codec.model import DEFAULT_ENGINE, Model
 from isthmus.codec.targets import Target
 from isthmus.container.atomic import exists_already, write_file
-from isthmus.errors import InputError, IsthmusError, ModelNotFoundError, UsageError
+from isthmus.errors import InputError, IsthmusError, UsageError
 from isthmus.imaging.reading import read_picture
 from isthmus.imaging.windows import Window
 from isthmus.imaging.writing import write_picture
 from isthmus.metrics.distortion import psnr
 from isthmus.transforms.engine import Engine
 from isthmus.values import Picture
-from isthmus.zoo.finding import known_models
 
 _FILES_AT_ONCE = 512
 
@@ -183,24 +182,6 @@ def read_for_model(
         return pipeline.taken(read_picture(path, depth=depth, frame=frame), model, fit=fit)
     except IsthmusError as error:
         raise _named(path, error) from error
-
-
-def default_model() -> str:
-    """The model where none is named: the shipped photo codec, or the only one that there is.
-
-    Raises:
-        ModelNotFoundError: there is none, or there are several.
-    """
-    names = [path.stem for _, path in known_models()]
-    if DEFAULT_MODEL in names:
-        return DEFAULT_MODEL
-    if len(names) == 1:
-        return names[0]
-    choices = f"one of {', '.join(names)}" if names else "one that isthmus train makes"
-    raise ModelNotFoundError(
-        f"name a model with --model: a .isthmus file, or {choices}",
-        wanted="",
-    )
 
 
 def _compress_batch(

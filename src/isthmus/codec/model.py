@@ -62,7 +62,9 @@ class Model:
             ModelMismatchError: the model is of another kind.
         """
         if not isinstance(self.coder, PlainCoder):
-            raise ModelMismatchError(f"{self.name} is no plain autoencoder: its latents cannot be had by themselves")
+            raise ModelMismatchError(
+                f"{self.name} is no plain autoencoder, whose codes have a use of their own: name one with --model"
+            )
         return self.coder
 
     def encode(self, picture: PictureLike, *, quality: int | None = None, fit: bool = False) -> bytes:
