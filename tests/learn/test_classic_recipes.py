@@ -62,8 +62,7 @@ def test_tiles_cut_and_joined_give_back_the_picture(overlap, channels):
     pixels = channels * 64
     recipe = load_recipe(
         "tiles-dense",
-        ["tile=8", f"overlap={overlap}", "hidden=", f"code={pixels}", "code_activation=linear"]
-        + [f"channels={channels}"],
+        ["tile=8", f"overlap={overlap}", "hidden=", f"code={pixels}", "code_activation=linear", f"channels={channels}"],
     )
     network = build_model(recipe, 0)
     for layer in network.modules():

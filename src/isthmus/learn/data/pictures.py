@@ -58,8 +58,10 @@ def take_some(data: Split, settings: DataSettings, *, seed: int) -> Split:
     count = len(data.train)
     kept = settings.take or count - round(settings.validation * count)
     if kept > count or kept < 1:
-        raise InputError(f"{data.source} has {count} training pictures, too few: data.take={settings.take}, "
-                         f"data.validation={settings.validation:g}")
+        raise InputError(
+            f"{data.source} has {count} training pictures, too few: data.take={settings.take}, "
+            f"data.validation={settings.validation:g}"
+        )
     if kept == count:
         return data
     return Split(_take(data.train, np.random.default_rng(seed).permutation(count)[:kept]), data.test, data.source)

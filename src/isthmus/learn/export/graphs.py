@@ -33,7 +33,7 @@ def export_graph(module: nn.Module, example: NDArray[np.float32], *, name: str, 
     axes = {0: torch.export.Dim.DYNAMIC}
     if sides:
         axes |= {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
-        example = np.tile(example[:2], (2, 1, 3, 4))[:3, :, : 3 * sides, : 4 * sides]  # sides that no one mistakes for fixed
+        example = np.tile(example[:2], (2, 1, 3, 4))[:3, :, : 3 * sides, : 4 * sides]  # unequal sides
     out = io.BytesIO()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
@@ -64,9 +64,7 @@ def export_graph(module: nn.Module, example: NDArray[np.float32], *, name: str, 
     return data
 
 
-def check_parity(
-    module: nn.Module, graph: bytes, example: NDArray[np.float32], *, name: str, sides: int = 0
-) -> None:
+def check_parity(module: nn.Module, graph: bytes, example: NDArray[np.float32], *, name: str, sides: int = 0) -> None:
     """Run both on random inputs of one, two and seven pictures, and of other sizes where those are open.
 
     Raises:

@@ -32,9 +32,7 @@ from isthmus.learn.models.quality import lambda_at
 MIDDLE_LAMBDA = 0.018
 LONGEST_STEP = 5.0
 """Seconds of a step that count against the budget; beyond it the process was stopped."""
-LOG_HEADER = (
-    "time,step,seconds_per_step,learning_rate,quantised,loss,bits_per_pixel,skipped,held_loss,held_bpp,held_psnr,dead_units"
-)
+LOG_HEADER = "time,step,seconds_per_step,learning_rate,quantised,loss,bits_per_pixel,skipped,held_loss,held_bpp,held_psnr,dead_units"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from isthmus.values import LatentSpec, PictureSpec
 
 
 class _Analysis(nn.Module):
+    blocks: Tensor
+
     def __init__(self, network: nn.Module, settings: ModelSettings) -> None:
         super().__init__()
         self.network = network
@@ -33,11 +35,14 @@ class _Analysis(nn.Module):
         blocks = nn.functional.conv2d(pictures, self.blocks, stride=self.step)
         batch, _, rows, columns = blocks.shape
         tiles = blocks.permute(0, 2, 3, 1).reshape(-1, self.channels, self.tile, self.tile)
-        codes = self.network(tiles).reshape(batch, rows, columns, self.numbers)
+        codes: Tensor = self.network(tiles).reshape(batch, rows, columns, self.numbers)
         return codes.permute(0, 3, 1, 2)
 
 
 class _Synthesis(nn.Module):
+    blocks: Tensor
+    window: Tensor
+
     def __init__(self, network: nn.Module, output: nn.Module, settings: ModelSettings) -> None:
         super().__init__()
         self.network, self.output = network, output

@@ -63,7 +63,7 @@ class ModelSettings:
     channels: int = 1
     """1 for grey, 3 for RGB."""
     hidden: tuple[int, ...] = ()
-    """Widths (conv: channels) between picture and code; 0 stands for the code's width. The decoder has them backwards."""
+    """Widths (conv: channels) between picture and code, 0 for the code's width; the decoder has them backwards."""
     decoder_hidden: tuple[int, ...] = (0,)
     """Widths between code and picture of a dense model; 0 for those of `hidden` backwards, empty for none."""
     code: int = 32
