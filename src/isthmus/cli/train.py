@@ -47,6 +47,8 @@ def train(
     from isthmus.zoo.finding import install as install_model
 
     chosen = load_recipe(recipe, settings or [])
+    if chosen.model.is_expanding:
+        note("the code has more numbers than the picture has values: nothing is reduced (model.code makes it smaller)")
     limited = steps is not None or minutes is not None
     passes = epochs if epochs is not None else MANY_EPOCHS if limited else chosen.training.epochs
     folder = output or Path("runs") / chosen.name

@@ -128,6 +128,12 @@ class ModelSettings:
         rows, columns = (side // self.stride - self.code_kernel + 1 for side in self.network_size)
         return self.code * rows * columns
 
+    @property
+    def is_expanding(self) -> bool:
+        """Whether the code has more numbers than the pixels that it stands for have values."""
+        rows, columns = (side - self.overlap for side in self.network_size)
+        return self.code_numbers > self.channels * rows * columns
+
     def _check_tiles(self) -> None:
         if self.tile < 0 or self.tile > 256:
             raise UsageError(f"model.tile is from 0 to 256, not {self.tile}")
