@@ -9,7 +9,20 @@ from typing import Annotated, NoReturn
 import typer
 
 from isthmus import __version__
-from isthmus.cli import compress, decompress, demo, evaluate, info, models, recipes, reconstruct, train
+from isthmus.cli import (
+    compress,
+    decompress,
+    demo,
+    denoise,
+    evaluate,
+    explore,
+    info,
+    models,
+    recipes,
+    reconstruct,
+    sweep,
+    train,
+)  # fmt: skip
 from isthmus.cli.output import note
 from isthmus.errors import IsthmusError, UsageError
 
@@ -25,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (demo, recipes, train, reconstruct, compress, decompress, info, evaluate):
+for module in (demo, recipes, train, sweep, reconstruct, explore, denoise, compress, decompress, info, evaluate):
     app.command(epilog=module.EXAMPLE)(getattr(module, module.__name__.rsplit(".", 1)[1]))
 app.add_typer(models.app, name="models")
 

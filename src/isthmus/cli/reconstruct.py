@@ -16,6 +16,7 @@ def reconstruct(
     model: Annotated[str | None, typer.Option(help="A model file, or the name of a shipped or installed one.")] = None,
     quality: Annotated[int | None, typer.Option(help="1 to 100; the model's default.")] = None,
     fit: Annotated[bool, typer.Option("--fit", help="Convert and resize pictures to what the model takes.")] = False,
+    interpolate: Annotated[bool, typer.Option("--interpolate", help="Walk between the codes of two pictures.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing figure.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -26,6 +27,7 @@ def reconstruct(
     with needs_extra("train", "drawing figures"):
         import matplotlib  # noqa: F401 - said here, not in the middle of the work
 
+        from isthmus.evaluate.interpolation import draw_interpolation
         from isthmus.evaluate.reconstruction import MAX_COLUMNS, draw_reconstructions
     from isthmus.codec.decoding import DEFAULT_MODEL
     from isthmus.codec.files import read_for_model
@@ -54,7 +56,13 @@ def reconstruct(
             failed += 1
     if not pictures:
         raise InputError("there is no picture to draw")
-    write_file(output, draw_reconstructions(pictures, loaded, quality=quality), force=force)
+    if interpolate and len(pictures) != 2:
+        raise UsageError(f"--interpolate walks between two pictures, not {len(pictures)}")
+    if interpolate:
+        figure = draw_interpolation(pictures[0], pictures[1], loaded)
+    else:
+        figure = draw_reconstructions(pictures, loaded, quality=quality)
+    write_file(output, figure, force=force)
     if as_json:
         print_json({"figure": str(output), "pictures": len(pictures), "failed": failed})
     else:

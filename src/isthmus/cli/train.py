@@ -50,6 +50,8 @@ def train(
         _train_photo(data, output, settings or [], minutes, seed, resume=resume, force=force, as_json=as_json)
         return
     chosen = load_recipe(recipe, settings or [])
+    if chosen.model.is_expanding:
+        note("the code has more numbers than the picture has values: nothing is reduced (model.code makes it smaller)")
     limited = steps is not None or minutes is not None
     passes = epochs if epochs is not None else MANY_EPOCHS if limited else chosen.training.epochs
     folder = output or Path("runs") / chosen.name

@@ -9,23 +9,29 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from isthmus.codec.model import Model
 from isthmus.container.atomic import write_file
 from isthmus.container.image_file import read_header
 from isthmus.container.model_file import parse_model, write_model
+from isthmus.errors import UsageError
 from isthmus.learn.data.loading import load_data
-from isthmus.learn.data.pictures import Split
+from isthmus.learn.data.pictures import PictureSet, Split, take_some
 from isthmus.learn.export.model_file import export_model
 from isthmus.learn.loop.checkpoint import EpochResult
 from isthmus.learn.loop.schedule import Budget
 from isthmus.learn.loop.training import check_folder, train
 from isthmus.learn.models.autoencoder import Autoencoder
+from isthmus.learn.models.convolutional import build_convolutional
 from isthmus.learn.models.dense import build_dense
+from isthmus.learn.models.tiled import cut_tiles, tile_model
 from isthmus.learn.recipes.loading import recipe_to_table
-from isthmus.learn.recipes.settings import Recipe
+from isthmus.learn.recipes.settings import ModelSettings, Recipe
 from isthmus.metrics.distortion import mse, psnr_of_mse
+from isthmus.values import PictureSpec
 
+BUILDERS = {"dense": build_dense, "conv": build_convolutional}
 MODEL_FILE = "model.isthmus"
 LICENCE = "as its training data allows"
 _CODED_PICTURES = 10_000  # of the test set: enough for any digit of a mean that people compare
@@ -103,10 +109,11 @@ def run_experiment(
     """
     check_folder(folder, resume=resume, force=force)
     model = build_model(recipe, seed)
-    data = load_data(source or recipe.data.source, recipe.data, model.picture, seed=seed)
+    spec = picture_spec(recipe)
+    data = take_some(load_data(source or recipe.data.source, recipe.data, spec, seed=seed), recipe.data, seed=seed)
     run = train(
         recipe,
-        data,
+        network_data(data, recipe.model),
         model,
         folder,
         budget=budget or Budget(recipe.training.epochs),
@@ -118,15 +125,37 @@ def run_experiment(
 
 
 def build_model(recipe: Recipe, seed: int) -> Autoencoder:
-    """The recipe's network with the first weights of a seed."""
+    """The recipe's network, of one tile where it has tiles, with the first weights of a seed."""
     torch.manual_seed(seed)
-    return build_dense(recipe.model)
+    return BUILDERS[recipe.model.kind](recipe.model)
+
+
+def picture_spec(recipe: Recipe) -> PictureSpec:
+    """The pictures that a recipe loads: of `data.side`, where it cuts from larger ones, else of the model's size."""
+    side = recipe.data.side
+    if side and (side < recipe.model.height or side < recipe.model.width):
+        raise UsageError(f"data.side is {side}, below the model's {recipe.model.width}×{recipe.model.height} pixels")
+    return PictureSpec(recipe.model.channels, side or recipe.model.height, side or recipe.model.width)
+
+
+def network_data(data: Split, settings: ModelSettings) -> Split:
+    """What the network itself learns from: the pictures, or all tiles of them."""
+    if not settings.tile:
+        return data
+    train_tiles, test_tiles = (
+        PictureSet(cut_tiles(part.pictures, tile=settings.tile, overlap=settings.overlap))
+        for part in (data.train, data.test)
+    )
+    return Split(train_tiles, test_tiles, data.source)
 
 
 def finish(
     recipe: Recipe, data: Split, model: Autoencoder, folder: Path, *, history: tuple[EpochResult, ...], seconds: float
 ) -> Experiment:
     """Export a trained network and measure it."""
+    data = _centred(data, recipe.model)
+    if recipe.model.tile:
+        model = tile_model(model, recipe.model).eval()
     facts: dict[str, Any] = {"recipe": recipe_to_table(recipe), "data": Path(data.source).name, "licence": LICENCE}
     file = export_model(model, data.train, recipe.coding, name=recipe.name, facts=facts)
     stored = parse_model(file, name=recipe.name)
@@ -160,3 +189,14 @@ def measure(model: Model, data: Split, test_mse: float) -> Metrics:
         bytes_per_image=float(np.mean(sizes)),
         payload_bytes_per_image=float(np.mean(payloads)),
     )
+
+
+def _centred(data: Split, settings: ModelSettings) -> Split:
+    """The middle of pictures that are larger than the model's."""
+
+    def cut(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        top, left = (pictures.shape[1] - settings.height) // 2, (pictures.shape[2] - settings.width) // 2
+        return pictures[:, top : top + settings.height, left : left + settings.width]
+
+    train_set, test_set = (replace(part, pictures=cut(part.pictures)) for part in (data.train, data.test))
+    return Split(train_set, test_set, data.source)

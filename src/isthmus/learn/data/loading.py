@@ -65,7 +65,8 @@ def _from_path(path: Path, settings: DataSettings, spec: PictureSpec, seed: int)
         return _picture_folder(path, settings, spec, seed)
     if not path.exists():
         raise InputError(
-            f"no data {str(path)!r}: it is neither 'glyphs' nor 'mnist', and no such file or folder exists"
+            f"no data {str(path)!r}: it is neither 'glyphs' nor 'mnist', and no such file or folder exists: "
+            "name the folder that holds it with --data"
         )
     if path.suffix in (".npy", ".npz"):
         pictures, labels = _numpy_arrays(path)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.errors import InputError
+from isthmus.learn.recipes.settings import DataSettings
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,24 @@ def split(pictures: PictureSet, *, held_out: float, seed: int, source: str) -> S
     order = np.random.default_rng(seed).permutation(len(pictures))
     tests = min(max(1, round(held_out * len(pictures))), len(pictures) - 1)
     return Split(_take(pictures, order[tests:]), _take(pictures, order[:tests]), source)
+
+
+def take_some(data: Split, settings: DataSettings, *, seed: int) -> Split:
+    """The split with as many training pictures as the settings learn from, drawn by the seed.
+
+    Raises:
+        InputError: there are fewer than `data.take` asks for.
+    """
+    count = len(data.train)
+    kept = settings.take or count - round(settings.validation * count)
+    if kept > count or kept < 1:
+        raise InputError(
+            f"{data.source} has {count} training pictures, too few: data.take={settings.take}, "
+            f"data.validation={settings.validation:g}"
+        )
+    if kept == count:
+        return data
+    return Split(_take(data.train, np.random.default_rng(seed).permutation(count)[:kept]), data.test, data.source)
 
 
 def _take(pictures: PictureSet, order: NDArray[np.int64]) -> PictureSet:

@@ -21,7 +21,7 @@ from isthmus.learn.recipes.settings import CodingSettings
 from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
 
 KIND = "factorized"
-_CHUNK = 1000
+_CHUNK_VALUES = 1 << 23  # numbers of a picture or of its code that go through a graph at once
 
 
 class _Synthesis(nn.Module):
@@ -55,8 +55,8 @@ def export_model(
     with torch.no_grad():
         example = model.analysis(torch.from_numpy(values[:4])).numpy()
     graphs = {
-        "analysis": export_graph(model.analysis, values[:4], name="analysis"),
-        "synthesis": export_graph(_Synthesis(model), example, name="synthesis"),
+        "analysis": export_graph(model.analysis, values[:4], name="analysis", sides=model.latents.stride),
+        "synthesis": export_graph(_Synthesis(model), example, name="synthesis", sides=min(1, model.latents.stride)),
     }
     analysis, synthesis = (OnnxRuntimeGraph(graphs[part], name=part) for part in ("analysis", "synthesis"))
     latents = np.concatenate([analysis.run(chunk) for chunk in _chunks(values)])
@@ -108,5 +108,6 @@ def _values(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _chunks(values: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK]
+    step = max(1, min(1000, _CHUNK_VALUES // (16 * max(1, values[0].size))))
+    for start in range(0, len(values), step):
+        yield values[start : start + step]

@@ -23,6 +23,8 @@ from torch import Tensor, nn
 
 from isthmus.container.atomic import write_file
 from isthmus.errors import OutputError, TrainingError, UsageError
+from isthmus.imaging.noise import add_noise
+from isthmus.learn.data.augmentation import augment, centre
 from isthmus.learn.data.pictures import Split
 from isthmus.learn.loop.checkpoint import EpochResult, Progress, read_checkpoint, write_checkpoint
 from isthmus.learn.loop.progress_bar import ProgressBar
@@ -37,6 +39,7 @@ LOG = "log.csv"
 DEVICES = ("auto", "cpu", "cuda")
 _STEPS_BETWEEN_CHECKS = 50  # of the loss being a number, of the time being over
 _TEST_BATCH = 2000
+_TEST_NOISE_SEED = 1  # the same noise on the test pictures in every run, so that runs compare
 
 
 @dataclass(frozen=True)
@@ -121,11 +124,16 @@ class _Loop:
     ) -> None:
         self._fabric, self._model, self._output, self._optimiser = fabric, model, output, optimiser
         self._settings, self._budget, self._progress = recipe.training, budget, progress
+        self._noise, self._augmentation = recipe.noise, recipe.augmentation
+        self._size = recipe.model.network_size
         self._train = _on_device(data.train.pictures, fabric.device)
-        self._test = _on_device(data.test.pictures, fabric.device)
+        self._test = centre(_on_device(data.test.pictures, fabric.device), self._size)
+        self._noisy_test = self._disturbed(self._test, _TEST_NOISE_SEED)
+        self._count = recipe.augmentation.count or len(self._train)
         self._loss: Loss = make_loss(recipe.training.loss, output)
-        self._batch = min(recipe.training.batch_size, len(self._train))
-        self._steps_per_epoch = math.ceil(len(self._train) / self._batch)
+        self._random = torch.Generator()
+        self._batch = min(recipe.training.batch_size, self._count)
+        self._steps_per_epoch = math.ceil(self._count / self._batch)
         self._seconds = progress.history[-1].seconds if progress.history else 0.0
 
     def is_over(self) -> bool:
@@ -140,7 +148,7 @@ class _Loop:
         """One pass over the training pictures, then the test pictures."""
         epoch = len(self._progress.history)
         generator = torch.Generator().manual_seed(self._progress.seed * 1_000_003 + epoch)
-        order = torch.randperm(len(self._train), generator=generator).to(self._train.device)
+        order = torch.randperm(self._count, generator=generator).to(self._train.device) % len(self._train)
         total = torch.zeros((), device=self._train.device)
         start, steps = time.perf_counter(), 0
         self._model.train()
@@ -171,22 +179,34 @@ class _Loop:
 
     def _step(self, pictures: Tensor) -> Tensor:
         """One optimiser step on uint8 pictures; the loss before it, detached."""
+        draw = self._progress.seed * 1_000_003 + self._progress.steps  # the same for a run that was resumed
+        pictures = augment(pictures, self._augmentation, self._size, self._random.manual_seed(draw))
         values = pictures.float().mul_(1 / 255)
-        loss = self._loss(self._model(values), values)
+        disturbed = self._disturbed(pictures, draw)
+        inputs = values if disturbed is pictures else disturbed.float().mul_(1 / 255)
+        loss = self._loss(self._model(inputs), values)
         self._fabric.backward(loss)
         # Fabric's own step adds a tenth to a small network's time, and nothing in float32 and bfloat16
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
         return loss.detach()
 
+    def _disturbed(self, pictures: Tensor, seed: int) -> Tensor:
+        """(batch, channels, rows, columns) uint8 with the recipe's noise; the same tensor where it has none."""
+        if self._noise.kind == "none":
+            return pictures
+        pixels = pictures.permute(0, 2, 3, 1).cpu().numpy()
+        return _on_device(add_noise(pixels, self._noise, np.random.default_rng(seed)), pictures.device)
+
     @torch.no_grad()
     def _measure(self) -> tuple[float, float]:
         """(loss, mean squared error) on the test pictures."""
         self._model.eval()
         loss, error = 0.0, 0.0
-        for pictures in torch.split(self._test, _TEST_BATCH):
+        batches = (torch.split(pictures, _TEST_BATCH) for pictures in (self._test, self._noisy_test))
+        for pictures, noisy in zip(*batches, strict=True):
             values = pictures.float().mul_(1 / 255)
-            logits = self._model(values)
+            logits = self._model(noisy.float().mul_(1 / 255))
             share = len(pictures) / len(self._test)
             loss += share * float(self._loss(logits, values))
             error += share * float(nn.functional.mse_loss(self._output(logits), values))

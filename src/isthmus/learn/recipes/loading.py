@@ -11,14 +11,24 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from isthmus.errors import InputError, UsageError
-from isthmus.learn.recipes.settings import CodingSettings, DataSettings, DenseSettings, Recipe, TrainingSettings
+from isthmus.imaging.noise import NoiseSettings
+from isthmus.learn.recipes.settings import (
+    AugmentationSettings,
+    CodingSettings,
+    DataSettings,
+    ModelSettings,
+    Recipe,
+    TrainingSettings,
+)
 
 FOLDER = Path(__file__).parent
 SECTIONS: dict[str, type[Any]] = {
     "data": DataSettings,
-    "model": DenseSettings,
+    "model": ModelSettings,
     "training": TrainingSettings,
     "coding": CodingSettings,
+    "noise": NoiseSettings,
+    "augmentation": AugmentationSettings,
 }
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from isthmus.errors import UsageError
+from isthmus.imaging.noise import NoiseSettings
 
 ACTIVATIONS = ("relu", "leaky-relu", "gelu")
-OUTPUTS = ("sigmoid", "linear")
+OUTPUTS = ("sigmoid", "linear", "relu")
+KINDS = ("dense", "conv")
+DECODERS = ("upsample", "transposed")
 INITIAL_WEIGHTS = ("glorot", "pytorch")
 LOSSES = ("mse", "bce")
 OPTIMISERS = ("adam", "adamw", "adadelta", "sgd")
@@ -27,6 +30,12 @@ class DataSettings:
     """How many training pictures `glyphs` draws; a sixth of it more for testing."""
     held_out: float = 0.1
     """Share of the pictures kept for testing where the data has no test set of its own."""
+    validation: float = 0.0
+    """Share of the training pictures that is not learnt from, as the classic experiments kept it for validation."""
+    take: int = 0
+    """Learn from this many of the training pictures, drawn by the seed; 0 takes all."""
+    side: int = 0
+    """Fit the pictures to this many rows and columns and cut the model's size from them; 0: fit them to the model."""
 
     def __post_init__(self) -> None:
         _positive("data.count", self.count)
@@ -34,12 +43,19 @@ class DataSettings:
             raise UsageError("data.characters is one or more printable characters")
         if not 0 < self.held_out < 1:
             raise UsageError(f"data.held_out is a share between 0 and 1, not {self.held_out}")
+        if not 0 <= self.validation < 1:
+            raise UsageError(f"data.validation is a share from 0 to below 1, not {self.validation}")
+        for name in ("take", "side"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"data.{name} is not negative, but {getattr(self, name)} is")
 
 
 @dataclass(frozen=True)
-class DenseSettings:
-    """A dense autoencoder: picture -> hidden widths -> code -> hidden widths backwards -> picture."""
+class ModelSettings:
+    """An autoencoder: picture -> hidden layers -> code -> hidden layers backwards -> picture, whole or tile by tile."""
 
+    kind: str = "dense"
+    """dense: layers over all pixels; conv: a 3×3 convolution per hidden layer, for pictures of any size."""
     height: int = 28
     """Rows of the pictures."""
     width: int = 28
@@ -47,9 +63,21 @@ class DenseSettings:
     channels: int = 1
     """1 for grey, 3 for RGB."""
     hidden: tuple[int, ...] = ()
-    """Widths between picture and code; the decoder has them backwards."""
+    """Widths (conv: channels) between picture and code, 0 for the code's width; the decoder has them backwards."""
+    decoder_hidden: tuple[int, ...] = (0,)
+    """Widths between code and picture of a dense model; 0 for those of `hidden` backwards, empty for none."""
     code: int = 32
-    """Numbers in the code."""
+    """Numbers in the code; channels of it in a conv model."""
+    pooling: int = 2
+    """Of a conv model: 2 halves both sides behind each hidden layer by maximum, 1 never does."""
+    code_kernel: int = 1
+    """Of a conv model: side of the kernel that makes the code, without padding; above 1 only within tiles."""
+    decoder: str = "upsample"
+    """Of a conv model: upsample (nearest, then a convolution) or transposed (convolution)."""
+    tile: int = 0
+    """Cut pictures of any size into tiles of this side, each with its own code; 0 for whole pictures."""
+    overlap: int = 0
+    """Pixels that neighbouring tiles share, blended at the seams; even, at most half a tile."""
     activation: str = "relu"
     """Behind each hidden layer: relu, leaky-relu or gelu."""
     code_activation: str = "relu"
@@ -62,18 +90,92 @@ class DenseSettings:
     def __post_init__(self) -> None:
         for name in ("height", "width", "code"):
             _positive(f"model.{name}", getattr(self, name))
-        if self.height * self.width > 1 << 16:
+        _one_of("model.kind", self.kind, KINDS)
+        if self.kind == "dense" and self.tile == 0 and self.height * self.width > 1 << 16:
             raise UsageError(
-                f"model.height x model.width is {self.height}×{self.width}: dense models are for small pictures"
+                f"model.height x model.width is {self.height}×{self.width}: dense models are for small pictures: "
+                "--set model.tile=16 cuts larger ones into tiles"
             )
         if self.channels not in (1, 3):
             raise UsageError(f"model.channels is 1 (grey) or 3 (RGB), not {self.channels}")
-        for width in self.hidden:
-            _positive("model.hidden", width)
+        for width in (*self.hidden, *self.decoder_hidden):
+            if width < 0:
+                raise UsageError(f"model.hidden is not negative, but {width} is")
+        if self.pooling not in (1, 2):
+            raise UsageError(f"model.pooling is 1 or 2, not {self.pooling}")
+        _one_of("model.decoder", self.decoder, DECODERS)
+        self._check_tiles()
         _one_of("model.activation", self.activation, ACTIVATIONS)
         _one_of("model.code_activation", self.code_activation, (*ACTIVATIONS, "linear"))
         _one_of("model.output", self.output, OUTPUTS)
         _one_of("model.initial_weights", self.initial_weights, INITIAL_WEIGHTS)
+
+    @property
+    def stride(self) -> int:
+        """Pixels per position of a conv model's code."""
+        return int(self.pooling ** len(self.hidden))
+
+    @property
+    def network_size(self) -> tuple[int, int]:
+        """(rows, columns) that the network itself sees: those of a tile, or of the picture."""
+        return (self.tile, self.tile) if self.tile else (self.height, self.width)
+
+    @property
+    def code_numbers(self) -> int:
+        """Numbers that stand for one tile or picture."""
+        if self.kind == "dense":
+            return self.code
+        rows, columns = (side // self.stride - self.code_kernel + 1 for side in self.network_size)
+        return self.code * rows * columns
+
+    @property
+    def is_expanding(self) -> bool:
+        """Whether the code has more numbers than the pixels that it stands for have values."""
+        rows, columns = (side - self.overlap for side in self.network_size)
+        return self.code_numbers > self.channels * rows * columns
+
+    def _check_tiles(self) -> None:
+        if self.tile < 0 or self.tile > 256:
+            raise UsageError(f"model.tile is from 0 to 256, not {self.tile}")
+        if self.overlap % 2 or not 0 <= self.overlap <= self.tile // 2:
+            raise UsageError(f"model.overlap is even and at most half of model.tile ({self.tile}), not {self.overlap}")
+        if self.kind == "dense":
+            return
+        if self.code_kernel < 1 or (self.code_kernel > 1 and not self.tile):
+            raise UsageError(f"model.code_kernel is 1, or above it within tiles, not {self.code_kernel}")
+        rows, columns = self.network_size
+        if rows % self.stride or columns % self.stride or min(rows, columns) // self.stride < self.code_kernel:
+            raise UsageError(
+                f"the network sees {columns}×{rows} pixels, which do not divide by {self.stride}, as "
+                f"{len(self.hidden)} layers with model.pooling={self.pooling} need: --set model.height, model.width or "
+                "model.tile to a multiple"
+            )
+
+
+@dataclass(frozen=True)
+class AugmentationSettings:
+    """Virtual pictures: each training picture is changed anew whenever it is seen, as the run's seed draws it."""
+
+    count: int = 0
+    """Virtual pictures in an epoch; 0 for as many as there are pictures."""
+    flip: float = 0.0
+    """Probability of a mirrored picture."""
+    rotation: float = 0.0
+    """Largest angle in degrees, either way."""
+    scale: float = 0.0
+    """Largest share by which a picture grows or shrinks."""
+    shift: float = 0.0
+    """Largest shift in pixels, in each direction."""
+    brightness: float = 0.0
+    """Largest share by which all values grow or fall."""
+
+    def __post_init__(self) -> None:
+        for name in ("count", "rotation", "shift"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"augmentation.{name} is not negative, but {getattr(self, name)} is")
+        for name in ("flip", "scale", "brightness"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"augmentation.{name} is from 0 to 1, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -145,12 +247,16 @@ class Recipe:
     """One line of what it shows."""
     data: DataSettings = field(default_factory=DataSettings)
     """What it learns from."""
-    model: DenseSettings = field(default_factory=DenseSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
     """The network."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     """How it learns."""
     coding: CodingSettings = field(default_factory=CodingSettings)
     """How its codes become bytes."""
+    noise: NoiseSettings = field(default_factory=NoiseSettings)
+    """What is added to its input; the target stays clean."""
+    augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
+    """Virtual pictures."""
 
 
 def _positive(name: str, value: float) -> None:

@@ -1,0 +1,46 @@
+"""`isthmus denoise`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: isthmus denoise noisy/ -o clean/ --model run/model.isthmus"
+
+
+def denoise(
+    sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Pictures, or folders of pictures.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DST", help="A picture file for one source, else a folder.")
+    ],
+    model: Annotated[str, typer.Option(help="A denoising model: a file, or a shipped or installed name.")],
+    fit: Annotated[bool, typer.Option("--fit", help="Convert and resize pictures to what the model takes.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Remove noise from pictures with a model that was trained to."""
+    from isthmus.cli.output import note, plan_jobs, print_json, track
+    from isthmus.codec.denoising import denoise_files
+    from isthmus.codec.model import load_model
+    from isthmus.imaging.reading import SUFFIXES
+
+    jobs, errors = plan_jobs(sources, output, suffix=".png", found=SUFFIXES)
+    for error in errors:
+        note(str(error))
+    pairs = [(job.source, job.target) for job in jobs]
+    written = []
+    outcomes = denoise_files(pairs, load_model(model), fit=fit, force=force)
+    for outcome in track(outcomes, total=len(pairs), doing="denoising"):
+        if outcome.error is not None:
+            errors.append(outcome.error)
+            note(str(outcome.error))
+            continue
+        written.append({"source": str(outcome.source), "output": str(outcome.output)})
+        if not as_json:
+            print(outcome.output)
+    if as_json:
+        print_json({"files": written})
+    if errors:
+        raise typer.Exit(1)

@@ -1,0 +1,90 @@
+"""The map of a model's codes: each test picture's code as one point in the plane, coloured by its label."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.codec.model import Model
+from isthmus.errors import InputError, UsageError
+from isthmus.learn.data.loading import load_data
+from isthmus.learn.data.pictures import PictureSet
+from isthmus.learn.recipes.loading import recipe_from_table
+from isthmus.learn.recipes.settings import DataSettings
+from isthmus.values import PictureSpec
+
+MAX_CLASSES = 20  # more colours than that nobody tells apart
+
+
+def load_for_model(model: Model, source: str, *, count: int, seed: int = 0) -> PictureSet:
+    """The first test pictures of a data set, at the size that the model was trained on.
+
+    Raises:
+        InputError: no such data.
+        ModelMismatchError: data that the model does not take.
+        UsageError: fewer than three pictures asked for, or a model of any size without a recipe.
+    """
+    if count < 3:
+        raise UsageError(f"a map needs three pictures or more, not {count}")
+    spec, table = model.file.picture, model.file.facts.get("recipe")
+    if spec.size is None:
+        if not table:
+            raise UsageError(f"{model.name} takes any size and names no recipe: its codes cannot be compared")
+        trained = recipe_from_table(table).model
+        spec = PictureSpec(trained.channels, trained.height, trained.width)
+    test = load_data(source, DataSettings(), spec, seed=seed).test
+    labels = test.labels[:count] if test.labels is not None else None
+    return PictureSet(test.pictures[:count], labels)
+
+
+def draw_map(model: Model, data: PictureSet) -> bytes:
+    """A PNG with the codes' first two principal components, and UMAP's map beside it where umap-learn is installed.
+
+    Raises:
+        InputError: fewer than three pictures.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if len(data) < 3:
+        raise InputError(f"a map needs three pictures or more, the data has {len(data)}")
+    codes = model.latents(data.pictures).reshape(len(data), -1)
+    maps = {"first two principal components": principal_components(codes)}
+    if importlib.util.find_spec("umap") is not None:
+        maps["UMAP"] = _umap(codes)
+    figure = Figure(figsize=(6.2 * len(maps), 5.4), layout="constrained")
+    classes = np.unique(data.labels) if data.labels is not None else np.array([])
+    for axis, (title, points) in zip(figure.subplots(1, len(maps), squeeze=False)[0], maps.items(), strict=True):
+        if 0 < len(classes) <= MAX_CLASSES:
+            for index, label in enumerate(classes):
+                chosen = points[data.labels == label]
+                axis.scatter(*chosen.T, s=5, color=f"C{index}" if len(classes) <= 10 else None, label=str(label))
+            axis.legend(markerscale=3, fontsize=8)
+        else:
+            axis.scatter(*points.T, s=5)
+        axis.set(title=f"{model.name}: {title}", xticks=[], yticks=[])
+    out = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})  # type: ignore[no-untyped-call]
+    return out.getvalue()
+
+
+def principal_components(codes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(count, 2) coordinates of codes (count, numbers) along the two directions of largest variance."""
+    centred = codes.astype(np.float64) - codes.mean(axis=0, dtype=np.float64)
+    left, spread, _ = np.linalg.svd(centred, full_matrices=False)
+    points = left[:, :2] * spread[:2]
+    if points.shape[1] < 2:  # a code of one number
+        points = np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
+    flat: NDArray[np.float32] = points.astype(np.float32)
+    return flat
+
+
+def _umap(codes: NDArray[np.float32]) -> NDArray[np.float32]:
+    import umap
+
+    neighbours = min(15, len(codes) - 1)
+    points: NDArray[np.float32] = umap.UMAP(random_state=0, n_neighbors=neighbours, n_jobs=1).fit_transform(codes)
+    return points
