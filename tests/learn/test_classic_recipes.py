@@ -24,7 +24,7 @@ OF_ANY_SIZE = {"digits-tiles", "digits-conv", "digits-denoise", "tiles-dense", "
 @pytest.mark.parametrize("name", [*DIGITS, "tiles-dense", "tiles-conv", "faces-conv"])
 def test_a_recipe_trains_on_a_few_real_pictures(name, shared_data, tmp_path):
     """Its figures are numbers, and its files hold pictures of any size where the network allows."""
-    recipe = load_recipe(name, ["augmentation.count=64"] if name == "faces-conv" else [])
+    recipe = load_recipe(name, ["augmentation.virtual_count=64"] if name == "faces-conv" else [])
     experiment = run_experiment(recipe, tmp_path / "run", source=_few(name, shared_data, tmp_path), budget=_one_epoch())
     assert 0 < experiment.metrics.test_mse < 0.5
     assert experiment.metrics.coded_mse < 1.2 * experiment.metrics.test_mse + 0.01 or "denoise" in name

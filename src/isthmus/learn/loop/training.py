@@ -129,7 +129,7 @@ class _Loop:
         self._train = _on_device(data.train.pictures, fabric.device)
         self._test = centre(_on_device(data.test.pictures, fabric.device), self._size)
         self._noisy_test = self._disturbed(self._test, _TEST_NOISE_SEED)
-        self._count = recipe.augmentation.count or len(self._train)
+        self._count = recipe.augmentation.virtual_count or len(self._train)
         self._loss: Loss = make_loss(recipe.training.loss, output)
         self._random = torch.Generator()
         self._batch = min(recipe.training.batch_size, self._count)

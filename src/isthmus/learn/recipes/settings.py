@@ -156,7 +156,7 @@ class ModelSettings:
 class AugmentationSettings:
     """Virtual pictures: each training picture is changed anew whenever it is seen, as the run's seed draws it."""
 
-    count: int = 0
+    virtual_count: int = 0
     """Virtual pictures in an epoch; 0 for as many as there are pictures."""
     flip: float = 0.0
     """Probability of a mirrored picture."""
@@ -170,7 +170,7 @@ class AugmentationSettings:
     """Largest share by which all values grow or fall."""
 
     def __post_init__(self) -> None:
-        for name in ("count", "rotation", "shift"):
+        for name in ("virtual_count", "rotation", "shift"):
             if getattr(self, name) < 0:
                 raise UsageError(f"augmentation.{name} is not negative, but {getattr(self, name)} is")
         for name in ("flip", "scale", "brightness"):
