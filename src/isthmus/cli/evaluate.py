@@ -63,7 +63,7 @@ def evaluate(
     else:
         for codec in results.codecs:
             rates = (
-                f"{name} {rate.percent:+.1f} %" if rate.percent is not None else f"{name} –"
+                f"{name} {rate.percent:+.1f} %" if rate.percent is not None else f"{name} none ({rate.reason})"
                 for name, rate in codec.bd_rates.items()
             )
             print(f"{codec.info.label}: BD-rate against {', '.join(rates)}" if codec.bd_rates else codec.info.label)
