@@ -145,7 +145,11 @@ def test_interrupted_training_keeps_its_last_epoch(tmp_path):
         "count=600",
     ]
     with subprocess.Popen(
-        [*command, "--epochs", "100000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--epochs", "100000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - jobs in the background ignore it
     ) as process:
         while not (tmp_path / "run" / "checkpoint.pt").exists():
             assert process.poll() is None
