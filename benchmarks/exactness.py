@@ -19,74 +19,14 @@ from PIL import Image
 import isthmus
 from isthmus.codec.exact_networks import probe
 from isthmus.codec.pipeline import read_image
-from isthmus.entropy.exact import Integers, PriorNetworks, ReferenceNetworks
+from isthmus.entropy.exact import PriorNetworks, ReferenceNetworks
 from isthmus.entropy.hyperprior import Hyperprior
 from isthmus.learn.export.photo import load_average
 from isthmus.learn.export.photo_layers import integer_layers
+from isthmus.learn.export.torch_networks import TorchNetworks
 from isthmus.learn.models.photo_codec import PhotoCodec
-from isthmus.learn.models.quality import knot_weights, position_of
 
 QUALITIES = (15, 60, 95)
-
-
-class TorchNetworks:
-    """The trained networks, run in integers by PyTorch; see `entropy.exact.PriorNetworks`."""
-
-    def __init__(self, model: PhotoCodec) -> None:
-        self.model = model
-
-    def begin(self, hyper: Integers, quality: int) -> TorchPasses:
-        """See `PriorNetworks.begin`."""
-        return TorchPasses(self.model, hyper, quality)
-
-
-class TorchPasses:
-    """See `entropy.exact.PriorPasses`."""
-
-    def __init__(self, model: PhotoCodec, hyper: Integers, quality: int) -> None:
-        self._passes = model.passes
-        self._knots = knot_weights(torch.from_numpy(position_of(np.array([quality]))))
-        self._features = model.hyper_synthesis(_tensor(hyper), self._knots, quantise=True)
-
-    def first(self, positions: np.ndarray) -> tuple[Integers, Integers]:
-        """Strong channels at even positions."""
-        return self._finish(self._passes.first_pass(self._features, self._knots, quantise=True), positions)
-
-    def second(self, positions: np.ndarray, read: np.ndarray, decoded: Integers) -> tuple[Integers, Integers]:
-        """Strong channels at odd positions."""
-        del read  # the network squashes by itself
-        estimate = self._passes.estimate_second(self._features, _tensor(decoded) / 64, self._knots, quantise=True)
-        return self._finish(estimate, positions)
-
-    def third(self, positions: np.ndarray, read: np.ndarray) -> tuple[Integers, Integers]:
-        """Weak channels at even positions."""
-        layer, squashed = self._passes.third_context, _tensor(read) / 128
-        self._context = _activated(layer(squashed, self._knots, quantise=True))
-        estimate = self._passes.estimate_third(self._features, self._context, self._knots, quantise=True)
-        return self._finish(estimate, positions)
-
-    def fourth(self, positions: np.ndarray, read: np.ndarray) -> tuple[Integers, Integers]:
-        """Weak channels at odd positions."""
-        passes, squashed = self._passes, _tensor(read) / 128
-        narrow = _activated(passes.fourth_narrow(squashed, self._knots, quantise=True))
-        near = _activated(passes.fourth_context(narrow, self._knots, quantise=True))
-        inputs = torch.cat([self._features, self._context, near], 1)
-        return self._finish(passes.fourth_pass(inputs, self._knots, quantise=True), positions)
-
-    @staticmethod
-    def _finish(estimate: tuple[torch.Tensor, torch.Tensor], positions: np.ndarray) -> tuple[Integers, Integers]:
-        level = torch.floor(estimate[0] + 0.5).clamp(0, 63)
-        mean = torch.floor(estimate[1] * 64 + 0.5).clamp(-511 * 64, 511 * 64)
-        parts = [part[0].flatten(1).numpy().astype(np.int32)[:, positions] for part in (level, mean)]
-        return parts[0], parts[1]
-
-
-def _tensor(values: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.asarray(values, np.float32)[None].copy())
-
-
-def _activated(x: torch.Tensor) -> torch.Tensor:
-    return (torch.floor(x * 128 + 0.5) / 128).clamp(0, 1023 / 128)
 
 
 def engines(name: str, trained: PhotoCodec) -> Iterator[tuple[str, Hyperprior]]:
@@ -117,7 +57,7 @@ def main() -> None:
     expected = [writer.coder.symbols(image)[0] for _, image in files]
     trained = load_average(options.weights)
     prior = writer.coder.prior
-    sizes = {"channels": prior.channels, "strong": prior.strong, "hyper": prior.hyper_channels}
+    sizes = {"strong": prior.strong, "hyper": prior.hyper_channels}
     fingerprint = probe(prior.networks, prior.tables.squash, **sizes)
     if probe(ReferenceNetworks(integer_layers(trained)), prior.tables.squash, **sizes) != fingerprint:
         print("the weights are not those of the model: NumPy and PyTorch are left out")

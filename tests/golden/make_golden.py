@@ -15,7 +15,7 @@ from isthmus.learn.data.pictures import PictureSet
 from isthmus.learn.export.model_file import export_model
 from isthmus.learn.export.photo import export_photo
 from isthmus.learn.models.dense import build_dense
-from isthmus.learn.recipes.settings import CodingSettings, DenseSettings
+from isthmus.learn.recipes.settings import CodingSettings, ModelSettings
 from isthmus.values import Picture
 from tests.small_photo import small_photo_codec
 
@@ -33,7 +33,7 @@ def main() -> int:
     blobs = random.normal(size=(400, 4, 4, 1)).repeat(2, 1).repeat(2, 2)
     pictures = np.clip(128 + 60 * blobs, 0, 255).astype(np.uint8)
     torch.manual_seed(7)
-    network = build_dense(DenseSettings(height=8, width=8, hidden=(24,), code=6, code_activation="linear")).eval()
+    network = build_dense(ModelSettings(height=8, width=8, hidden=(24,), code=6, code_activation="linear")).eval()
     settings, facts = CodingSettings(default_excess=1e-5), {"licence": "CC0-1.0"}
     data = export_model(network, PictureSet(pictures), settings, name="golden", facts=facts)
     noise = random.integers(0, 256, (8, 8, 1), np.uint8)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from isthmus.entropy.exact import (
     DECODED_LIMIT,
+    PASSES,
     Integers,
-    Positions,
     PriorNetworks,
     QualityBias,
     Reals,
@@ -21,7 +21,7 @@ from isthmus.entropy.exact import (
 )  # fmt: skip
 from isthmus.transforms.engine import Graph
 
-EXACT_GRAPHS = ("hyper_synthesis", "first_pass", "second_pass", "third_pass", "fourth_pass")
+EXACT_GRAPHS = ("hyper_synthesis", *PASSES)
 _OFFSET = "offset."
 _PROBE_GRID = 8
 _PROBE_QUALITY = 50
@@ -39,10 +39,8 @@ class ExactNetworks:
         """See `PriorNetworks.begin`."""
         return ExactPasses(self, hyper, quality)
 
-    def run(
-        self, name: str, quality: int, positions: Positions | None, **inputs: NDArray[Any]
-    ) -> list[NDArray[np.float32]]:
-        """One graph on (channels, rows, columns) or (1, channels, rows, columns) arrays; outputs have four dimensions.
+    def run(self, name: str, quality: int, **inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """One graph on (channels, rows, columns) or (1, channels, rows, columns) arrays, to four dimensions.
 
         Raises:
             FormatError: the engine cannot run the graph on them.
@@ -50,8 +48,8 @@ class ExactNetworks:
         feed = {
             key: np.ascontiguousarray(value, np.float32).reshape(1, *value.shape[-3:]) for key, value in inputs.items()
         }
-        places = {} if positions is None else {"positions": positions}
-        return self._graphs[name].run_named({**feed, **places, **self._offsets(name, quality)})
+        (output,) = self._graphs[name].run_named({**feed, **self._offsets(name, quality)})
+        return output
 
     def _build_offsets(self, name: str, quality: int) -> dict[str, NDArray[np.float32]]:
         return {
@@ -66,52 +64,37 @@ class ExactPasses:
 
     def __init__(self, networks: ExactNetworks, hyper: Integers, quality: int) -> None:
         self._networks, self._quality = networks, quality
-        (self._features,) = networks.run("hyper_synthesis", quality, None, hyper=hyper)
-        self._context = self._features
+        self._features = networks.run("hyper_synthesis", quality, hyper=hyper)
 
-    def first(self, positions: Positions) -> tuple[Integers, Integers]:
-        """See `PriorPasses.first`."""
-        return _split(*self._networks.run("first_pass", self._quality, positions, features=self._features))
-
-    def second(self, positions: Positions, read: Reals, decoded: Integers) -> tuple[Integers, Integers]:
-        """See `PriorPasses.second`."""
-        inputs = {"features": self._features, "read": read, "decoded": decoded}
-        return _split(*self._networks.run("second_pass", self._quality, positions, **inputs))
-
-    def third(self, positions: Positions, read: Reals) -> tuple[Integers, Integers]:
-        """See `PriorPasses.third`."""
-        inputs = {"features": self._features, "read": read}
-        estimate, self._context = self._networks.run("third_pass", self._quality, positions, **inputs)
-        return _split(estimate)
-
-    def fourth(self, positions: Positions, read: Reals) -> tuple[Integers, Integers]:
-        """See `PriorPasses.fourth`."""
-        inputs = {"features": self._features, "context": self._context, "read": read}
-        return _split(*self._networks.run("fourth_pass", self._quality, positions, **inputs))
+    def estimate(self, number: int, read: Reals, decoded: Integers) -> tuple[Integers, Integers]:
+        """See `PriorPasses.estimate`."""
+        inputs: dict[str, NDArray[Any]] = {"features": self._features}
+        if number > 0:
+            inputs["read"] = read
+        if number in (1, 2):
+            inputs["decoded"] = decoded
+        estimate = self._networks.run(PASSES[number], self._quality, **inputs)[0].astype(np.int32)
+        level, mean = np.split(estimate.reshape(len(estimate), -1), 2)
+        return level, mean
 
 
-def probe(networks: PriorNetworks, table: NDArray[np.int16], *, channels: int, strong: int, hyper: int) -> int:
+def probe(networks: PriorNetworks, table: NDArray[np.int16], *, strong: int, hyper: int) -> int:
     """CRC-32 of what the networks make of a fixed input: an engine that is not exact gives another number.
 
     Args:
         networks: to try.
         table: of `exact.squash`.
-        channels: of the latents.
-        strong: how many of them passes 1 and 2 code.
+        strong: how many channels the first three passes code.
         hyper: channels of the hyper-latents.
     """
-    grid, places = (_PROBE_GRID, _PROBE_GRID), np.arange(_PROBE_GRID**2, dtype=np.int64)
+    grid = (_PROBE_GRID, _PROBE_GRID)
     passes = networks.begin(_pattern((hyper, grid[0] // 4, grid[1] // 4), 31), _PROBE_QUALITY)
-    decoded = _pattern((channels, *grid), DECODED_LIMIT // 8)
+    decoded = _pattern((strong, *grid), DECODED_LIMIT // 8)
     read = squash(decoded, table).astype(np.float32)
     checksum = 0
-    for levels, means in (
-        passes.first(places),
-        passes.second(places, read[:strong], decoded[:strong]),
-        passes.third(places, read[:strong]),
-        passes.fourth(places, read[strong:]),
-    ):
-        checksum = zlib.crc32(np.stack([levels, means]).astype("<i4").tobytes(), checksum)
+    for number in range(len(PASSES)):
+        estimate = np.concatenate(passes.estimate(number, read, decoded))
+        checksum = zlib.crc32(estimate.astype("<i4").tobytes(), checksum)
     return checksum
 
 
@@ -121,8 +104,3 @@ def _pattern(shape: tuple[int, ...], limit: int) -> Integers:
     sizes = limit >> ((count * 7 + 3) % (limit.bit_length() + 1))
     pattern: Integers = ((count * 2654435761 >> 7) % (2 * sizes + 1) - sizes).astype(np.int32)
     return pattern
-
-
-def _split(estimate: NDArray[np.float32]) -> tuple[Integers, Integers]:
-    level, mean = np.split(estimate[0, :, 0].astype(np.int32), 2)
-    return level, mean

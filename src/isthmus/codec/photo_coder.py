@@ -94,8 +94,7 @@ class PhotoCoder:
             ModelMismatchError: the engine is not exact on this machine.
         """
         networks = ExactNetworks({name: self._load(name) for name in EXACT_GRAPHS}, self._biases)
-        sizes = {"channels": self._file.latents.channels, "strong": self._strong, "hyper": self._hyper_channels}
-        if probe(networks, self._tables.squash, **sizes) != self._probe:
+        if probe(networks, self._tables.squash, strong=self._strong, hyper=self._hyper_channels) != self._probe:
             raise ModelMismatchError(
                 f"the engine computes the entropy networks of {self._file.name} inexactly on this machine: "
                 "what it writes or reads could be wrong, so nothing is"

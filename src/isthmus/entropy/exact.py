@@ -26,38 +26,29 @@ DECODED_LIMIT = (LATENT_LIMIT + 1) << MEAN_BITS
 SCALE_LEVELS = 64
 LAYERS = (
     "hyper.first", "hyper.second", "hyper.last",
-    "second_context", "second_line", "third_context", "fourth_narrow", "fourth_context",
+    "second_context", "second_line", "third_context", "third_line", "fourth_context",
     "first_pass.first", "first_pass.last", "second_pass.first", "second_pass.last",
     "third_pass.first", "third_pass.last", "fourth_pass.first", "fourth_pass.last",
 )  # fmt: skip
+PASSES = ("first_pass", "second_pass", "third_pass", "fourth_pass")
+PARTS = (((0, 0),), ((1, 1),), ((0, 1), (1, 0)))
+"""(row, column) modulo 2 of the positions that passes 1 to 3 code, all strong channels. Pass 4 codes the weak ones."""
 
 Integers = NDArray[np.int32]
-Positions = NDArray[np.int64]
 Reals = NDArray[np.float32]
 
 
 class PriorPasses(Protocol):
-    """One picture's way through the passes; each method needs the ones before it.
+    """One picture's way through the passes, in their order."""
 
-    Every method gives (levels, means) of its channels at the positions of its pass, (channels, count) int32 each; means
-    in 64ths. `read` is what `squash` makes of decoded latents, (channels, rows, columns) float32, zero where nothing is
-    known. Positions are row * columns + column, (count,) int64.
-    """
+    def estimate(self, number: int, read: Reals, decoded: Integers) -> tuple[Integers, Integers]:
+        """(levels, means) of what a pass codes, (channels, count) int32 each in the order of `gather`; means in 64ths.
 
-    def first(self, positions: Positions) -> tuple[Integers, Integers]:
-        """Strong channels at even positions."""
-        ...
-
-    def second(self, positions: Positions, read: Reals, decoded: Integers) -> tuple[Integers, Integers]:
-        """Strong channels at odd positions, from the decoded even ones (in 64ths) and what is read of them."""
-        ...
-
-    def third(self, positions: Positions, read: Reals) -> tuple[Integers, Integers]:
-        """Weak channels at even positions, from the strong ones."""
-        ...
-
-    def fourth(self, positions: Positions, read: Reals) -> tuple[Integers, Integers]:
-        """Weak channels at odd positions, from the even ones."""
+        Args:
+            number: of the pass, 0..3.
+            read: what `squash` makes of decoded strong channels, (strong, rows, columns) float32; zero: not yet known.
+            decoded: the same channels in 64ths of a quantisation step.
+        """
         ...
 
 
@@ -150,6 +141,25 @@ def split_estimate(level: NDArray[Any], mean: NDArray[Any]) -> tuple[Integers, I
     return np.clip(level, 0, SCALE_LEVELS - 1).astype(np.int32), np.clip(mean, -limit, limit).astype(np.int32)
 
 
+def gather(number: int, grid: NDArray[Any]) -> NDArray[Any]:
+    """What a pass codes: (channels, rows, columns) -> (channels, count), part by part, each row by row."""
+    if number == len(PARTS):
+        return grid.reshape(len(grid), -1)
+    return np.concatenate([grid[:, row::2, column::2].reshape(len(grid), -1) for row, column in PARTS[number]], axis=1)
+
+
+def scatter(number: int, grid: NDArray[Any], values: NDArray[Any]) -> None:
+    """`gather` backwards: (channels * count,) values into their places of the grid."""
+    channels, rows, columns = grid.shape
+    if number == len(PARTS):
+        grid[:] = values.reshape(grid.shape)
+        return
+    parts = PARTS[number]
+    quarters = values.reshape(channels, len(parts), rows // 2, columns // 2)
+    for index, (row, column) in enumerate(parts):
+        grid[:, row::2, column::2] = quarters[:, index]
+
+
 def depth_to_space(values: NDArray[Any]) -> NDArray[Any]:
     """(4 channels, rows, columns) -> (channels, 2 rows, 2 columns): the order is channel, row, column."""
     channels, rows, columns = values.shape[0] // 4, values.shape[1], values.shape[2]
@@ -176,35 +186,20 @@ class ReferencePasses:
         x = depth_to_space(self._activate("hyper.first", hyper))
         x = self._activate("hyper.second", x)
         self._features = depth_to_space(self._activate("hyper.last", x))
-        self._context = self._features[:0]
 
-    def first(self, positions: Positions) -> tuple[Integers, Integers]:
-        """See `PriorPasses.first`."""
-        return self._estimate("first_pass", positions, self._features)
-
-    def second(self, positions: Positions, read: Reals, decoded: Integers) -> tuple[Integers, Integers]:
-        """See `PriorPasses.second`."""
-        context = self._activate("second_context", read)
-        line = self._layers["second_line"].run(decoded, self._quality)
-        return self._estimate("second_pass", positions, self._features, context, line=line)
-
-    def third(self, positions: Positions, read: Reals) -> tuple[Integers, Integers]:
-        """See `PriorPasses.third`."""
-        self._context = self._activate("third_context", read)
-        return self._estimate("third_pass", positions, self._features, self._context)
-
-    def fourth(self, positions: Positions, read: Reals) -> tuple[Integers, Integers]:
-        """See `PriorPasses.fourth`."""
-        near = self._activate("fourth_context", self._activate("fourth_narrow", read))
-        return self._estimate("fourth_pass", positions, self._features, self._context, near)
+    def estimate(self, number: int, read: Reals, decoded: Integers) -> tuple[Integers, Integers]:
+        """See `PriorPasses.estimate`."""
+        name = PASSES[number]
+        order = name.removesuffix("pass")
+        inputs = self._features
+        if number > 0:
+            inputs = np.concatenate([inputs, self._activate(order + "context", read)])
+        hidden = self._activate(name + ".first", inputs)
+        raw_level, raw_mean = np.split(self._layers[name + ".last"].run(hidden, self._quality), 2)
+        if order + "line" in self._layers:
+            raw_mean = raw_mean + self._layers[order + "line"].run(decoded, self._quality)
+        level, mean = split_estimate(raw_level, raw_mean)
+        return gather(number, level), gather(number, mean)
 
     def _activate(self, name: str, values: NDArray[Any]) -> NDArray[np.float64]:
         return self._layers[name].activate(values, self._quality)
-
-    def _estimate(
-        self, name: str, positions: Positions, *inputs: NDArray[np.float64], line: NDArray[np.float64] | None = None
-    ) -> tuple[Integers, Integers]:
-        hidden = self._activate(name + ".first", np.concatenate(inputs))
-        raw_level, raw_mean = np.split(self._layers[name + ".last"].run(hidden, self._quality), 2)
-        level, mean = split_estimate(raw_level, raw_mean if line is None else raw_mean + line)
-        return level.reshape(len(level), -1)[:, positions], mean.reshape(len(mean), -1)[:, positions]

@@ -134,12 +134,12 @@ class FactorizedPrior:
 
 def _encode_escaped(encoder: RangeEncoder, index: int, escape: int) -> None:
     """A symbol outside its table: the side, then how far beyond the edge."""
-    encoder.encode_sign(is_negative=index < 0)
+    encoder.encode_flag(index < 0)
     encoder.encode_number(-index if index < 0 else index - escape + 1)
 
 
 def _decode_escaped(decoder: RangeDecoder, escape: int) -> int:
     """The index that `_encode_escaped` wrote."""
-    is_negative = decoder.decode_sign()
+    is_negative = decoder.decode_flag()
     number = decoder.decode_number()
     return -number if is_negative else number + escape - 1

@@ -1,15 +1,18 @@
 """The entropy model of the photo codec: hyper-latents by table, latents in four passes by scale level.
 
-A payload is one range coder's bytes: the hyper-latents channel by channel; then, pass by pass, the symbols of the
-positions of that pass sorted by scale level (stable), each level with its table. Symbols of the smallest level are zero
-and not coded. Behind the symbols of one table stand the values of its escapes.
+A payload is one range coder's bytes: the hyper-latents channel by channel; then, pass by pass, the symbols of that
+pass sorted by scale level (stable), each level with its table. One flag in front of each pass says whether the smallest
+levels are left out: photographs are better without them, drawings that the model did not expect are not.
+Behind the hyper-latents, and behind the symbols of each pass, stand the values of their escapes.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,22 +20,27 @@ from numpy.typing import NDArray
 from isthmus.entropy.exact import (
     LATENT_LIMIT,
     MEAN_BITS,
+    PASSES,
     SCALE_LEVELS,
     Integers,
-    Positions,
     PriorNetworks,
-    PriorPasses,
+    gather,
+    scatter,
     squash,
 )  # fmt: skip
-from isthmus.entropy.range_coder import Model, RangeDecoder, RangeEncoder, model_of
+from isthmus.entropy.range_coder import TABLE_BITS, Model, RangeDecoder, RangeEncoder, model_of
 from isthmus.entropy.tables import FrequencyTable
 from isthmus.errors import FormatError
 
 HYPER_LIMIT = 31
 HYPER_GROUPS = 10
 MAX_SYMBOL = 4 * LATENT_LIMIT
-SKIPPED_LEVELS = 1
-"""Levels below this are not coded."""
+SKIPPED_LEVELS = 8
+"""A pass codes all levels, or leaves out those below this one: then their symbols are zero."""
+STEP_ERROR_BITS = 6 / math.log(2)
+"""Bits that a squared error of one quantisation step is worth, where steps suit the trade of rate and error."""
+DEAREST_SYMBOL = 32
+"""Larger symbols are taken to cost as much as this one when it is decided whether to leave levels out."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +64,26 @@ class HyperpriorTables:
     """Of `exact.squash`."""
 
     @cached_property
-    def level_models(self) -> list[_CodedTable]:
-        """The coder's models of `levels`."""
-        return [_CodedTable(table) for table in self.levels]
+    def level_coder(self) -> _TableCoder:
+        """Codes symbols by scale level."""
+        return _TableCoder(self.levels)
 
     @cached_property
-    def hyper_models(self) -> list[list[_CodedTable]]:
-        """The coder's models of `hyper`."""
-        return [[_CodedTable(table) for table in row] for row in self.hyper]
+    def small_bits(self) -> NDArray[np.float64]:
+        """(SKIPPED_LEVELS, DEAREST_SYMBOL + 1): bits of symbols 0, 1, ... of the smallest levels."""
+        bits = np.empty((SKIPPED_LEVELS, DEAREST_SYMBOL + 1))
+        for row, table in zip(bits, self.levels, strict=False):
+            cost = TABLE_BITS - np.log2(table.frequencies.astype(np.float64))
+            known = cost[-table.lowest : -1][: len(row)]
+            row[: len(known)] = known
+            beyond = np.arange(len(known), len(row))
+            row[len(known) :] = cost[-1] + 6 + 2 * np.floor(np.log2(np.maximum(beyond - len(known) + 1, 1)))
+        return bits
+
+    @cached_property
+    def hyper_coders(self) -> list[_TableCoder]:
+        """For each group of qualities, codes hyper-latents by channel."""
+        return [_TableCoder(row) for row in self.hyper]
 
 
 @dataclass(frozen=True)
@@ -74,7 +94,7 @@ class Hyperprior:
         tables: of the model.
         networks: of the model.
         channels: of the latents.
-        strong: how many of them passes 1 and 2 code.
+        strong: how many of them the first three passes code.
         hyper_channels: of the hyper-latents.
     """
 
@@ -96,23 +116,38 @@ class Hyperprior:
             thresholds: (SCALE_LEVELS, symbols), see `to_symbols`.
         """
         encoder = RangeEncoder()
-        for table, channel in zip(self.tables.hyper_models[group_of(quality)], hyper, strict=True):
-            table.encode(encoder, channel.ravel())
-        passes = _Passes(self.networks.begin(hyper, quality), self.strong, steps.shape, self.tables.squash)
-        grid_size = steps.shape[1] * steps.shape[2]
-        for number in range(4):
-            channels, positions = passes.where(number)
-            levels, means = passes.estimate(number)
-            values = np.take(steps[channels].reshape(-1, grid_size), positions, axis=1).ravel()
+        sizes = np.full(len(hyper), hyper[0].size)
+        self.tables.hyper_coders[group_of(quality)].encode(encoder, hyper.ravel(), sizes)
+        passes = self.networks.begin(hyper, quality)
+        known = _Known(steps.shape, self.strong, self.tables.squash)
+        for number in range(len(PASSES)):
+            levels, means = (part.ravel() for part in passes.estimate(number, known.read, known.strong))
+            values = gather(number, steps[known.channels(number)]).ravel()
             symbols = to_symbols(values, levels, means, thresholds)
-            order, ends = _by_level(levels)
-            sorted_symbols = symbols[order]
-            for level in range(SKIPPED_LEVELS, SCALE_LEVELS):
-                part = sorted_symbols[ends[level - 1] : ends[level]]
-                if part.size:
-                    self.tables.level_models[level].encode(encoder, part)
-            passes.put(number, symbols, means)
-        return Encoded(encoder.finish(), passes.decoded)
+            is_thorough = self._pays_to_code_all(values - means * np.float32(2.0**-MEAN_BITS), symbols, levels)
+            encoder.encode_flag(is_thorough)
+            if not is_thorough:
+                symbols[levels < SKIPPED_LEVELS] = 0
+            order, counts = _by_level(levels, is_thorough=is_thorough)
+            self.tables.level_coder.encode(encoder, symbols[order], counts)
+            known.put(number, symbols, means)
+        return Encoded(encoder.finish(), known.decoded)
+
+    def _pays_to_code_all(self, offsets: NDArray[np.float32], symbols: Integers, levels: Integers) -> bool:
+        """Whether the symbols of the smallest levels mend twice what their bits are worth: no photograph by chance.
+
+        Args:
+            offsets: (count,) distances from the means in quantisation steps.
+            symbols: (count,) what they are rounded to.
+            levels: (count,)
+        """
+        counts = np.bincount(levels, minlength=SKIPPED_LEVELS)[:SKIPPED_LEVELS]
+        some = np.flatnonzero((levels < SKIPPED_LEVELS) & (symbols != 0))
+        offset, symbol, level = offsets[some], symbols[some], levels[some]
+        bits = self.tables.small_bits
+        mended = float((symbol * (2 * offset - symbol)).sum())
+        cost = counts @ bits[:, 0] + (bits[level, np.minimum(np.abs(symbol), DEAREST_SYMBOL)] - bits[level, 0]).sum()
+        return bool(STEP_ERROR_BITS * mended > 2 * cost)
 
     def decode(self, payload: bytes, grid: tuple[int, int], quality: int) -> Integers:
         """The latents of a payload, (channels, rows, columns) in 64ths of a quantisation step.
@@ -135,26 +170,21 @@ class Hyperprior:
 
     def _decode(self, decoder: RangeDecoder, grid: tuple[int, int], quality: int) -> Integers:
         rows, columns = grid
-        hyper = np.empty((self.hyper_channels, rows // 4, columns // 4), np.int32)
-        for table, channel in zip(self.tables.hyper_models[group_of(quality)], hyper, strict=True):
-            channel[:] = table.decode(decoder, channel.size).reshape(channel.shape)
+        sizes = np.full(self.hyper_channels, rows * columns // 16)
+        hyper = self.tables.hyper_coders[group_of(quality)].decode(decoder, sizes)
         if np.abs(hyper).max() > HYPER_LIMIT:
             raise FormatError("the payload holds a hyper-latent beyond the format's range")
-        passes = _Passes(
-            self.networks.begin(hyper, quality), self.strong, (self.channels, rows, columns), self.tables.squash
-        )
-        for number in range(4):
-            levels, means = passes.estimate(number)
-            order, ends = _by_level(levels)
+        passes = self.networks.begin(hyper.reshape(-1, rows // 4, columns // 4), quality)
+        known = _Known((self.channels, rows, columns), self.strong, self.tables.squash)
+        for number in range(len(PASSES)):
+            levels, means = (part.ravel() for part in passes.estimate(number, known.read, known.strong))
+            order, counts = _by_level(levels, is_thorough=decoder.decode_flag())
             symbols = np.zeros(levels.size, np.int32)
-            for level in range(SKIPPED_LEVELS, SCALE_LEVELS):
-                start, end = ends[level - 1], ends[level]
-                if end > start:
-                    symbols[order[start:end]] = self.tables.level_models[level].decode(decoder, int(end - start))
+            symbols[order] = self.tables.level_coder.decode(decoder, counts)
             if symbols.size and np.abs(symbols).max() > MAX_SYMBOL:
                 raise FormatError("the payload holds a symbol beyond the format's range")
-            passes.put(number, symbols, means)
-        return passes.decoded
+            known.put(number, symbols, means)
+        return known.decoded
 
 
 def to_symbols(
@@ -174,7 +204,7 @@ def to_symbols(
     column = np.clip(nearest - 1, 0, thresholds.shape[1] - 1)
     needed = (nearest - 1 - column) + thresholds[levels, column]
     nearest -= size < needed
-    symbols: Integers = np.where(levels < SKIPPED_LEVELS, 0, np.sign(offset).astype(np.int32) * np.maximum(nearest, 0))
+    symbols: Integers = np.sign(offset).astype(np.int32) * np.maximum(nearest, 0)
     return symbols
 
 
@@ -183,87 +213,75 @@ def group_of(quality: int) -> int:
     return min(HYPER_GROUPS - 1, (quality - 1) * HYPER_GROUPS // 99)
 
 
-class _Passes:
-    """The order of the passes: which positions and channels, and what is known before each."""
+class _Known:
+    """The latents that are known so far, in the two forms that networks read."""
 
-    def __init__(self, networks: PriorPasses, strong: int, shape: tuple[int, ...], table: NDArray[np.int16]) -> None:
-        self._networks, self._strong, self._table = networks, strong, table
+    def __init__(self, shape: tuple[int, ...], strong: int, table: NDArray[np.int16]) -> None:
+        self._strong, self._table = strong, table
         self.decoded: Integers = np.zeros(shape, np.int32)
-        self._read = np.zeros(shape, np.float32)
-        rows, columns = shape[1:]
-        is_even = (np.arange(rows)[:, None] + np.arange(columns)) % 2 == 0
-        self._positions = (np.flatnonzero(is_even), np.flatnonzero(~is_even))
+        self.strong = self.decoded[:strong]
+        self.read = np.zeros((strong, *shape[1:]), np.float32)
 
-    def where(self, number: int) -> tuple[slice, Positions]:
-        """Channels and positions of pass 0..3."""
-        channels = slice(0, self._strong) if number < 2 else slice(self._strong, None)
-        return channels, self._positions[number % 2]
-
-    def estimate(self, number: int) -> tuple[Integers, Integers]:
-        """(levels, means) of a pass' symbols, (count,) each."""
-        networks, strong = self._networks, self._strong
-        _, positions = self.where(number)
-        if number == 0:
-            levels, means = networks.first(positions)
-        elif number == 1:
-            levels, means = networks.second(positions, self._read[:strong], self.decoded[:strong])
-        elif number == 2:
-            levels, means = networks.third(positions, self._read[:strong])
-        else:
-            levels, means = networks.fourth(positions, self._read[strong:])
-        return levels.ravel(), means.ravel()
+    def channels(self, number: int) -> slice:
+        """The channels that a pass codes."""
+        return slice(0, self._strong) if number < len(PASSES) - 1 else slice(self._strong, None)
 
     def put(self, number: int, symbols: Integers, means: Integers) -> None:
         """Symbols of a pass become known."""
-        channels, _ = self.where(number)
         limit = (LATENT_LIMIT + 1) << MEAN_BITS  # an encoder never reaches it; damaged data may
         values = np.clip((symbols << MEAN_BITS) + means, -limit, limit)
-        _put_half(self.decoded[channels], values, number % 2)
-        if number < 3:
-            _put_half(self._read[channels], squash(values, self._table), number % 2)
+        scatter(number, self.decoded[self.channels(number)], values)
+        if number < len(PASSES) - 1:
+            scatter(number, self.read, squash(values, self._table))
 
 
-def _put_half(grid: NDArray[Any], values: NDArray[Any], parity: int) -> None:
-    """Values by channel, then position, into (channels, rows, columns) where row + column is even (0) or odd (1)."""
-    channels, rows, columns = grid.shape
-    halves = values.reshape(channels, rows, columns // 2)
-    grid[:, 0::2, parity::2] = halves[:, 0::2]
-    grid[:, 1::2, 1 - parity :: 2] = halves[:, 1::2]
+class _TableCoder:
+    """Codes runs of symbols, each run with its own table; then the values of those that no table holds."""
 
+    def __init__(self, tables: Sequence[FrequencyTable]) -> None:
+        self._models: list[Model] = [model_of(table.frequencies) for table in tables]
+        self._lowest = np.array([table.lowest for table in tables], np.int32)
+        self._escape = np.array([table.escape for table in tables], np.int32)
 
-class _CodedTable:
-    """A table with the coder's model of it."""
+    def encode(self, encoder: RangeEncoder, symbols: Integers, counts: NDArray[np.integer]) -> None:
+        """(count,) symbols, of which counts[i] belong to table i."""
+        escape = np.repeat(self._escape, counts)
+        indices = symbols - np.repeat(self._lowest, counts)
+        outside = (indices < 0) | (indices >= escape)
+        coded = np.where(outside, escape, indices)
+        for table, start, end in _runs(counts):
+            encoder.encode(coded[start:end], self._models[table])
+        for index, limit in zip(indices[outside].tolist(), escape[outside].tolist(), strict=True):
+            encoder.encode_flag(index < 0)
+            encoder.encode_number(-index if index < 0 else index - limit + 1)
 
-    def __init__(self, table: FrequencyTable) -> None:
-        self._lowest, self._escape = table.lowest, table.escape
-        self._model: Model = model_of(table.frequencies)
-
-    def encode(self, encoder: RangeEncoder, symbols: Integers) -> None:
-        indices = symbols - np.int32(self._lowest)
-        outside = (indices < 0) | (indices >= self._escape)
-        if not outside.any():
-            encoder.encode(indices, self._model)
-            return
-        encoder.encode(np.where(outside, np.int32(self._escape), indices), self._model)
-        for index in indices[outside].tolist():
-            encoder.encode_sign(is_negative=index < 0)
-            encoder.encode_number(-index if index < 0 else index - self._escape + 1)
-
-    def decode(self, decoder: RangeDecoder, count: int) -> Integers:
-        indices = np.asarray(decoder.decode(self._model, count), np.int32)
-        for position in np.flatnonzero(indices == self._escape):
-            is_negative = decoder.decode_sign()
+    def decode(self, decoder: RangeDecoder, counts: NDArray[np.integer]) -> Integers:
+        """`encode` backwards."""
+        indices = np.empty(int(np.sum(counts)), np.int32)
+        for table, start, end in _runs(counts):
+            indices[start:end] = decoder.decode(self._models[table], end - start)
+        escape = np.repeat(self._escape, counts)
+        for position in np.flatnonzero(indices == escape):
+            is_negative = decoder.decode_flag()
             number = decoder.decode_number()
             if number > MAX_SYMBOL:
                 raise FormatError("the payload holds a symbol beyond the format's range")
-            indices[position] = -number if is_negative else number + self._escape - 1
-        symbols: Integers = indices + np.int32(self._lowest)
+            indices[position] = -number if is_negative else number + escape[position] - 1
+        symbols: Integers = indices + np.repeat(self._lowest, counts)
         return symbols
 
 
-def _by_level(levels: Integers) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(coded symbols, sorted by level, stable; where each level ends among them)."""
-    coded = np.flatnonzero(levels >= SKIPPED_LEVELS)
+def _runs(counts: NDArray[np.integer]) -> Iterator[tuple[int, int, int]]:
+    """(table, start, end) of each table that has symbols."""
+    ends = np.cumsum(counts).tolist()
+    for table, (start, end) in enumerate(pairwise([0, *ends])):
+        if end > start:
+            yield table, start, end
+
+
+def _by_level(levels: Integers, *, is_thorough: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(coded symbols, sorted by level, stable; how many there are of each level)."""
+    coded = np.arange(levels.size) if is_thorough else np.flatnonzero(levels >= SKIPPED_LEVELS)
     coded_levels = levels[coded].astype(np.uint8)
     order = coded[np.argsort(coded_levels, kind="stable")]
-    return order, np.cumsum(np.bincount(coded_levels, minlength=SCALE_LEVELS))
+    return order, np.bincount(coded_levels, minlength=SCALE_LEVELS)

@@ -56,9 +56,9 @@ class RangeEncoder:
         for shift in reversed(range(bits)):
             self.encode(number >> shift & 1, _BIT)
 
-    def encode_sign(self, *, is_negative: bool) -> None:
-        """One bit."""
-        self.encode(int(is_negative), _BIT)
+    def encode_flag(self, flag: int) -> None:
+        """One bit: a flag, or a truth value."""
+        self.encode(int(flag), _BIT)
 
     def finish(self) -> bytes:
         """The shortest bytes, most significant first, that decode to what was encoded when zeros follow them."""
@@ -95,6 +95,6 @@ class RangeDecoder:
             number = number << 1 | int(self.decode(_BIT))
         return number
 
-    def decode_sign(self) -> bool:
-        """Whether the sign is negative."""
+    def decode_flag(self) -> bool:
+        """A flag of `RangeEncoder.encode_flag`."""
         return bool(self.decode(_BIT))

@@ -96,7 +96,7 @@ def _arrays(model: PhotoCodec, layers: Mapping[str, ExactLayer]) -> dict[str, ND
     gains = model.gains(knots)[:, :, 0, 0].numpy()
     if np.any(np.diff(gains, axis=0) < 0):  # a finer step at every quality, so that bytes and PSNR do not fall
         gains = np.maximum.accumulate(gains, axis=0)
-    sizes = {"channels": settings.latents, "strong": settings.prior.strong, "hyper": settings.prior.hyper_latents}
+    sizes = {"strong": settings.prior.strong, "hyper": settings.prior.hyper_latents}
     arrays: dict[str, NDArray[Any]] = {
         "gains": gains.astype(np.float32),
         "guides": np.concatenate(guides, 1).astype(np.float32),

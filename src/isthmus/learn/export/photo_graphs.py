@@ -11,15 +11,21 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from isthmus.entropy.exact import ACTIVATION_LIMIT, LATENT_LIMIT, MEAN_BITS, SCALE_LEVELS, ExactLayer
+from isthmus.entropy.exact import (
+    ACTIVATION_LIMIT,
+    LATENT_LIMIT,
+    MEAN_BITS,
+    PARTS,
+    PASSES,
+    SCALE_LEVELS,
+    ExactLayer,
+)  # fmt: skip
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_transforms import LEAK, CoarseBlock, FineBlock, ScaledConvolution
 
 OPSET = 18
 GUIDES = "guides"
 """Input of the synthesis: what it is told of the quality."""
-POSITIONS = "positions"
-"""Input of the passes: row * columns + column of each symbol's position."""
 
 
 class GraphBuilder:
@@ -30,7 +36,7 @@ class GraphBuilder:
 
         Args:
             name: of the graph.
-            inputs: name -> channels; 0 for a list of positions.
+            inputs: name -> channels.
             is_half: weights are stored in half precision; they are computed with in single.
         """
         self._name, self._inputs, self._is_half = name, inputs, is_half
@@ -61,14 +67,18 @@ class GraphBuilder:
         *,
         stride: int = 1,
         groups: int = 1,
+        part: tuple[int, int] | None = None,
     ) -> str:
-        """Zero-padded to the same size, or cut into blocks of `stride`."""
+        """Zero-padded to the same size, or cut into blocks of `stride`, or 3x3 at one of `entropy.exact.PARTS`."""
         inputs = [x, self.half(weight) if self._is_half else self.constant(weight.astype(np.float32))]
         if bias is not None:
             inputs.append(self.constant(bias.astype(np.float32)))
         side = weight.shape[2]
-        pad = 0 if stride > 1 else side // 2
-        return self.node("Conv", *inputs, kernel_shape=[side, side], strides=[stride] * 2, pads=[pad] * 4, group=groups)
+        pads = [0 if stride > 1 else side // 2] * 4
+        if part is not None:
+            row, column = part
+            stride, pads = 2, [1 - row, 1 - column, row, column]
+        return self.node("Conv", *inputs, kernel_shape=[side, side], strides=[stride] * 2, pads=pads, group=groups)
 
     def depth_to_space(self, x: str, block: int) -> str:
         """The order of channels is channel, row, column."""
@@ -82,10 +92,15 @@ class GraphBuilder:
         """Some channels."""
         return self.node("Slice", x, *(self.constant(np.array([value], np.int64)) for value in (start, end, 1)))
 
-    def pick(self, x: str, positions: str, channels: int) -> str:
-        """Some positions of all channels, (1, channels, 1, count)."""
-        flat = self.node("Reshape", x, self.constant(np.array([1, channels, 1, -1], np.int64)))
-        return self.node("Gather", flat, positions, axis=3)
+    def every_other(self, x: str, part: tuple[int, int]) -> str:
+        """Every second row and column from some on."""
+        last = np.iinfo(np.int64).max
+        bounds = (list(part), [last, last], [2, 3], [2, 2])
+        return self.node("Slice", x, *(self.constant(np.array(values, np.int64)) for values in bounds))
+
+    def join(self, axis: int, *parts: str) -> str:
+        """Behind one another."""
+        return parts[0] if len(parts) == 1 else self.node("Concat", *parts, axis=axis)
 
     def finish(self, outputs: dict[str, str]) -> bytes:
         """The model's bytes; `outputs`: public name -> value."""
@@ -94,7 +109,6 @@ class GraphBuilder:
             nodes, self._name,
             [
                 helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, *_sides(name)])
-                if channels else helper.make_tensor_value_info(name, TensorProto.INT64, [None])
                 for name, channels in self._inputs.items()
             ],
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, None, None, None]) for name in outputs],
@@ -158,38 +172,33 @@ def synthesis_graph(model: PhotoCodec) -> bytes:
 def exact_graphs(layers: dict[str, ExactLayer]) -> dict[str, bytes]:
     """The hyper-synthesis and the four passes. All values are whole; "offset.N" inputs are `QualityBias.offset_at`."""
     exact = _ExactBuilder(layers)
-    width = exact.inputs_of("hyper.first")
-    features = layers["hyper.last"].weight.shape[0] // 4
-    strong, weak = layers["second_line"].weight.shape[0], exact.inputs_of("fourth_narrow")
-    context = layers["third_context"].weight.shape[0]
-    graphs = {}
-
+    features, strong = layers["hyper.last"].weight.shape[0] // 4, layers["second_line"].weight.shape[0]
+    width = layers["hyper.first"].weight.shape[1]
     builder = exact.start("hyper_synthesis", {"hyper": width}, ("hyper.first", "hyper.second", "hyper.last"))
     x = builder.depth_to_space(exact.activate("hyper.first", "hyper"), 2)
     x = exact.activate("hyper.last", exact.activate("hyper.second", x))
-    graphs["hyper_synthesis"] = builder.finish({"features": builder.depth_to_space(x, 2)})
-
-    builder = exact.start("first_pass", {"features": features}, ("first_pass.first", "first_pass.last"))
-    graphs["first_pass"] = builder.finish({"estimate": exact.estimate("first_pass", "features", None)})
-
-    names: tuple[str, ...] = ("second_context", "second_line", "second_pass.first", "second_pass.last")
-    builder = exact.start("second_pass", {"features": features, "read": strong, "decoded": strong}, names)
-    near = exact.activate("second_context", "read")
-    line = exact.run("second_line", "decoded")
-    joined = builder.node("Concat", "features", near, axis=1)
-    graphs["second_pass"] = builder.finish({"estimate": exact.estimate("second_pass", joined, line)})
-
-    names = ("third_context", "third_pass.first", "third_pass.last")
-    builder = exact.start("third_pass", {"features": features, "read": strong}, names)
-    known = exact.activate("third_context", "read")
-    joined = builder.node("Concat", "features", known, axis=1)
-    graphs["third_pass"] = builder.finish({"estimate": exact.estimate("third_pass", joined, None), "context": known})
-
-    names = ("fourth_narrow", "fourth_context", "fourth_pass.first", "fourth_pass.last")
-    builder = exact.start("fourth_pass", {"features": features, "context": context, "read": weak}, names)
-    near = exact.activate("fourth_context", exact.activate("fourth_narrow", "read"))
-    joined = builder.node("Concat", "features", "context", near, axis=1)
-    graphs["fourth_pass"] = builder.finish({"estimate": exact.estimate("fourth_pass", joined, None)})
+    graphs = {"hyper_synthesis": builder.finish({"features": builder.depth_to_space(x, 2)})}
+    for number, name in enumerate(PASSES):
+        order = name.removesuffix("pass")
+        wanted = (order + "context", order + "line", name + ".first", name + ".last")
+        names = tuple(layer for layer in wanted if layer in layers)
+        inputs = {"features": features}
+        if order + "context" in names:
+            inputs["read"] = strong
+        if order + "line" in names:
+            inputs["decoded"] = strong
+        builder = exact.start(name, inputs, names)
+        parts = PARTS[number] if number < len(PARTS) else (None,)
+        joined, lines = [], []
+        for part in parts:
+            one = "features" if part is None else builder.every_other("features", part)
+            if "read" in inputs:
+                one = builder.join(1, one, exact.activate(order + "context", "read", part))
+            joined.append(one)
+            if "decoded" in inputs:
+                lines.append(exact.run(order + "line", "decoded", part))
+        line = builder.join(2, *lines) if lines else None
+        graphs[name] = builder.finish({"estimate": exact.estimate(name, builder.join(2, *joined), line)})
     return graphs
 
 
@@ -199,36 +208,31 @@ class _ExactBuilder:
     def __init__(self, layers: dict[str, ExactLayer]) -> None:
         self._layers = layers
 
-    def inputs_of(self, name: str) -> int:
-        return int(self._layers[name].weight.shape[1])
-
     def start(self, name: str, inputs: dict[str, int], layers: tuple[str, ...]) -> GraphBuilder:
         offsets = {f"offset.{layer}": self._layers[layer].weight.shape[0] for layer in layers}
-        places = {POSITIONS: 0} if name.endswith("_pass") else {}
-        self._builder = GraphBuilder(name, {**inputs, **offsets, **places}, is_half=False)
+        self._builder = GraphBuilder(name, {**inputs, **offsets}, is_half=False)
         return self._builder
 
-    def run(self, name: str, x: str) -> str:
+    def run(self, name: str, x: str, part: tuple[int, int] | None = None) -> str:
         layer = self._layers[name]
         # a power of two moves into the weights: every product and sum stays a multiple of it, so nothing is rounded
         weight = np.ldexp(layer.weight.astype(np.float64), -layer.bias.shift.astype(int)[:, None, None, None]).astype(
             np.float32
         )
         groups = len(weight) if weight.shape[1] == 1 else 1
-        sums = self._builder.convolution(x, weight, groups=groups)
+        sums = self._builder.convolution(x, weight, groups=groups, part=part)
         return self._builder.node("Floor", self._builder.node("Add", sums, f"offset.{name}"))
 
-    def activate(self, name: str, x: str) -> str:
-        return self._builder.clip(self.run(name, x), 0, ACTIVATION_LIMIT)
+    def activate(self, name: str, x: str, part: tuple[int, int] | None = None) -> str:
+        return self._builder.clip(self.run(name, x, part), 0, ACTIVATION_LIMIT)
 
     def estimate(self, name: str, x: str, line: str | None) -> str:
-        """Levels, then means, at the positions asked for: (1, 2 * channels, 1, count)."""
-        picked = self._builder.pick(x, POSITIONS, self.inputs_of(name + ".first"))
-        out = self.run(name + ".last", self.activate(name + ".first", picked))
+        """Levels, then means: (1, 2 * channels, rows, columns)."""
+        out = self.run(name + ".last", self.activate(name + ".first", x))
         half = self._layers[name + ".last"].weight.shape[0] // 2
         level, mean = self._builder.channels(out, 0, half), self._builder.channels(out, half, 2 * half)
         if line is not None:
-            mean = self._builder.node("Add", mean, self._builder.pick(line, POSITIONS, half))
+            mean = self._builder.node("Add", mean, line)
         limit = LATENT_LIMIT << MEAN_BITS
         level, mean = self._builder.clip(level, 0, SCALE_LEVELS - 1), self._builder.clip(mean, -limit, limit)
         return self._builder.node("Concat", level, mean, axis=1)

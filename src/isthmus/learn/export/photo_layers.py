@@ -35,7 +35,7 @@ def _integer_layer(module: IntegerConvolution, name: str) -> ExactLayer:
     bias = torch.floor(module.bias.table * 2.0 ** (shifts + module.input_bits) + 0.5).numpy().astype(np.int64)
     half = len(shifts) // 2
     output_bits = np.full(len(shifts), ACTIVATION_BITS)
-    if name == "second_line":
+    if name.endswith("_line"):
         output_bits[:] = MEAN_BITS
     elif name.endswith("_pass.last"):
         output_bits[:half], output_bits[half:] = 0, MEAN_BITS

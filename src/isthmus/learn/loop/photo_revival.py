@@ -15,7 +15,7 @@ SMALL = 0.1
 def watched_layers(model: PhotoCodec) -> Iterator[tuple[str, nn.Conv2d | IntegerConvolution]]:
     """Layers of the entropy networks whose outputs are clipped at zero."""
     for name, module in model.named_modules():
-        is_last = name.endswith(("_pass.last", "hyper_analysis.last", "second_line"))
+        is_last = name.endswith(("_pass.last", "hyper_analysis.last", "_line"))
         if name.startswith(("hyper_", "passes")) and isinstance(module, nn.Conv2d | IntegerConvolution) and not is_last:
             yield name, module
 

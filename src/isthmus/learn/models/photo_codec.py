@@ -47,9 +47,9 @@ class PhotoSettings:
     """Channels at 1/16."""
     analysis_fine: tuple[int, ...] = (96, 96)
     """Hidden widths of the analysis' residual blocks at 1/8."""
-    analysis_coarse: tuple[int, ...] = (192, 192)
+    analysis_coarse: tuple[int, ...] = (192, 192, 192)
     """The same at 1/16."""
-    synthesis_coarse: tuple[int, ...] = (192,)
+    synthesis_coarse: tuple[int, ...] = (192, 192)
     """Hidden widths of the synthesis' residual blocks at 1/16."""
     synthesis_fine: tuple[int, ...] = (64, 64)
     """The same at 1/8."""
@@ -90,7 +90,7 @@ class PhotoCodec(nn.Module):
         for network, part in (
             (self.passes.first_pass, bias[:, :strong]),
             (self.passes.second_pass, bias[:, :strong]),
-            (self.passes.third_pass, bias[:, strong:]),
+            (self.passes.third_pass, bias[:, :strong]),
             (self.passes.fourth_pass, bias[:, strong:]),
         ):
             with torch.no_grad():

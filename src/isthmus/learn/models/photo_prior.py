@@ -3,14 +3,16 @@
 Flow, in the decoder's order (sizes relative to the picture):
 
     hyper-latents 96 at 1/64 -> hyper-synthesis -> features at 1/16
-    pass 1: strong channels at even positions   | features
-    pass 2: strong channels at odd positions    | features, strong channels at even positions
-    pass 3: weak channels at even positions     | features, strong channels
-    pass 4: weak channels at odd positions      | features, strong channels, weak channels at even positions
+    pass 1: strong channels where row and column are even     | features
+    pass 2: strong channels where row and column are odd      | features, the four diagonal neighbours
+    pass 3: strong channels at all other positions            | features, the four direct neighbours
+    pass 4: weak channels at all positions                    | features, strong channels
 
-"Even" are positions where row + column is even. Everything behind the hyper-latents is made of `integer` layers.
-Sources: mean-scale hyperprior (Minnen et al. 2018, arXiv 1809.02736), checkerboard (He et al. 2021, arXiv 2103.15306),
-uneven channel groups (He et al. 2022, arXiv 2203.10886).
+At low rates nearly all bits are in the strong channels, and what knows no neighbour costs half as much again as what
+knows four; weak channels tell little about one another (0.5 % at the highest rates, docs/experiments.md).
+Everything behind the hyper-latents is made of `integer` layers. Sources: mean-scale hyperprior (Minnen et al. 2018,
+arXiv 1809.02736), checkerboard (He et al. 2021, arXiv 2103.15306), uneven channel groups (He et al. 2022,
+arXiv 2203.10886), more than two steps (Lin et al. 2023, arXiv 2302.09263).
 """
 
 import math
@@ -24,6 +26,8 @@ from isthmus.learn.models.integer import ACTIVATION_BITS, IntegerConvolution, ac
 from isthmus.learn.models.quality import KNOTS, QualityTable
 
 SCALE_LEVELS = 64
+SKIPPED_LEVELS = 8
+"""Below this level symbols are left out: on photographs their bits are worth more than what they would mend."""
 SMALLEST_SCALE = 0.11
 LARGEST_SCALE = 256.0
 SCALE_STEP = math.log(LARGEST_SCALE / SMALLEST_SCALE) / (SCALE_LEVELS - 1)
@@ -53,9 +57,9 @@ class PriorSettings:
     """Width of the hyper-transforms."""
     features: int = 192
     """Channels that the hyper-synthesis hands to the passes."""
-    contexts: tuple[int, int, int] = (96, 128, 96)
+    contexts: tuple[int, int, int] = (96, 96, 128)
     """Widths of what passes 2, 3 and 4 read from decoded latents."""
-    hidden: tuple[int, int, int, int] = (192, 192, 256, 256)
+    hidden: tuple[int, int, int, int] = (192, 192, 192, 256)
     """Width of the hidden layer of each pass."""
 
 
@@ -84,11 +88,12 @@ def compress_range(steps: Tensor, *, quantise: bool) -> Tensor:
     return squeezed + (exact - squeezed).detach()
 
 
-def even_positions(like: Tensor) -> Tensor:
-    """(rows, columns) of 0 and 1."""
-    rows = torch.arange(like.shape[-2], device=like.device)[:, None]
-    columns = torch.arange(like.shape[-1], device=like.device)[None, :]
-    return ((rows + columns) % 2 == 0).to(torch.float32)
+def pass_masks(like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(rows, columns) of 0 and 1 each: the positions of passes 1 to 3."""
+    rows = torch.arange(like.shape[-2], device=like.device)[:, None] % 2
+    columns = torch.arange(like.shape[-1], device=like.device)[None, :] % 2
+    even, odd = (1 - rows) * (1 - columns), rows * columns
+    return even.float(), odd.float(), (1 - even - odd).float()
 
 
 class HyperAnalysis(nn.Module):
@@ -138,6 +143,7 @@ class PassNetwork(nn.Module):
         super().__init__()
         self.first = IntegerConvolution(inputs, hidden, 1)
         self.last = IntegerConvolution(hidden, 2 * channels, 1)
+        self.channels = channels
         with torch.no_grad():
             self.last.weight.mul_(0.05)
 
@@ -150,67 +156,49 @@ class PassNetwork(nn.Module):
 
 
 class Passes(nn.Module):
-    """The four passes. Every position is computed; callers use the masked half."""
+    """The four passes. Every position is computed; callers use those of the pass."""
 
     def __init__(self, latents: int, settings: PriorSettings) -> None:
         super().__init__()
-        self.strong = settings.strong
-        weak = latents - settings.strong
-        second, third, fourth = settings.contexts
-        features = settings.features
-        self.second_context = IntegerConvolution(settings.strong, second, 3)
-        self.second_line = IntegerConvolution(
-            settings.strong, settings.strong, 3, depthwise=True, input_limit=PREDICTION_LIMIT, input_bits=MEAN_BITS
-        )
-        self.third_context = IntegerConvolution(settings.strong, third, 3)
-        self.fourth_narrow = IntegerConvolution(weak, fourth, 1)
-        self.fourth_context = IntegerConvolution(fourth, fourth, 3)
-        self.first_pass = PassNetwork(features, settings.hidden[0], settings.strong)
-        self.second_pass = PassNetwork(features + second, settings.hidden[1], settings.strong)
-        self.third_pass = PassNetwork(features + third, settings.hidden[2], weak)
-        self.fourth_pass = PassNetwork(features + third + fourth, settings.hidden[3], weak)
-        with torch.no_grad():  # the brightness of three axes is first guessed as the mean of four neighbours
-            self.second_line.weight.zero_()
-            for row, column in ((0, 1), (1, 0), (1, 2), (2, 1)):
-                self.second_line.weight[:3, 0, row, column] = 0.25
+        strong, weak, features = settings.strong, latents - settings.strong, settings.features
+        widths, hidden = settings.contexts, settings.hidden
+        self.second_context = IntegerConvolution(strong, widths[0], 3)
+        self.second_line = _line(strong, ((0, 0), (0, 2), (2, 0), (2, 2)))
+        self.third_context = IntegerConvolution(strong, widths[1], 3)
+        self.third_line = _line(strong, ((0, 1), (1, 0), (1, 2), (2, 1)))
+        self.fourth_context = IntegerConvolution(strong, widths[2], 3)
+        self.first_pass = PassNetwork(features, hidden[0], strong)
+        self.second_pass = PassNetwork(features + widths[0], hidden[1], strong)
+        self.third_pass = PassNetwork(features + widths[1], hidden[2], strong)
+        self.fourth_pass = PassNetwork(features + widths[2], hidden[3], weak)
 
-    def estimate_first(self, features: Tensor, knots: Tensor, *, quantise: bool) -> tuple[Tensor, Tensor]:
-        """(levels, means) of the strong channels at even positions."""
-        return _finish(*self.first_pass(features, knots, quantise=quantise), quantise=quantise)
-
-    def estimate_second(
-        self, features: Tensor, strong_even: Tensor, knots: Tensor, *, quantise: bool
+    def estimate(
+        self, number: int, features: Tensor, strong: Tensor, knots: Tensor, *, quantise: bool
     ) -> tuple[Tensor, Tensor]:
-        """`strong_even`: decoded latents, zero at odd positions."""
-        read = compress_range(strong_even, quantise=quantise)
-        context = activate(self.second_context(read, knots, quantise=quantise), quantise=quantise)
-        level, mean = self.second_pass(torch.cat([features, context], 1), knots, quantise=quantise)
-        with torch.autocast(features.device.type, enabled=False):
-            line = self.second_line(strong_even, knots, quantise=quantise)
-            if quantise:
-                line, mean = round_to(line, 2.0**MEAN_BITS), round_to(mean, 2.0**MEAN_BITS)
-        return _finish(level, mean + line, quantise=quantise)
+        """(levels, means) of the channels that a pass codes.
 
-    def read_strong(self, strong: Tensor, knots: Tensor, *, quantise: bool) -> Tensor:
-        """What passes 3 and 4 know of the strong channels."""
+        Args:
+            number: of the pass, 0..3.
+            features: of the hyper-synthesis.
+            strong: (batch, strong, rows, columns) decoded latents, zero where nothing is known yet.
+            knots: (batch, knots).
+            quantise: run the networks in (fake) integers.
+        """
+        if number == 0:
+            return _finish(*self.first_pass(features, knots, quantise=quantise), quantise=quantise)
+        context_layer = (self.second_context, self.third_context, self.fourth_context)[number - 1]
+        network = (self.second_pass, self.third_pass, self.fourth_pass)[number - 1]
         read = compress_range(strong, quantise=quantise)
-        return activate(self.third_context(read, knots, quantise=quantise), quantise=quantise)
-
-    def estimate_third(
-        self, features: Tensor, context: Tensor, knots: Tensor, *, quantise: bool
-    ) -> tuple[Tensor, Tensor]:
-        """(levels, means) of the weak channels at even positions."""
-        return _finish(*self.third_pass(torch.cat([features, context], 1), knots, quantise=quantise), quantise=quantise)
-
-    def estimate_fourth(
-        self, features: Tensor, context: Tensor, weak_even: Tensor, knots: Tensor, *, quantise: bool
-    ) -> tuple[Tensor, Tensor]:
-        """`weak_even`: decoded latents, zero at odd positions."""
-        read = compress_range(weak_even, quantise=quantise)
-        narrow = activate(self.fourth_narrow(read, knots, quantise=quantise), quantise=quantise)
-        near = activate(self.fourth_context(narrow, knots, quantise=quantise), quantise=quantise)
-        inputs = torch.cat([features, context, near], 1)
-        return _finish(*self.fourth_pass(inputs, knots, quantise=quantise), quantise=quantise)
+        context = activate(context_layer(read, knots, quantise=quantise), quantise=quantise)
+        level, mean = network(torch.cat([features, context], 1), knots, quantise=quantise)
+        if number < 3:
+            line_layer = (self.second_line, self.third_line)[number - 1]
+            with torch.autocast(features.device.type, enabled=False):
+                line = line_layer(strong, knots, quantise=quantise)
+                if quantise:
+                    line, mean = round_to(line, 2.0**MEAN_BITS), round_to(mean, 2.0**MEAN_BITS)
+                mean = mean + line
+        return _finish(level, mean, quantise=quantise)
 
     def forward(
         self, features: Tensor, steps: Tensor, knots: Tensor, *, quantise: bool, thresholds: Tensor | None = None
@@ -228,23 +216,28 @@ class Passes(nn.Module):
         def decode(part: Tensor, level: Tensor, mean: Tensor) -> Tensor:
             return decode_rounded(part, mean) if thresholds is None else decode_thrifty(part, level, mean, thresholds)
 
-        even = even_positions(steps)
-        strong, weak = steps[:, : self.strong], steps[:, self.strong :]
-        level_1, mean_1 = self.estimate_first(features, knots, quantise=quantise)
-        strong_even = even * decode(strong, level_1, mean_1)
-        level_2, mean_2 = self.estimate_second(features, strong_even, knots, quantise=quantise)
-        strong_known = strong_even + (1 - even) * decode(strong, level_2, mean_2)
-        context = self.read_strong(strong_known, knots, quantise=quantise)
-        level_3, mean_3 = self.estimate_third(features, context, knots, quantise=quantise)
-        weak_even = even * decode(weak, level_3, mean_3)
-        level_4, mean_4 = self.estimate_fourth(features, context, weak_even, knots, quantise=quantise)
-        weak_known = weak_even + (1 - even) * decode(weak, level_4, mean_4)
-        odd = 1 - even
+        strong, weak = steps.split([self.first_pass.channels, self.fourth_pass.channels], 1)
+        known, levels, means = torch.zeros_like(strong), torch.zeros_like(strong), torch.zeros_like(strong)
+        for number, mask in enumerate(pass_masks(steps)):
+            level, mean = self.estimate(number, features, known, knots, quantise=quantise)
+            known = known + mask * decode(strong, level, mean)
+            levels, means = levels + mask * level, means + mask * mean
+        level, mean = self.estimate(3, features, known, knots, quantise=quantise)
         return Estimate(
-            level=torch.cat([even * level_1 + odd * level_2, even * level_3 + odd * level_4], 1),
-            mean=torch.cat([even * mean_1 + odd * mean_2, even * mean_3 + odd * mean_4], 1),
-            decoded=torch.cat([strong_known, weak_known], 1),
+            level=torch.cat([levels, level], 1),
+            mean=torch.cat([means, mean], 1),
+            decoded=torch.cat([known, decode(weak, level, mean)], 1),
         )
+
+
+def _line(channels: int, neighbours: tuple[tuple[int, int], ...]) -> IntegerConvolution:
+    """Guess of a mean from the same channel nearby; brightness starts as the mean of four neighbours."""
+    line = IntegerConvolution(channels, channels, 3, depthwise=True, input_limit=PREDICTION_LIMIT, input_bits=MEAN_BITS)
+    with torch.no_grad():
+        line.weight.zero_()
+        for row, column in neighbours:
+            line.weight[:3, 0, row, column] = 0.25
+    return line
 
 
 def _finish(level: Tensor, mean: Tensor, *, quantise: bool) -> tuple[Tensor, Tensor]:
@@ -256,7 +249,7 @@ def _finish(level: Tensor, mean: Tensor, *, quantise: bool) -> tuple[Tensor, Ten
 
 def decode_rounded(steps: Tensor, mean: Tensor) -> Tensor:
     """What the decoder gets of latents rounded to the nearest symbol; gradient passed straight through to `steps`."""
-    return steps + (torch.floor(steps - mean + 0.5) + mean - steps).detach()
+    return _with_gradient_of(steps, torch.floor(steps - mean + 0.5) + mean)
 
 
 def thrifty_thresholds(*, error_weight: float = 1.75, most: float = 0.4) -> Tensor:
@@ -280,15 +273,20 @@ def thrifty_thresholds(*, error_weight: float = 1.75, most: float = 0.4) -> Tens
 def decode_thrifty(steps: Tensor, level: Tensor, mean: Tensor, thresholds: Tensor) -> Tensor:
     """What the decoder gets when a symbol m is taken only from thresholds[level, m - 1] on; larger ones as the last.
 
-    Symbols of the smallest level are not coded.
+    Symbols of the `SKIPPED_LEVELS` smallest levels are taken as zero, as the encoder does with photographs.
     """
     offset = steps - mean
     nearest = torch.floor(offset.abs() + 0.5)
     row = torch.floor(level + 0.5).long()
     column = (nearest.long() - 1).clamp(0, thresholds.shape[1] - 1)
     needed = nearest - 1 - column + thresholds[row, column]
-    symbol = torch.sign(offset) * (nearest - (offset.abs() < needed).float()).clamp_min(0) * (row > 0)
-    return steps + (symbol + mean - steps).detach()
+    symbol = torch.sign(offset) * (nearest - (offset.abs() < needed).float()).clamp_min(0) * (row >= SKIPPED_LEVELS)
+    return _with_gradient_of(steps, symbol + mean)
+
+
+def _with_gradient_of(steps: Tensor, values: Tensor) -> Tensor:
+    """`values` to the last bit, so that whole multiples stay such; the gradient goes to `steps`."""
+    return values.detach() + (steps - steps.detach())
 
 
 class HyperDensity(nn.Module):
