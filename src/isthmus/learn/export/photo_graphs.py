@@ -21,7 +21,7 @@ from isthmus.entropy.exact import (
     ExactLayer,
 )  # fmt: skip
 from isthmus.learn.models.photo_codec import PhotoCodec
-from isthmus.learn.models.photo_transforms import LEAK, CoarseBlock, FineBlock, ScaledConvolution
+from isthmus.learn.models.photo_transforms import FINE, LEAK, CoarseBlock, FineBlock, ScaledConvolution
 
 OPSET = 18
 GUIDES = "guides"
@@ -80,9 +80,17 @@ class GraphBuilder:
             stride, pads = 2, [1 - row, 1 - column, row, column]
         return self.node("Conv", *inputs, kernel_shape=[side, side], strides=[stride] * 2, pads=pads, group=groups)
 
-    def depth_to_space(self, x: str, block: int) -> str:
-        """The order of channels is channel, row, column."""
-        return self.node("DepthToSpace", x, blocksize=block, mode="CRD")
+    def depth_to_space(self, x: str, channels: int, block: int) -> str:
+        """(1, channels * block * block, rows, columns) -> (1, channels, block * rows, block * columns).
+
+        As two transpositions: columns, then rows. ONNX Runtime's DepthToSpace takes twice as long.
+        """
+        split = self.constant(np.array([channels * block, block, 0, 0], np.int64))
+        columns = self.node("Transpose", self.node("Reshape", x, split), perm=[0, 2, 3, 1])
+        count = self.constant(np.array([channels, block], np.int64))
+        shape = self.join(0, count, self.node("Shape", x, start=2, end=3), self.constant(np.array([-1], np.int64)))
+        rows = self.node("Transpose", self.node("Reshape", columns, shape), perm=[0, 2, 1, 3])
+        return self.node("Reshape", rows, self.constant(np.array([1, channels, -1, 0], np.int64)))
 
     def clip(self, x: str, low: float, high: float) -> str:
         """Clamp."""
@@ -162,10 +170,10 @@ def synthesis_graph(model: PhotoCodec) -> bytes:
     x = "latents"
     for coarse, guide in zip(cast("Iterable[CoarseBlock]", net.coarse), guides[: len(net.coarse)], strict=True):
         x = _coarse(builder, x, coarse, guide)
-    x = builder.depth_to_space(builder.convolution(x, _array(net.split.folded()), _bias(net.split)), 2)
+    x = builder.depth_to_space(builder.convolution(x, _array(net.split.folded()), _bias(net.split)), FINE, 2)
     for fine, guide in zip(cast("Iterable[FineBlock]", net.fine), guides[len(net.coarse) :], strict=True):
         x = _fine(builder, x, fine, guide)
-    x = builder.depth_to_space(builder.convolution(x, _array(net.head.folded()), _bias(net.head)), 8)
+    x = builder.depth_to_space(builder.convolution(x, _array(net.head.folded()), _bias(net.head)), 3, 8)
     return builder.finish({"pixels": x})
 
 
@@ -175,9 +183,9 @@ def exact_graphs(layers: dict[str, ExactLayer]) -> dict[str, bytes]:
     features, strong = layers["hyper.last"].weight.shape[0] // 4, layers["second_line"].weight.shape[0]
     width = layers["hyper.first"].weight.shape[1]
     builder = exact.start("hyper_synthesis", {"hyper": width}, ("hyper.first", "hyper.second", "hyper.last"))
-    x = builder.depth_to_space(exact.activate("hyper.first", "hyper"), 2)
+    x = builder.depth_to_space(exact.activate("hyper.first", "hyper"), layers["hyper.second"].weight.shape[1], 2)
     x = exact.activate("hyper.last", exact.activate("hyper.second", x))
-    graphs = {"hyper_synthesis": builder.finish({"features": builder.depth_to_space(x, 2)})}
+    graphs = {"hyper_synthesis": builder.finish({"features": builder.depth_to_space(x, features, 2)})}
     for number, name in enumerate(PASSES):
         order = name.removesuffix("pass")
         wanted = (order + "context", order + "line", name + ".first", name + ".last")
