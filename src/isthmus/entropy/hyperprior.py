@@ -123,8 +123,9 @@ class Hyperprior:
         for number in range(len(PASSES)):
             levels, means = (part.ravel() for part in passes.estimate(number, known.read, known.strong))
             values = gather(number, steps[known.channels(number)]).ravel()
-            symbols = to_symbols(values, levels, means, thresholds)
-            is_thorough = self._pays_to_code_all(values - means * np.float32(2.0**-MEAN_BITS), symbols, levels)
+            offsets = values - means.astype(np.float32) * np.float32(2.0**-MEAN_BITS)
+            symbols = to_symbols(offsets, levels, thresholds)
+            is_thorough = self._pays_to_code_all(offsets, symbols, levels)
             encoder.encode_flag(is_thorough)
             if not is_thorough:
                 symbols[levels < SKIPPED_LEVELS] = 0
@@ -142,7 +143,8 @@ class Hyperprior:
             levels: (count,)
         """
         counts = np.bincount(levels, minlength=SKIPPED_LEVELS)[:SKIPPED_LEVELS]
-        some = np.flatnonzero((levels < SKIPPED_LEVELS) & (symbols != 0))
+        some = np.flatnonzero(symbols)
+        some = some[levels[some] < SKIPPED_LEVELS]
         offset, symbol, level = offsets[some], symbols[some], levels[some]
         bits = self.tables.small_bits
         mended = float((symbol * (2 * offset - symbol)).sum())
@@ -187,24 +189,23 @@ class Hyperprior:
         return known.decoded
 
 
-def to_symbols(
-    steps: NDArray[np.float32], levels: Integers, means: Integers, thresholds: NDArray[np.float32]
-) -> Integers:
+def to_symbols(offsets: NDArray[np.float32], levels: Integers, thresholds: NDArray[np.float32]) -> Integers:
     """Round thriftily: a symbol m is taken only from thresholds[level, m - 1] on, larger ones as the table's last.
 
     Args:
-        steps: (count,) latents in quantisation steps.
+        offsets: (count,) distances of latents from their means in quantisation steps.
         levels: (count,) scale levels.
-        means: (count,) in 64ths of a step.
-        thresholds: (SCALE_LEVELS, symbols) float32; level by level the distance from the mean at which a symbol pays.
+        thresholds: (SCALE_LEVELS, symbols) float32, at least a half: the distance from which on a symbol pays.
     """
-    offset = steps - means.astype(np.float32) * np.float32(2.0**-MEAN_BITS)
-    size = np.abs(offset)
+    sizes = np.abs(offsets)
+    some = np.flatnonzero(sizes >= np.float32(0.5))  # all others are zero, and they are most
+    size = sizes[some]
     nearest = np.floor(size + np.float32(0.5)).astype(np.int32)
-    column = np.clip(nearest - 1, 0, thresholds.shape[1] - 1)
-    needed = (nearest - 1 - column) + thresholds[levels, column]
+    column = np.minimum(nearest, thresholds.shape[1]) - 1
+    needed = (nearest - 1 - column) + thresholds[levels[some], column]
     nearest -= size < needed
-    symbols: Integers = np.sign(offset).astype(np.int32) * np.maximum(nearest, 0)
+    symbols = np.zeros(len(offsets), np.int32)
+    symbols[some] = np.where(offsets[some] < 0, -nearest, nearest)
     return symbols
 
 
