@@ -22,6 +22,7 @@ from isthmus.container.pack_table import Names
 from isthmus.container.varint import read_varint
 from isthmus.errors import FormatError, InputError, MissingExtraError, ModelMismatchError, UsageError
 from isthmus.transforms.engine import Engine
+from isthmus.values import Picture
 
 BLOCKS_KEPT = 64
 """Checked blocks that stay in memory: neighbours are often asked for together."""
@@ -205,13 +206,13 @@ class Pack:
             FormatError: a damaged block.
         """
         images = []
-        header, coder = self.layout.header, self.model.coder
+        header = self.layout.header
         for index in indices:
             at = index + len(self) if index < 0 else index
             if not 0 <= at < len(self):
                 raise IndexError(f"{self.path} has {len(self)} pictures, none at {index}")
             width, height = self.size(at)
-            side = coder.tile_size(height, width)
+            side = tile_side(width, height, self.model)
             tiles = split_tiles(self.payload(at), tile_count(width, height, side))
             images.append(ImageFile(header.model_id, width, height, header.channels, header.quality, tiles, side))
         return images
@@ -285,6 +286,12 @@ def _open_url(url: str) -> tuple[ReadRange, int]:
         return data
 
     return read, size
+
+
+def tile_side(width: int, height: int, model: Model) -> int:
+    """Side of the tiles of a picture of that size, whose pixels nobody has yet; 0 for one tile."""
+    blank = np.broadcast_to(np.uint8(0), (height, width, model.file.picture.channels))  # no memory, whatever its size
+    return model.coder.tile_size(Picture(blank))
 
 
 def split_tiles(payload: bytes, count: int) -> tuple[bytes, ...]:

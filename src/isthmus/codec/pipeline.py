@@ -209,7 +209,7 @@ def _to_file(picture: Picture, tiles: tuple[bytes, ...], model: Model, quality: 
             channels=picture.channels,
             quality=quality,
             tiles=tiles,
-            tile_size=model.coder.tile_size(picture.height, picture.width),
+            tile_size=model.coder.tile_size(picture),
             alpha=alpha,
             icc=picture.icc,
             exif=picture.exif,

@@ -67,9 +67,9 @@ class PlainCoder:
         if image.tile_size:
             raise FormatError("the file is tiled, which this kind of model does not use")
 
-    def tile_size(self, height: int, width: int) -> int:
+    def tile_size(self, picture: Picture) -> int:
         """See `Coder.tile_size`."""
-        del height, width
+        del picture
         return 0
 
     def analyse(self, pictures: Sequence[Picture]) -> Iterator[Iterable[TileLatents]]:
