@@ -17,6 +17,7 @@ from isthmus.entropy.exact import (
     PriorNetworks,
     QualityBias,
     Reals,
+    Whole,
     squash,
 )  # fmt: skip
 from isthmus.transforms.engine import Graph
@@ -39,8 +40,8 @@ class ExactNetworks:
         """See `PriorNetworks.begin`."""
         return ExactPasses(self, hyper, quality)
 
-    def run(self, name: str, quality: int, **inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """One graph on (channels, rows, columns) or (1, channels, rows, columns) arrays, to four dimensions.
+    def run(self, name: str, quality: int, **inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """One graph on (channels, rows, columns) or (1, channels, rows, columns) arrays; outputs have four dimensions.
 
         Raises:
             FormatError: the engine cannot run the graph on them.
@@ -48,8 +49,7 @@ class ExactNetworks:
         feed = {
             key: np.ascontiguousarray(value, np.float32).reshape(1, *value.shape[-3:]) for key, value in inputs.items()
         }
-        (output,) = self._graphs[name].run_named({**feed, **self._offsets(name, quality)})
-        return output
+        return self._graphs[name].run_named({**feed, **self._offsets(name, quality)})
 
     def _build_offsets(self, name: str, quality: int) -> dict[str, NDArray[np.float32]]:
         return {
@@ -64,18 +64,17 @@ class ExactPasses:
 
     def __init__(self, networks: ExactNetworks, hyper: Integers, quality: int) -> None:
         self._networks, self._quality = networks, quality
-        self._features = networks.run("hyper_synthesis", quality, hyper=hyper)
+        (self._features,) = networks.run("hyper_synthesis", quality, hyper=hyper)
 
-    def estimate(self, number: int, read: Reals, decoded: Integers) -> tuple[Integers, Integers]:
+    def estimate(self, number: int, read: Reals, decoded: Integers) -> tuple[Whole, Whole]:
         """See `PriorPasses.estimate`."""
         inputs: dict[str, NDArray[Any]] = {"features": self._features}
         if number > 0:
             inputs["read"] = read
         if number in (1, 2):
             inputs["decoded"] = decoded
-        estimate = self._networks.run(PASSES[number], self._quality, **inputs)[0].astype(np.int32)
-        level, mean = np.split(estimate.reshape(len(estimate), -1), 2)
-        return level, mean
+        levels, means = self._networks.run(PASSES[number], self._quality, **inputs)
+        return levels.reshape(levels.shape[1], -1), means.reshape(means.shape[1], -1)
 
 
 def probe(networks: PriorNetworks, table: NDArray[np.int16], *, strong: int, hyper: int) -> int:

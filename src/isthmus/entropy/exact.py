@@ -35,14 +35,16 @@ PARTS = (((0, 0),), ((1, 1),), ((0, 1), (1, 0)))
 """(row, column) modulo 2 of the positions that passes 1 to 3 code, all strong channels. Pass 4 codes the weak ones."""
 
 Integers = NDArray[np.int32]
+Whole = NDArray[np.integer[Any]]
+"""Whole numbers of any type that holds them."""
 Reals = NDArray[np.float32]
 
 
 class PriorPasses(Protocol):
     """One picture's way through the passes, in their order."""
 
-    def estimate(self, number: int, read: Reals, decoded: Integers) -> tuple[Integers, Integers]:
-        """(levels, means) of what a pass codes, (channels, count) int32 each in the order of `gather`; means in 64ths.
+    def estimate(self, number: int, read: Reals, decoded: Integers) -> tuple[Whole, Whole]:
+        """(levels, means) of what a pass codes, (channels, count) each in the order of `gather`; means in 64ths.
 
         Args:
             number: of the pass, 0..3.
@@ -187,7 +189,7 @@ class ReferencePasses:
         x = self._activate("hyper.second", x)
         self._features = depth_to_space(self._activate("hyper.last", x))
 
-    def estimate(self, number: int, read: Reals, decoded: Integers) -> tuple[Integers, Integers]:
+    def estimate(self, number: int, read: Reals, decoded: Integers) -> tuple[Whole, Whole]:
         """See `PriorPasses.estimate`."""
         name = PASSES[number]
         order = name.removesuffix("pass")

@@ -24,6 +24,7 @@ from isthmus.entropy.exact import (
     SCALE_LEVELS,
     Integers,
     PriorNetworks,
+    Whole,
     gather,
     scatter,
     squash,
@@ -134,7 +135,7 @@ class Hyperprior:
             known.put(number, symbols, means)
         return Encoded(encoder.finish(), known.decoded)
 
-    def _pays_to_code_all(self, offsets: NDArray[np.float32], symbols: Integers, levels: Integers) -> bool:
+    def _pays_to_code_all(self, offsets: NDArray[np.float32], symbols: Integers, levels: Whole) -> bool:
         """Whether the symbols of the smallest levels mend twice what their bits are worth: no photograph by chance.
 
         Args:
@@ -189,7 +190,7 @@ class Hyperprior:
         return known.decoded
 
 
-def to_symbols(offsets: NDArray[np.float32], levels: Integers, thresholds: NDArray[np.float32]) -> Integers:
+def to_symbols(offsets: NDArray[np.float32], levels: Whole, thresholds: NDArray[np.float32]) -> Integers:
     """Round thriftily: a symbol m is taken only from thresholds[level, m - 1] on, larger ones as the table's last.
 
     Args:
@@ -227,7 +228,7 @@ class _Known:
         """The channels that a pass codes."""
         return slice(0, self._strong) if number < len(PASSES) - 1 else slice(self._strong, None)
 
-    def put(self, number: int, symbols: Integers, means: Integers) -> None:
+    def put(self, number: int, symbols: Integers, means: Whole) -> None:
         """Symbols of a pass become known."""
         limit = (LATENT_LIMIT + 1) << MEAN_BITS  # an encoder never reaches it; damaged data may
         values = np.clip((symbols << MEAN_BITS) + means, -limit, limit)
@@ -280,9 +281,9 @@ def _runs(counts: NDArray[np.integer]) -> Iterator[tuple[int, int, int]]:
             yield table, start, end
 
 
-def _by_level(levels: Integers, *, is_thorough: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _by_level(levels: Whole, *, is_thorough: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(coded symbols, sorted by level, stable; how many there are of each level)."""
     coded = np.arange(levels.size) if is_thorough else np.flatnonzero(levels >= SKIPPED_LEVELS)
-    coded_levels = levels[coded].astype(np.uint8)
+    coded_levels = levels[coded].astype(np.uint8, copy=False)
     order = coded[np.argsort(coded_levels, kind="stable")]
     return order, np.bincount(coded_levels, minlength=SCALE_LEVELS)

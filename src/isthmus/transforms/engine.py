@@ -30,7 +30,7 @@ class Graph(Protocol):
         """
         ...
 
-    def run_named(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+    def run_named(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """All outputs for all inputs by name.
 
         Raises:

@@ -41,10 +41,10 @@ class OnnxRuntimeGraph:
         """See `Graph.run`."""
         return run_only(self, self._name, values)
 
-    def run_named(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+    def run_named(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """See `Graph.run_named`."""
         try:
-            outputs: list[NDArray[np.float32]] = self._session.run(None, dict(feed))
+            outputs: list[NDArray[Any]] = self._session.run(None, dict(feed))
         except Exception as error:
             raise FormatError(f"{self._name}: ONNX Runtime cannot run it: {first_line(error)}") from error
         return outputs

@@ -50,7 +50,7 @@ class OpenVinoGraph:
         """See `Graph.run`."""
         return run_only(self, self._name, values)
 
-    def run_named(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+    def run_named(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """See `Graph.run_named`."""
         try:
             outputs = self._compiled(dict(feed))

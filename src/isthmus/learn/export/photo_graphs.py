@@ -24,6 +24,8 @@ from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_transforms import FINE, LEAK, CoarseBlock, FineBlock, ScaledConvolution
 
 OPSET = 18
+OUTPUT_TYPES = {"levels": TensorProto.UINT8, "means": TensorProto.INT16}
+"""Of the outputs that are no floats."""
 GUIDES = "guides"
 """Input of the synthesis: what it is told of the quality."""
 
@@ -119,7 +121,10 @@ class GraphBuilder:
                 helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, *_sides(name)])
                 for name, channels in self._inputs.items()
             ],
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, None, None, None]) for name in outputs],
+            [
+                helper.make_tensor_value_info(name, OUTPUT_TYPES.get(name, TensorProto.FLOAT), [1, None, None, None])
+                for name in outputs
+            ],
             list(self._initializers.values()),
         )  # fmt: skip
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
@@ -206,7 +211,7 @@ def exact_graphs(layers: dict[str, ExactLayer]) -> dict[str, bytes]:
             if "decoded" in inputs:
                 lines.append(exact.run(order + "line", "decoded", part))
         line = builder.join(2, *lines) if lines else None
-        graphs[name] = builder.finish({"estimate": exact.estimate(name, builder.join(2, *joined), line)})
+        graphs[name] = builder.finish(exact.estimate(name, builder.join(2, *joined), line))
     return graphs
 
 
@@ -234,8 +239,8 @@ class _ExactBuilder:
     def activate(self, name: str, x: str, part: tuple[int, int] | None = None) -> str:
         return self._builder.clip(self.run(name, x, part), 0, ACTIVATION_LIMIT)
 
-    def estimate(self, name: str, x: str, line: str | None) -> str:
-        """Levels, then means: (1, 2 * channels, rows, columns)."""
+    def estimate(self, name: str, x: str, line: str | None) -> dict[str, str]:
+        """Levels and means: (1, channels, rows, columns) each, in few bytes."""
         out = self.run(name + ".last", self.activate(name + ".first", x))
         half = self._layers[name + ".last"].weight.shape[0] // 2
         level, mean = self._builder.channels(out, 0, half), self._builder.channels(out, half, 2 * half)
@@ -243,7 +248,10 @@ class _ExactBuilder:
             mean = self._builder.node("Add", mean, line)
         limit = LATENT_LIMIT << MEAN_BITS
         level, mean = self._builder.clip(level, 0, SCALE_LEVELS - 1), self._builder.clip(mean, -limit, limit)
-        return self._builder.node("Concat", level, mean, axis=1)
+        return {
+            "levels": self._builder.node("Cast", level, to=TensorProto.UINT8),
+            "means": self._builder.node("Cast", mean, to=TensorProto.INT16),
+        }
 
 
 def _fine(builder: GraphBuilder, x: str, block: FineBlock, guide: str | None) -> str:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from isthmus.entropy.exact import Integers, Reals, gather
+from isthmus.entropy.exact import Integers, Reals, Whole, gather
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.quality import knot_weights, position_of
 
@@ -35,7 +35,7 @@ class TorchPasses:
         self._features = model.hyper_synthesis(_tensor(hyper), self._knots, quantise=True)
 
     @torch.no_grad()
-    def estimate(self, number: int, read: Reals, decoded: Integers) -> tuple[Integers, Integers]:
+    def estimate(self, number: int, read: Reals, decoded: Integers) -> tuple[Whole, Whole]:
         """See `PriorPasses.estimate`."""
         del read  # the network squashes by itself
         strong = _tensor(decoded) / 64
