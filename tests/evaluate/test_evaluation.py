@@ -137,3 +137,16 @@ def test_one_picture_alone(pictures, tmp_path):
     results, _ = run(pictures / "0.png", tmp_path / "out", qualities=(10, 40, 70, 100))
     assert results.pictures == ("0.png",)
     assert results.codecs[0].bd_rates["webp"].percent is not None or results.codecs[0].bd_rates["webp"].reason
+
+
+def test_a_model_is_measured_on_each_engine(pictures, tmp_path):
+    """Under names that tell them apart; an engine that is none is refused before anything runs."""
+    pytest.importorskip("openvino")
+    results, _ = run(
+        pictures, tmp_path / "out", against=(), engines=("onnxruntime", "openvino"), qualities=(10.0, 90.0)
+    )
+    assert [codec.info.name for codec in results.codecs] == ["golden-photo", "golden-photo, openvino"]
+    ours, other = (codec.points[0] for codec in results.codecs)
+    assert ours.bpp == pytest.approx(other.bpp, rel=0.05)
+    with pytest.raises(UsageError, match="an engine is one of"):
+        EvaluationOptions(models=(MODEL,), engines=("abacus",))

@@ -24,6 +24,9 @@ def evaluate(
     ] = None,
     jobs: Annotated[int, typer.Option(help="Processes side by side; times then disturb each other.")] = 1,
     threads: Annotated[int, typer.Option(help="Threads of each codec.")] = 1,
+    engine: Annotated[
+        str, typer.Option(help="Of the models: onnxruntime, openvino; with commas, on each.")
+    ] = "onnxruntime",
     force: Annotated[bool, typer.Option("--force", help="Start anew where the folder holds another run.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -47,6 +50,7 @@ def evaluate(
         metrics=words(metrics),
         jobs=jobs,
         threads=threads,
+        engines=words(engine),
         reference=reference,
         force=force,
     )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.errors import UsageError
+from isthmus.transforms.engine import Engine
 
 Pixels = NDArray[np.uint8]  # (rows, columns) grey or (rows, columns, 3) RGB
 
@@ -64,12 +65,14 @@ class CodecSpec:
         model: path of the model file; None for a classic codec.
         qualities: instead of the codec's own grid; None keeps that.
         threads: how many the codec may use.
+        engine: of a model.
     """
 
     name: str
     model: Path | None = None
     qualities: tuple[float, ...] | None = None
     threads: int = 1
+    engine: str = "onnxruntime"
 
 
 def build_codec(spec: CodecSpec) -> Codec:
@@ -86,7 +89,7 @@ def build_codec(spec: CodecSpec) -> Codec:
     if spec.model is None:
         codec = BUILDERS[spec.name](spec.threads)
     else:
-        codec = build_model_codec(spec.model, name=spec.name, threads=spec.threads)
+        codec = build_model_codec(spec.model, name=spec.name, engine=Engine(spec.engine, spec.threads))
     return codec if spec.qualities is None else with_qualities(codec, spec.qualities)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from isthmus.codec.model import DEFAULT_ENGINE
 from isthmus.container.atomic import write_file
 from isthmus.errors import MissingExtraError, UsageError
 from isthmus.evaluate.codecs import CodecSpec, build_codec, expand_names
@@ -18,6 +19,7 @@ from isthmus.evaluate.measuring import METRICS, PictureOutcome
 from isthmus.evaluate.report import write_report
 from isthmus.evaluate.results import Results, summarise, to_csv, to_json
 from isthmus.evaluate.running import measure_all, pictures_below
+from isthmus.transforms.engine import Engine
 from isthmus.zoo.finding import find_by_name
 
 
@@ -32,6 +34,7 @@ class EvaluationOptions:
         metrics: names in `measuring.METRICS`.
         jobs: processes.
         threads: of each codec.
+        engines: that run the models; each model is measured on each.
         reference: a CSV file of published points.
         force: forget what the folder holds.
     """
@@ -42,6 +45,7 @@ class EvaluationOptions:
     metrics: Sequence[str] = ("ssim", "ms_ssim")
     jobs: int = 1
     threads: int = 1
+    engines: tuple[str, ...] = (DEFAULT_ENGINE.name,)
     reference: Path | None = None
     force: bool = False
 
@@ -53,6 +57,8 @@ class EvaluationOptions:
                 raise UsageError(f"no metric {metric!r}: there are {', '.join(METRICS)}")
         if self.jobs < 1 or self.threads < 1:
             raise UsageError("--jobs and --threads are 1 or more")
+        for engine in self.engines:
+            Engine(engine)
 
 
 def evaluate(
@@ -109,7 +115,9 @@ def _specs(options: EvaluationOptions) -> list[CodecSpec]:
         path = find_by_name(wanted)
         taken = {spec.name for spec in specs}
         name = path.stem if path.stem not in (*taken, "model") else "/".join(path.parts[-2:]).removesuffix(".isthmus")
-        specs.append(CodecSpec(name, path, options.qualities, options.threads))
+        for engine in options.engines:
+            label = name if engine == DEFAULT_ENGINE.name else f"{name}, {engine}"
+            specs.append(CodecSpec(label, path, options.qualities, options.threads, engine))
     return specs + [CodecSpec(name, threads=options.threads) for name in expand_names(options.against, only_grey=False)]
 
 

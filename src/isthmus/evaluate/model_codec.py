@@ -8,20 +8,21 @@ from pathlib import Path
 from isthmus.codec.model import load_model
 from isthmus.evaluate.classic_codecs import QUALITY
 from isthmus.evaluate.codecs import Codec, CodecInfo, Pixels
+from isthmus.transforms.engine import Engine
 
 
-def build_model_codec(path: Path, *, name: str, threads: int) -> Codec:
+def build_model_codec(path: Path, *, name: str, engine: Engine) -> Codec:
     """The model of a file, with whole .isth files as its output.
 
     Args:
         path: of a .isthmus file.
         name: what tables and figures call it.
-        threads: for its graphs.
+        engine: for its graphs.
 
     Raises:
         IsthmusError: it cannot be loaded.
     """
-    model = load_model(path, threads=threads)
+    model = load_model(path, threads=engine.threads, engine=engine.name)
 
     def encode(pixels: Pixels, quality: float) -> bytes:
         return model.encode(pixels, quality=round(quality))
@@ -29,9 +30,9 @@ def build_model_codec(path: Path, *, name: str, threads: int) -> Codec:
     info = CodecInfo(
         name=name,
         label=f"Isthmus {name}",
-        settings=f"model {model.id.hex()}",
+        settings=f"model {model.id.hex()} on {engine.name}",
         library=f"Isthmus {version('isthmus')}",
-        threads=threads,
+        threads=engine.threads,
         quality_unit=QUALITY,
     )
     scale = tuple(float(quality) for quality in range(1, 101))
