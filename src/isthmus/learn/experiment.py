@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from isthmus.codec.model import Model
 from isthmus.container.atomic import write_file
@@ -25,13 +26,15 @@ from isthmus.learn.loop.training import check_folder, train
 from isthmus.learn.models.autoencoder import Autoencoder
 from isthmus.learn.models.convolutional import build_convolutional
 from isthmus.learn.models.dense import build_dense
+from isthmus.learn.models.rate import RateNoise
+from isthmus.learn.models.residual import build_residual
 from isthmus.learn.models.tiled import cut_tiles, tile_model
 from isthmus.learn.recipes.loading import recipe_to_table
 from isthmus.learn.recipes.settings import ModelSettings, Recipe
 from isthmus.metrics.distortion import mse, psnr_of_mse
 from isthmus.values import PictureSpec
 
-BUILDERS = {"dense": build_dense, "conv": build_convolutional}
+BUILDERS = {"dense": build_dense, "residual": build_residual, "conv": build_convolutional}
 MODEL_FILE = "model.isthmus"
 LICENCE = "as its training data allows"
 _CODED_PICTURES = 10_000  # of the test set: enough for any digit of a mean that people compare
@@ -127,7 +130,10 @@ def run_experiment(
 def build_model(recipe: Recipe, seed: int) -> Autoencoder:
     """The recipe's network, of one tile where it has tiles, with the first weights of a seed."""
     torch.manual_seed(seed)
-    return BUILDERS[recipe.model.kind](recipe.model)
+    model = BUILDERS[recipe.model.kind](recipe.model)
+    if recipe.rate.weight:
+        model.analysis = nn.Sequential(model.analysis, RateNoise(model.latents.channels))
+    return model
 
 
 def picture_spec(recipe: Recipe) -> PictureSpec:
@@ -157,7 +163,9 @@ def finish(
     if recipe.model.tile:
         model = tile_model(model, recipe.model).eval()
     facts: dict[str, Any] = {"recipe": recipe_to_table(recipe), "data": Path(data.source).name, "licence": LICENCE}
-    file = export_model(model, data.train, recipe.coding, name=recipe.name, facts=facts)
+    file = export_model(
+        model, data.train, recipe.coding, name=recipe.name, facts=facts, in_steps=recipe.rate.weight > 0
+    )
     stored = parse_model(file, name=recipe.name)
     coder = Model(stored)
     metrics = measure(coder, data, history[-1].test_mse if history else math.nan)

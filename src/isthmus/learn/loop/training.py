@@ -31,6 +31,7 @@ from isthmus.learn.loop.progress_bar import ProgressBar
 from isthmus.learn.loop.schedule import Budget, learning_rate_at, make_optimiser
 from isthmus.learn.models.autoencoder import Autoencoder
 from isthmus.learn.models.losses import Loss, make_loss
+from isthmus.learn.models.rate import rate_of
 from isthmus.learn.recipes.loading import recipe_to_table
 from isthmus.learn.recipes.settings import Recipe
 
@@ -125,6 +126,7 @@ class _Loop:
         self._fabric, self._model, self._output, self._optimiser = fabric, model, output, optimiser
         self._settings, self._budget, self._progress = recipe.training, budget, progress
         self._noise, self._augmentation = recipe.noise, recipe.augmentation
+        self._rate, self._rate_weight = rate_of(model), recipe.rate.weight
         self._size = recipe.model.network_size
         self._train = _on_device(data.train.pictures, fabric.device)
         self._test = centre(_on_device(data.test.pictures, fabric.device), self._size)
@@ -185,6 +187,8 @@ class _Loop:
         disturbed = self._disturbed(pictures, draw)
         inputs = values if disturbed is pictures else disturbed.float().mul_(1 / 255)
         loss = self._loss(self._model(inputs), values)
+        if self._rate is not None:
+            loss = loss + self._rate_weight * self._rate.bits
         self._fabric.backward(loss)
         # Fabric's own step adds a tenth to a small network's time, and nothing in float32 and bfloat16
         self._optimiser.step()
