@@ -26,6 +26,7 @@ from isthmus.learn.loop.training import check_folder, train
 from isthmus.learn.models.autoencoder import Autoencoder
 from isthmus.learn.models.convolutional import build_convolutional
 from isthmus.learn.models.dense import build_dense
+from isthmus.learn.models.patches import build_patches
 from isthmus.learn.models.rate import RateNoise
 from isthmus.learn.models.residual import build_residual
 from isthmus.learn.models.tiled import cut_tiles, tile_model
@@ -34,7 +35,12 @@ from isthmus.learn.recipes.settings import ModelSettings, Recipe
 from isthmus.metrics.distortion import mse, psnr_of_mse
 from isthmus.values import PictureSpec
 
-BUILDERS = {"dense": build_dense, "residual": build_residual, "conv": build_convolutional}
+BUILDERS = {
+    "dense": build_dense,
+    "residual": build_residual,
+    "conv": build_convolutional,
+    "patches": build_patches,
+}
 MODEL_FILE = "model.isthmus"
 LICENCE = "as its training data allows"
 _CODED_PICTURES = 10_000  # of the test set: enough for any digit of a mean that people compare
