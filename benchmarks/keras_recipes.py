@@ -2,7 +2,7 @@
 
     python benchmarks/keras_recipes.py RECIPE --data FOLDER --keras PYTHON [--epochs N] [--rounds N]
 
-RECIPE is digits-reduction or tiles-dense. `--keras` names an interpreter that has Keras 3 and JAX. Both sides get
+RECIPE: digits-reduction or tiles-dense. `--keras` names an interpreter that has Keras 3 and JAX. Both sides get
 the same arrays, batch size, optimiser and number of passes; rounds alternate, with another seed each.
 """
 

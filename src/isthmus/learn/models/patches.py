@@ -58,13 +58,13 @@ class _Analysis(nn.Module):
         self.patch = settings.patch
         self.transform = _pointwise(basis / _spreads(frequencies)[:, None])
         self.blocks = nn.Sequential(*_blocks(width, settings))
-        self.code = _pointwise(np.eye(width)[_kept(frequencies, settings.code)])
+        self.projection = _pointwise(np.eye(width)[_kept(frequencies, settings.code)])
         self.activation = nn.Sequential(*activation_layers(settings.code_activation))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(batch, channels, rows, columns), sides multiples of the patch -> (batch, code, rows', columns')."""
         patches = nn.functional.pixel_unshuffle(pictures - MEAN_PIXEL, self.patch)
-        codes: Tensor = self.activation(self.code(self.blocks(self.transform(patches))))
+        codes: Tensor = self.activation(self.projection(self.blocks(self.transform(patches))))
         return codes
 
 
@@ -74,13 +74,13 @@ class _Synthesis(nn.Module):
         basis, frequencies = _transform(settings)
         width = len(basis)
         self.patch = settings.patch
-        self.code = _pointwise(np.eye(width)[:, _kept(frequencies, settings.code)])
+        self.projection = _pointwise(np.eye(width)[:, _kept(frequencies, settings.code)])
         self.blocks = nn.Sequential(*_blocks(width, settings))
         self.transform = _pointwise(basis.T * _spreads(frequencies))
 
     def forward(self, latents: Tensor) -> Tensor:
         """The opposite of the analysis."""
-        patches = self.transform(self.blocks(self.code(latents)))
+        patches = self.transform(self.blocks(self.projection(latents)))
         return nn.functional.pixel_shuffle(patches, self.patch) + MEAN_PIXEL
 
 
