@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,7 @@ def run_experiment(
     device: str = "auto",
     resume: bool = False,
     force: bool = False,
+    report: Callable[[str], None] = lambda note: None,
 ) -> Experiment:
     """Load the data, train, export, and measure on the test pictures.
 
@@ -112,6 +114,7 @@ def run_experiment(
         device: "auto", "cpu" or "cuda".
         resume: go on from the folder's checkpoint.
         force: replace a run that the folder holds.
+        report: told in a line what a user may not have meant, such as colours that are lost.
 
     Raises:
         IsthmusError: as its steps do.
@@ -120,6 +123,8 @@ def run_experiment(
     model = build_model(recipe, seed)
     spec = picture_spec(recipe)
     data = take_some(load_data(source or recipe.data.source, recipe.data, spec, seed=seed), recipe.data, seed=seed)
+    for note in _doubts(recipe, data, spec):
+        report(note)
     run = train(
         recipe,
         network_data(data, recipe.model),
@@ -131,6 +136,24 @@ def run_experiment(
         resume=resume,
     )
     return finish(recipe, data, run.model, folder, history=run.history, seconds=run.seconds)
+
+
+def _doubts(recipe: Recipe, data: Split, spec: PictureSpec) -> Iterator[str]:
+    """What is allowed, and seldom meant."""
+    if recipe.model.is_expanding:
+        yield "the code has more numbers than the picture has values: nothing is reduced (model.code makes it smaller)"
+    if data.colours_lost:
+        yield f"{data.colours_lost} colour pictures were made grey: --set model.channels=3 keeps the colours"
+    if data.resized:
+        yield (
+            f"{data.resized} pictures were resized to {spec}: --set model.height and model.width, or data.side for "
+            "crops, choose another size"
+        )
+    if len(data.train) < recipe.training.batch_size and not (recipe.model.tile or recipe.augmentation.virtual_count):
+        yield (
+            f"{len(data.train)} training pictures are fewer than a batch ({recipe.training.batch_size}): an epoch is "
+            "one step (--set training.batch_size makes it smaller)"
+        )
 
 
 def build_model(recipe: Recipe, seed: int) -> Autoencoder:
@@ -158,7 +181,7 @@ def network_data(data: Split, settings: ModelSettings) -> Split:
         PictureSet(cut_tiles(part.pictures, tile=settings.tile, overlap=settings.overlap))
         for part in (data.train, data.test)
     )
-    return Split(train_tiles, test_tiles, data.source)
+    return replace(data, train=train_tiles, test=test_tiles)
 
 
 def finish(
@@ -213,4 +236,4 @@ def _centred(data: Split, settings: ModelSettings) -> Split:
         return pictures[:, top : top + settings.height, left : left + settings.width]
 
     train_set, test_set = (replace(part, pictures=cut(part.pictures)) for part in (data.train, data.test))
-    return Split(train_set, test_set, data.source)
+    return replace(data, train=train_set, test=test_set)

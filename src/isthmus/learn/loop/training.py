@@ -11,7 +11,6 @@ import csv
 import io
 import logging
 import math
-import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from isthmus.learn.data.pictures import Split
 from isthmus.learn.loop.checkpoint import EpochResult, Progress, read_checkpoint, write_checkpoint
 from isthmus.learn.loop.progress_bar import ProgressBar
 from isthmus.learn.loop.schedule import Budget, learning_rate_at, make_optimiser
+from isthmus.learn.loop.stopwatch import Stopwatch
 from isthmus.learn.models.autoencoder import Autoencoder
 from isthmus.learn.models.losses import Loss, make_loss
 from isthmus.learn.models.rate import rate_of
@@ -137,6 +137,7 @@ class _Loop:
         self._batch = min(recipe.training.batch_size, self._count)
         self._steps_per_epoch = math.ceil(self._count / self._batch)
         self._seconds = progress.history[-1].seconds if progress.history else 0.0
+        self._watch = Stopwatch(self._seconds)
 
     def is_over(self) -> bool:
         """Whether the budget is used up, or the test loss has not fallen for as long as the recipe allows."""
@@ -152,11 +153,11 @@ class _Loop:
         generator = torch.Generator().manual_seed(self._progress.seed * 1_000_003 + epoch)
         order = torch.randperm(self._count, generator=generator).to(self._train.device) % len(self._train)
         total = torch.zeros((), device=self._train.device)
-        start, steps = time.perf_counter(), 0
+        steps = 0
+        self._watch.start()
         self._model.train()
         for indices in torch.split(order, self._batch):
-            elapsed = self._seconds + time.perf_counter() - start
-            share = self._budget.share_done(self._progress.steps, elapsed, self._steps_per_epoch)
+            share = self._budget.share_done(self._progress.steps, self._watch.lap(), self._steps_per_epoch)
             if share >= 1:
                 break
             rate = learning_rate_at(self._settings, self._progress.steps, share)
@@ -169,7 +170,7 @@ class _Loop:
                 self._check(total, epoch)
                 bar.epochs_done(epoch + steps / self._steps_per_epoch, loss=float(total) / steps)
         self._check(total, epoch)
-        self._seconds += time.perf_counter() - start
+        self._seconds = self._watch.lap()
         test_loss, test_mse = self._measure()
         result = EpochResult(epoch + 1, float(total) / max(steps, 1), test_loss, test_mse, rate, self._seconds)
         if self._settings.patience and test_loss <= min(
