@@ -144,6 +144,21 @@ def test_data_of_another_size_names_the_settings_that_help(tmp_path):
         load_data(str(tmp_path / "none"), DataSettings(), DIGIT, seed=0)
 
 
+def test_crops_of_data_of_another_size_name_the_setting_of_crops(tmp_path):
+    """A model cut from larger pictures is not made larger: data.side is."""
+    np.save(tmp_path / "a.npy", np.zeros((9, 96, 96, 3), np.uint8))
+    with pytest.raises(ModelMismatchError, match=r"data\.side=96 --set model\.channels=3"):
+        load_data(str(tmp_path / "a.npy"), DataSettings(side=100), PictureSpec(3, 100, 100), seed=0)
+
+
+def test_what_fitting_takes_away_is_counted(tmp_path):
+    """Two colour pictures and a grey one of another size, for a grey model."""
+    for index, shape in enumerate([(28, 28, 3), (28, 28, 3), (40, 28), (28, 28)]):
+        Image.fromarray(np.full(shape, 90, np.uint8)).save(tmp_path / f"{index}.png")
+    data = load_data(str(tmp_path), DataSettings(), DIGIT, seed=0)
+    assert (data.colours_lost, data.resized) == (2, 1)
+
+
 def test_without_a_network_mnist_says_what_to_do(monkeypatch):
     """Where to put the files, or how to name their folder."""
     monkeypatch.setattr(mnist, "MIRRORS", ("http://127.0.0.1:9/",))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -48,6 +52,39 @@ def test_a_stopped_sweep_goes_on_and_names_failed_runs(tmp_path, monkeypatch):
     rows = list(csv.DictReader((tmp_path / "sweep.csv").read_text().splitlines()))
     assert [row["model.code"] for row in rows] == ["4", "3", "0"]
     assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.train
+def test_a_sweep_that_is_killed_mid_training_goes_on_from_its_checkpoint(tmp_path):
+    """Killed outright, no handler runs: the same command ends both runs, and does no epoch twice."""
+    command = [
+        sys.executable,
+        "-m",
+        "isthmus",
+        "sweep",
+        "glyphs-dense",
+        "--vary",
+        "model.code=4,3",
+        "-o",
+        str(tmp_path),
+    ]
+    for setting in ("data.count=2000", "model.hidden=64", "training.batch_size=16"):
+        command += ["--set", setting]
+    log = tmp_path / "code-4" / "log.csv"
+    with subprocess.Popen([*command, "--epochs", "12"], stdout=subprocess.DEVNULL) as process:
+        while not log.exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+    before = log.read_text().splitlines()
+    assert 1 < len(before) < 13
+    done = subprocess.run([*command, "--epochs", "12", "--json"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    after = log.read_text().splitlines()
+    assert len(after) == 13
+    assert after[: len(before)] == before
+    assert [run["error"] for run in json.loads(done.stdout)["runs"]] == [None, None]
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_a_variation_is_read_or_refused():

@@ -50,8 +50,6 @@ def train(
         _train_photo(data, output, settings or [], minutes, seed, resume=resume, force=force, as_json=as_json)
         return
     chosen = load_recipe(recipe, settings or [])
-    if chosen.model.is_expanding:
-        note("the code has more numbers than the picture has values: nothing is reduced (model.code makes it smaller)")
     limited = steps is not None or minutes is not None
     passes = epochs if epochs is not None else MANY_EPOCHS if limited else chosen.training.epochs
     folder = output or Path("runs") / chosen.name
@@ -65,6 +63,7 @@ def train(
             device=device,
             resume=resume,
             force=force,
+            report=note,
         )
     except KeyboardInterrupt:
         note(f"stopped; the last whole epoch is kept in {folder}: the same command with --resume goes on")

@@ -37,6 +37,7 @@ ALLOWED_OPERATORS = frozenset(
         "Gelu",
         "Gemm",
         "Identity",
+        "LayerNormalization",
         "LeakyRelu",
         "Less",
         "Log",

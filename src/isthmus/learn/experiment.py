@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from isthmus.codec.model import Model
 from isthmus.container.atomic import write_file
@@ -25,13 +27,21 @@ from isthmus.learn.loop.training import check_folder, train
 from isthmus.learn.models.autoencoder import Autoencoder
 from isthmus.learn.models.convolutional import build_convolutional
 from isthmus.learn.models.dense import build_dense
+from isthmus.learn.models.patches import build_patches
+from isthmus.learn.models.rate import RateNoise
+from isthmus.learn.models.residual import build_residual
 from isthmus.learn.models.tiled import cut_tiles, tile_model
 from isthmus.learn.recipes.loading import recipe_to_table
 from isthmus.learn.recipes.settings import ModelSettings, Recipe
 from isthmus.metrics.distortion import mse, psnr_of_mse
 from isthmus.values import PictureSpec
 
-BUILDERS = {"dense": build_dense, "conv": build_convolutional}
+BUILDERS = {
+    "dense": build_dense,
+    "residual": build_residual,
+    "conv": build_convolutional,
+    "patches": build_patches,
+}
 MODEL_FILE = "model.isthmus"
 LICENCE = "as its training data allows"
 _CODED_PICTURES = 10_000  # of the test set: enough for any digit of a mean that people compare
@@ -91,6 +101,7 @@ def run_experiment(
     device: str = "auto",
     resume: bool = False,
     force: bool = False,
+    report: Callable[[str], None] = lambda note: None,
 ) -> Experiment:
     """Load the data, train, export, and measure on the test pictures.
 
@@ -103,6 +114,7 @@ def run_experiment(
         device: "auto", "cpu" or "cuda".
         resume: go on from the folder's checkpoint.
         force: replace a run that the folder holds.
+        report: told in a line what a user may not have meant, such as colours that are lost.
 
     Raises:
         IsthmusError: as its steps do.
@@ -111,6 +123,8 @@ def run_experiment(
     model = build_model(recipe, seed)
     spec = picture_spec(recipe)
     data = take_some(load_data(source or recipe.data.source, recipe.data, spec, seed=seed), recipe.data, seed=seed)
+    for note in _doubts(recipe, data, spec):
+        report(note)
     run = train(
         recipe,
         network_data(data, recipe.model),
@@ -124,10 +138,31 @@ def run_experiment(
     return finish(recipe, data, run.model, folder, history=run.history, seconds=run.seconds)
 
 
+def _doubts(recipe: Recipe, data: Split, spec: PictureSpec) -> Iterator[str]:
+    """What is allowed, and seldom meant."""
+    if recipe.model.is_expanding:
+        yield "the code has more numbers than the picture has values: nothing is reduced (model.code makes it smaller)"
+    if data.colours_lost:
+        yield f"{data.colours_lost} colour pictures were made grey: --set model.channels=3 keeps the colours"
+    if data.resized:
+        yield (
+            f"{data.resized} pictures were resized to {spec}: --set model.height and model.width, or data.side for "
+            "crops, choose another size"
+        )
+    if len(data.train) < recipe.training.batch_size and not (recipe.model.tile or recipe.augmentation.virtual_count):
+        yield (
+            f"{len(data.train)} training pictures are fewer than a batch ({recipe.training.batch_size}): an epoch is "
+            "one step (--set training.batch_size makes it smaller)"
+        )
+
+
 def build_model(recipe: Recipe, seed: int) -> Autoencoder:
     """The recipe's network, of one tile where it has tiles, with the first weights of a seed."""
     torch.manual_seed(seed)
-    return BUILDERS[recipe.model.kind](recipe.model)
+    model = BUILDERS[recipe.model.kind](recipe.model)
+    if recipe.rate.weight:
+        model.analysis = nn.Sequential(model.analysis, RateNoise(model.latents.channels))
+    return model
 
 
 def picture_spec(recipe: Recipe) -> PictureSpec:
@@ -146,7 +181,7 @@ def network_data(data: Split, settings: ModelSettings) -> Split:
         PictureSet(cut_tiles(part.pictures, tile=settings.tile, overlap=settings.overlap))
         for part in (data.train, data.test)
     )
-    return Split(train_tiles, test_tiles, data.source)
+    return replace(data, train=train_tiles, test=test_tiles)
 
 
 def finish(
@@ -157,7 +192,9 @@ def finish(
     if recipe.model.tile:
         model = tile_model(model, recipe.model).eval()
     facts: dict[str, Any] = {"recipe": recipe_to_table(recipe), "data": Path(data.source).name, "licence": LICENCE}
-    file = export_model(model, data.train, recipe.coding, name=recipe.name, facts=facts)
+    file = export_model(
+        model, data.train, recipe.coding, name=recipe.name, facts=facts, in_steps=recipe.rate.weight > 0
+    )
     stored = parse_model(file, name=recipe.name)
     coder = Model(stored)
     metrics = measure(coder, data, history[-1].test_mse if history else math.nan)
@@ -199,4 +236,4 @@ def _centred(data: Split, settings: ModelSettings) -> Split:
         return pictures[:, top : top + settings.height, left : left + settings.width]
 
     train_set, test_set = (replace(part, pictures=cut(part.pictures)) for part in (data.train, data.test))
-    return Split(train_set, test_set, data.source)
+    return replace(data, train=train_set, test=test_set)

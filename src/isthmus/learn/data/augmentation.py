@@ -24,16 +24,20 @@ def augment(
     Returns:
         (batch, channels, *size) uint8.
     """
+    originals = pictures
     if settings.rotation or settings.scale or settings.shift:
         pictures = _moved(pictures, settings, generator)
+    if settings.brightness:
+        factors = 1 + settings.brightness * _uniform(len(pictures), generator).to(pictures.device)
+        pictures = (pictures * factors[:, None, None, None]).round().clamp(0, 255).to(torch.uint8)
+    if pictures is not originals and settings.share < 1:
+        changed = (torch.rand(len(pictures), generator=generator) < settings.share).to(pictures.device)
+        pictures = torch.where(changed[:, None, None, None], pictures, originals)
     if pictures.shape[2:] != size:
         pictures = _cropped(pictures, size, generator)
     if settings.flip:
         mirrored = (torch.rand(len(pictures), generator=generator) < settings.flip).to(pictures.device)
         pictures = torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
-    if settings.brightness:
-        factors = 1 + settings.brightness * _uniform(len(pictures), generator).to(pictures.device)
-        pictures = (pictures * factors[:, None, None, None]).round().clamp(0, 255).to(torch.uint8)
     return pictures
 
 

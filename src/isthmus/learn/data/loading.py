@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,11 +52,20 @@ def load_data(source: str, settings: DataSettings, spec: PictureSpec, *, seed: i
         raise InputError(f"{source} has no pictures to learn from or none to measure on")
     if (spec.size is not None and shape[:2] != spec.size) or shape[2] != spec.channels:
         raise ModelMismatchError(
-            f"{source} has {shape[1]}×{shape[0]} {MODE_NAMES.get(shape[2], '')} pictures, the model takes {spec}: "
-            f"--set model.height={shape[0]} --set model.width={shape[1]} --set model.channels={shape[2]} "
-            "changes the model"
+            f"{source} has {shape[1]}×{shape[0]} {MODE_NAMES.get(shape[2], '')} pictures, the recipe takes {spec}: "
+            f"{' '.join(_that_fit(shape, settings))} would fit"
         )
     return data
+
+
+def _that_fit(shape: tuple[int, ...], settings: DataSettings) -> list[str]:
+    """The settings of a recipe for pictures of a shape (rows, columns, channels)."""
+    rows, columns, channels = shape
+    if settings.side:
+        size = [f"--set data.side={rows}"] if rows == columns else ["square pictures, with"]
+    else:
+        size = [f"--set model.height={rows}", f"--set model.width={columns}"]
+    return [*size, f"--set model.channels={channels}"]
 
 
 def _from_path(path: Path, settings: DataSettings, spec: PictureSpec, seed: int) -> Split:
@@ -95,24 +105,32 @@ def _idx_file(folder: Path, stem: str) -> Path | None:
 def _picture_folder(folder: Path, settings: DataSettings, spec: PictureSpec, seed: int) -> Split:
     """All pictures below a folder; its subfolders train and test, where it has both, are its split."""
     if (folder / "train").is_dir() and (folder / "test").is_dir():
-        return Split(_read_all(folder / "train", spec), _read_all(folder / "test", spec), str(folder))
-    return split(_read_all(folder, spec), held_out=settings.held_out, seed=seed, source=str(folder))
+        (train, lost, resized), (test, *more) = (_read_all(folder / part, spec) for part in ("train", "test"))
+        return Split(train, test, str(folder), colours_lost=lost + more[0], resized=resized + more[1])
+    pictures, lost, resized = _read_all(folder, spec)
+    data = split(pictures, held_out=settings.held_out, seed=seed, source=str(folder))
+    return replace(data, colours_lost=lost, resized=resized)
 
 
-def _read_all(folder: Path, spec: PictureSpec) -> PictureSet:
+def _read_all(folder: Path, spec: PictureSpec) -> tuple[PictureSet, int, int]:
+    """The pictures below a folder, how many lost their colours, and how many were of another size."""
     paths = find_pictures(folder)
     if not paths:
         raise InputError(f"{folder} has no pictures")
     pictures: list[NDArray[np.uint8]] = []
     failures: list[IsthmusError] = []
+    lost = resized = 0
     for path in paths:
         try:
-            pictures.append(fit(read_picture(path, depth=8, frame=0), spec).pixels)
+            picture = read_picture(path, depth=8, frame=0)
+            pictures.append(fit(picture, spec).pixels)
+            lost += picture.channels > spec.channels
+            resized += spec.size is not None and (picture.height, picture.width) != spec.size
         except IsthmusError as error:
             failures.append(error)
     if not pictures or len(failures) > len(paths) // 2:
         raise InputError(f"{len(failures)} of {len(paths)} pictures in {folder} cannot be read: {failures[0]}")
-    return PictureSet(np.stack(pictures), _folder_labels(folder, paths) if not failures else None)
+    return PictureSet(np.stack(pictures), _folder_labels(folder, paths) if not failures else None), lost, resized
 
 
 def _folder_labels(folder: Path, paths: Sequence[Path]) -> NDArray[np.int64] | None:

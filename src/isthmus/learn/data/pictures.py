@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +29,21 @@ class PictureSet:
 
 @dataclass(frozen=True)
 class Split:
-    """Pictures to learn from, pictures to measure on, and where they came from."""
+    """Pictures to learn from, pictures to measure on, and where they came from.
+
+    Attributes:
+        train: to learn from.
+        test: to measure on.
+        source: what was loaded.
+        colours_lost: pictures that were in colour before they were made grey.
+        resized: pictures that had another size.
+    """
 
     train: PictureSet
     test: PictureSet
     source: str
+    colours_lost: int = 0
+    resized: int = 0
 
 
 def split(pictures: PictureSet, *, held_out: float, seed: int, source: str) -> Split:
@@ -64,7 +74,7 @@ def take_some(data: Split, settings: DataSettings, *, seed: int) -> Split:
         )
     if kept == count:
         return data
-    return Split(_take(data.train, np.random.default_rng(seed).permutation(count)[:kept]), data.test, data.source)
+    return replace(data, train=_take(data.train, np.random.default_rng(seed).permutation(count)[:kept]))
 
 
 def _take(pictures: PictureSet, order: NDArray[np.int64]) -> PictureSet:

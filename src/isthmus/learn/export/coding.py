@@ -54,6 +54,11 @@ def fit_steps(
     return steps_by_quality
 
 
+def whole_steps(channels: int, settings: CodingSettings) -> NDArray[np.float32]:
+    """Quantisation steps (100, channels) that are 1 at the default quality: for codes that learnt their own scale."""
+    return np.repeat(2.0 ** _octaves(settings)[:, None], channels, axis=1).astype(np.float32)
+
+
 def _octaves(settings: CodingSettings) -> NDArray[np.float64]:
     """(100,) how many times the step of each quality is double the default's; falling.
 

@@ -14,7 +14,7 @@ from isthmus.codec.model import Model
 from isthmus.container.model_file import ModelFile, parse_model, write_model
 from isthmus.errors import TrainingError
 from isthmus.learn.data.pictures import PictureSet
-from isthmus.learn.export.coding import MAX_CODES, fit_prior, fit_steps
+from isthmus.learn.export.coding import MAX_CODES, fit_prior, fit_steps, whole_steps
 from isthmus.learn.export.graphs import export_graph
 from isthmus.learn.models.autoencoder import Autoencoder
 from isthmus.learn.recipes.settings import CodingSettings
@@ -37,7 +37,13 @@ class _Synthesis(nn.Module):
 
 
 def export_model(
-    model: Autoencoder, pictures: PictureSet, settings: CodingSettings, *, name: str, facts: Mapping[str, Any]
+    model: Autoencoder,
+    pictures: PictureSet,
+    settings: CodingSettings,
+    *,
+    name: str,
+    facts: Mapping[str, Any],
+    in_steps: bool = False,
 ) -> bytes:
     """The bytes of a model file, checked by a round trip through them.
 
@@ -47,6 +53,7 @@ def export_model(
         settings: default quality and what it may cost.
         name: the model's name.
         facts: licence, recipe and whatever else the manifest shall say.
+        in_steps: the network learnt codes to be rounded to whole numbers: at the default quality that is done.
 
     Raises:
         TrainingError: ONNX Runtime computes something else than PyTorch, or the round trip fails.
@@ -66,7 +73,7 @@ def export_model(
     def synthesise(codes: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.concatenate([synthesis.run(chunk) for chunk in _chunks(codes)])
 
-    steps = fit_steps(values, latents, synthesise, settings)
+    steps = whole_steps(latents.shape[1], settings) if in_steps else fit_steps(values, latents, synthesise, settings)
     prior = fit_prior(latents, steps)
     data = write_model(
         ModelFile(

@@ -11,7 +11,6 @@ import csv
 import io
 import logging
 import math
-import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -29,8 +28,10 @@ from isthmus.learn.data.pictures import Split
 from isthmus.learn.loop.checkpoint import EpochResult, Progress, read_checkpoint, write_checkpoint
 from isthmus.learn.loop.progress_bar import ProgressBar
 from isthmus.learn.loop.schedule import Budget, learning_rate_at, make_optimiser
+from isthmus.learn.loop.stopwatch import Stopwatch
 from isthmus.learn.models.autoencoder import Autoencoder
 from isthmus.learn.models.losses import Loss, make_loss
+from isthmus.learn.models.rate import rate_of
 from isthmus.learn.recipes.loading import recipe_to_table
 from isthmus.learn.recipes.settings import Recipe
 
@@ -125,6 +126,7 @@ class _Loop:
         self._fabric, self._model, self._output, self._optimiser = fabric, model, output, optimiser
         self._settings, self._budget, self._progress = recipe.training, budget, progress
         self._noise, self._augmentation = recipe.noise, recipe.augmentation
+        self._rate, self._rate_weight = rate_of(model), recipe.rate.weight
         self._size = recipe.model.network_size
         self._train = _on_device(data.train.pictures, fabric.device)
         self._test = centre(_on_device(data.test.pictures, fabric.device), self._size)
@@ -135,6 +137,7 @@ class _Loop:
         self._batch = min(recipe.training.batch_size, self._count)
         self._steps_per_epoch = math.ceil(self._count / self._batch)
         self._seconds = progress.history[-1].seconds if progress.history else 0.0
+        self._watch = Stopwatch(self._seconds)
 
     def is_over(self) -> bool:
         """Whether the budget is used up, or the test loss has not fallen for as long as the recipe allows."""
@@ -150,11 +153,11 @@ class _Loop:
         generator = torch.Generator().manual_seed(self._progress.seed * 1_000_003 + epoch)
         order = torch.randperm(self._count, generator=generator).to(self._train.device) % len(self._train)
         total = torch.zeros((), device=self._train.device)
-        start, steps = time.perf_counter(), 0
+        steps = 0
+        self._watch.start()
         self._model.train()
         for indices in torch.split(order, self._batch):
-            elapsed = self._seconds + time.perf_counter() - start
-            share = self._budget.share_done(self._progress.steps, elapsed, self._steps_per_epoch)
+            share = self._budget.share_done(self._progress.steps, self._watch.lap(), self._steps_per_epoch)
             if share >= 1:
                 break
             rate = learning_rate_at(self._settings, self._progress.steps, share)
@@ -167,7 +170,7 @@ class _Loop:
                 self._check(total, epoch)
                 bar.epochs_done(epoch + steps / self._steps_per_epoch, loss=float(total) / steps)
         self._check(total, epoch)
-        self._seconds += time.perf_counter() - start
+        self._seconds = self._watch.lap()
         test_loss, test_mse = self._measure()
         result = EpochResult(epoch + 1, float(total) / max(steps, 1), test_loss, test_mse, rate, self._seconds)
         if self._settings.patience and test_loss <= min(
@@ -185,6 +188,8 @@ class _Loop:
         disturbed = self._disturbed(pictures, draw)
         inputs = values if disturbed is pictures else disturbed.float().mul_(1 / 255)
         loss = self._loss(self._model(inputs), values)
+        if self._rate is not None:
+            loss = loss + self._rate_weight * self._rate.bits
         self._fabric.backward(loss)
         # Fabric's own step adds a tenth to a small network's time, and nothing in float32 and bfloat16
         self._optimiser.step()

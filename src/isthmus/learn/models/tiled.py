@@ -101,7 +101,7 @@ def _window(tile: int, overlap: int) -> Tensor:
 
 
 def _code_shape(settings: ModelSettings) -> tuple[int, int, int]:
-    if settings.kind == "dense":
+    if settings.is_whole:
         return settings.code, 1, 1
     side = settings.tile // settings.stride - settings.code_kernel + 1
     return settings.code, side, side

@@ -17,6 +17,7 @@ from isthmus.learn.recipes.settings import (
     CodingSettings,
     DataSettings,
     ModelSettings,
+    RateSettings,
     Recipe,
     TrainingSettings,
 )
@@ -26,6 +27,7 @@ SECTIONS: dict[str, type[Any]] = {
     "data": DataSettings,
     "model": ModelSettings,
     "training": TrainingSettings,
+    "rate": RateSettings,
     "coding": CodingSettings,
     "noise": NoiseSettings,
     "augmentation": AugmentationSettings,

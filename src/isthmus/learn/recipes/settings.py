@@ -9,7 +9,7 @@ from isthmus.imaging.noise import NoiseSettings
 
 ACTIVATIONS = ("relu", "leaky-relu", "gelu")
 OUTPUTS = ("sigmoid", "linear", "relu")
-KINDS = ("dense", "conv")
+KINDS = ("dense", "residual", "conv", "patches")
 DECODERS = ("upsample", "transposed")
 INITIAL_WEIGHTS = ("glorot", "pytorch")
 LOSSES = ("mse", "bce")
@@ -55,7 +55,9 @@ class ModelSettings:
     """An autoencoder: picture -> hidden layers -> code -> hidden layers backwards -> picture, whole or tile by tile."""
 
     kind: str = "dense"
-    """dense: layers over all pixels; conv: a 3×3 convolution per hidden layer, for pictures of any size."""
+    """dense: layers over all pixels; residual: `blocks` residual blocks of one hidden width over all pixels, each way;
+    conv: a 3×3 convolution per hidden layer, patches: a block transform with residual blocks that see the neighbouring
+    blocks, both for pictures of any size."""
     height: int = 28
     """Rows of the pictures."""
     width: int = 28
@@ -66,6 +68,10 @@ class ModelSettings:
     """Widths (conv: channels) between picture and code, 0 for the code's width; the decoder has them backwards."""
     decoder_hidden: tuple[int, ...] = (0,)
     """Widths between code and picture of a dense model; 0 for those of `hidden` backwards, empty for none."""
+    blocks: int = 2
+    """Of a residual or patches model: residual blocks on each side of the code."""
+    patch: int = 16
+    """Of a patches model: rows and columns of pixels that one position of the code stands for."""
     code: int = 32
     """Numbers in the code; channels of it in a conv model."""
     pooling: int = 2
@@ -91,9 +97,9 @@ class ModelSettings:
         for name in ("height", "width", "code"):
             _positive(f"model.{name}", getattr(self, name))
         _one_of("model.kind", self.kind, KINDS)
-        if self.kind == "dense" and self.tile == 0 and self.height * self.width > 1 << 16:
+        if self.is_whole and self.tile == 0 and self.height * self.width > 1 << 16:
             raise UsageError(
-                f"model.height x model.width is {self.height}×{self.width}: dense models are for small pictures: "
+                f"model.height x model.width is {self.height}×{self.width}: {self.kind} models are for small pictures: "
                 "--set model.tile=16 cuts larger ones into tiles"
             )
         if self.channels not in (1, 3):
@@ -101,6 +107,13 @@ class ModelSettings:
         for width in (*self.hidden, *self.decoder_hidden):
             if width < 0:
                 raise UsageError(f"model.hidden is not negative, but {width} is")
+        if self.kind in ("residual", "patches") and (len(self.hidden) != 1 or self.blocks < 1):
+            raise UsageError(
+                f"a {self.kind} model has one width in model.hidden and one block or more, "
+                f"not {len(self.hidden)} widths and {self.blocks} blocks"
+            )
+        if self.kind == "patches":
+            self._check_patches()
         if self.pooling not in (1, 2):
             raise UsageError(f"model.pooling is 1 or 2, not {self.pooling}")
         _one_of("model.decoder", self.decoder, DECODERS)
@@ -111,8 +124,15 @@ class ModelSettings:
         _one_of("model.initial_weights", self.initial_weights, INITIAL_WEIGHTS)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the network flattens what it sees: one size, one code."""
+        return self.kind in ("dense", "residual")
+
+    @property
     def stride(self) -> int:
-        """Pixels per position of a conv model's code."""
+        """Pixels per position of a conv or patches model's code."""
+        if self.kind == "patches":
+            return self.patch
         return int(self.pooling ** len(self.hidden))
 
     @property
@@ -123,7 +143,7 @@ class ModelSettings:
     @property
     def code_numbers(self) -> int:
         """Numbers that stand for one tile or picture."""
-        if self.kind == "dense":
+        if self.is_whole:
             return self.code
         rows, columns = (side // self.stride - self.code_kernel + 1 for side in self.network_size)
         return self.code * rows * columns
@@ -134,21 +154,34 @@ class ModelSettings:
         rows, columns = (side - self.overlap for side in self.network_size)
         return self.code_numbers > self.channels * rows * columns
 
+    def _check_patches(self) -> None:
+        if not 2 <= self.patch <= 32:
+            raise UsageError(f"model.patch is from 2 to 32, not {self.patch}")
+        if self.code > self.channels * self.patch**2:
+            raise UsageError(
+                f"model.code of a patches model is at most the {self.channels * self.patch**2} values of a patch, "
+                f"not {self.code}"
+            )
+
     def _check_tiles(self) -> None:
         if self.tile < 0 or self.tile > 256:
             raise UsageError(f"model.tile is from 0 to 256, not {self.tile}")
         if self.overlap % 2 or not 0 <= self.overlap <= self.tile // 2:
             raise UsageError(f"model.overlap is even and at most half of model.tile ({self.tile}), not {self.overlap}")
-        if self.kind == "dense":
+        if self.is_whole:
             return
         if self.code_kernel < 1 or (self.code_kernel > 1 and not self.tile):
             raise UsageError(f"model.code_kernel is 1, or above it within tiles, not {self.code_kernel}")
         rows, columns = self.network_size
+        cause = (
+            f"patches of model.patch={self.patch}"
+            if self.kind == "patches"
+            else f"{len(self.hidden)} layers with model.pooling={self.pooling}"
+        )
         if rows % self.stride or columns % self.stride or min(rows, columns) // self.stride < self.code_kernel:
             raise UsageError(
-                f"the network sees {columns}×{rows} pixels, which do not divide by {self.stride}, as "
-                f"{len(self.hidden)} layers with model.pooling={self.pooling} need: --set model.height, model.width or "
-                "model.tile to a multiple"
+                f"the network sees {columns}×{rows} pixels, which do not divide by {self.stride}, as {cause} need: "
+                "--set model.height, model.width or model.tile to a multiple"
             )
 
 
@@ -158,6 +191,8 @@ class AugmentationSettings:
 
     virtual_count: int = 0
     """Virtual pictures in an epoch; 0 for as many as there are pictures."""
+    share: float = 1.0
+    """Share of the pictures that are turned, scaled, shifted or brightened; the others are seen as they are."""
     flip: float = 0.0
     """Probability of a mirrored picture."""
     rotation: float = 0.0
@@ -173,7 +208,7 @@ class AugmentationSettings:
         for name in ("virtual_count", "rotation", "shift"):
             if getattr(self, name) < 0:
                 raise UsageError(f"augmentation.{name} is not negative, but {getattr(self, name)} is")
-        for name in ("flip", "scale", "brightness"):
+        for name in ("share", "flip", "scale", "brightness"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"augmentation.{name} is from 0 to 1, not {getattr(self, name)}")
 
@@ -220,6 +255,18 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class RateSettings:
+    """Learning with the bits of the code in the loss, so that they become few."""
+
+    weight: float = 0.0
+    """Mean squared error that one bit of a picture's code is worth; 0 leaves the rate out of the loss."""
+
+    def __post_init__(self) -> None:
+        if not self.weight >= 0:
+            raise UsageError(f"rate.weight is not negative, but {self.weight} is")
+
+
+@dataclass(frozen=True)
 class CodingSettings:
     """How codes become bytes."""
 
@@ -251,6 +298,8 @@ class Recipe:
     """The network."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     """How it learns."""
+    rate: RateSettings = field(default_factory=RateSettings)
+    """What the bits of its codes cost while it learns."""
     coding: CodingSettings = field(default_factory=CodingSettings)
     """How its codes become bytes."""
     noise: NoiseSettings = field(default_factory=NoiseSettings)
