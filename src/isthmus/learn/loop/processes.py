@@ -30,6 +30,7 @@ from isthmus.errors import IsthmusError, TrainingError, UsageError
 
 # Fabric announces precision and processes on every run; a new process says so before any function of ours runs there
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # that it ends processes, where we say why
 
 DEVICES = ("auto", "cpu", "cuda")
 _SCHEDULERS = (SLURMEnvironment, MPIEnvironment, TorchElasticEnvironment)  # those that start all processes themselves
@@ -145,8 +146,8 @@ def _reporting(fabric: Fabric, sent: bytes, failures: SimpleQueue[Any]) -> None:
     except IsthmusError as error:
         failures.put((type(error), str(error)))
         raise
-    except RuntimeError as error:  # what PyTorch raises: no memory, another process or node gone
-        message = f"process {fabric.global_rank}: {_last_line(error)}: {_GO_ON}"
+    except Exception as error:  # PyTorch raises whatever it meets: no memory, another process or node gone
+        message = f"process {fabric.global_rank}: {type(error).__name__}: {_last_line(error)}: {_GO_ON}"
         failures.put((TrainingError, message))
         raise TrainingError(message) from error
 
