@@ -27,6 +27,7 @@ from isthmus.errors import (
 if TYPE_CHECKING:
     from isthmus.codec.decoding import decode, encode
     from isthmus.codec.model import Model, load_model
+    from isthmus.codec.pack import Pack
     from isthmus.codec.pillow_plugin import register_pillow
     from isthmus.learn.estimator import Autoencoder
 
@@ -34,7 +35,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Autoencoder", "ChecksumError", "FormatError", "InputError", "IsthmusError", "LimitError", "MissingExtraError",
-    "Model", "ModelMismatchError", "ModelNotFoundError", "OutputError", "TrainingError", "TruncatedError",
+    "Model", "ModelMismatchError", "ModelNotFoundError", "OutputError", "Pack", "TrainingError", "TruncatedError",
     "UnsupportedVersionError", "UsageError", "__version__", "decode", "encode", "load_model",
     "register_pillow",
 ]  # fmt: skip
@@ -42,6 +43,7 @@ __all__ = [
 _HOMES = {
     "Autoencoder": "isthmus.learn.estimator",
     "Model": "isthmus.codec.model",
+    "Pack": "isthmus.codec.pack",
     "decode": "isthmus.codec.decoding",
     "encode": "isthmus.codec.decoding",
     "load_model": "isthmus.codec.model",

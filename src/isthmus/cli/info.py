@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-EXAMPLE = "Example: isthmus info digit.isth   (or a .isthmus model file)"
+EXAMPLE = "Example: isthmus info digit.isth   (or a .isthpack, or a .isthmus model)"
 
 
 def info(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .isth picture or a .isthmus model.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .isth picture, a .isthpack or a .isthmus model.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what a file holds."""

@@ -18,10 +18,12 @@ from isthmus.cli import (
     explore,
     info,
     models,
+    pack,
     recipes,
     reconstruct,
     sweep,
     train,
+    unpack,
 )  # fmt: skip
 from isthmus.cli.output import note
 from isthmus.errors import IsthmusError, UsageError
@@ -38,7 +40,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (demo, recipes, train, sweep, reconstruct, explore, denoise, compress, decompress, info, evaluate):
+COMMANDS = (
+    demo, recipes, train, sweep, reconstruct, explore, denoise, compress, decompress, pack, unpack, info, evaluate,
+)  # fmt: skip
+for module in COMMANDS:
     app.command(epilog=module.EXAMPLE)(getattr(module, module.__name__.rsplit(".", 1)[1]))
 app.add_typer(models.app, name="models")
 

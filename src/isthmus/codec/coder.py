@@ -40,7 +40,7 @@ class Coder(Protocol):
         """
         ...
 
-    def tile_size(self, picture: Picture) -> int:
+    def tile_size(self, height: int, width: int) -> int:
         """Side of the tiles that a picture is cut into; 0 for one tile."""
         ...
 

@@ -5,39 +5,42 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from isthmus.codec.pack import open_ranges
 from isthmus.container.image_file import MAGIC, read_image
 from isthmus.container.model_file import parse_model
+from isthmus.container.pack_file import MAGIC as PACK_MAGIC
+from isthmus.container.pack_file import read_layout
 from isthmus.errors import FormatError, InputError, ModelNotFoundError
 from isthmus.values import MODE_NAMES
 from isthmus.zoo.finding import find_by_id
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Facts of a .isth or .isthmus file, by name; every checksum in it is checked.
+    """Facts of a .isth, .isthpack or .isthmus file, by name; every checksum in it is checked.
 
     Raises:
         InputError: it cannot be read.
         FormatError: neither of the two, or damaged.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            start = file.read(len(PACK_MAGIC))
+        data = start if start == PACK_MAGIC else path.read_bytes()  # a pack is mapped, whatever its size
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     if not data:
         raise InputError(f"{path} is empty")
     if data[:4] == b"PK\x03\x04":
         return _describe_model(data, path)
+    if data[: len(PACK_MAGIC)] == PACK_MAGIC:
+        return _describe_pack(path)
     if data[:1] == MAGIC[:1] or data[1:5] == MAGIC[1:5]:
         return _describe_image(data, path)
-    raise FormatError(f"{path} is neither a .isth picture nor a .isthmus model", offset=0)
+    raise FormatError(f"{path} is none of .isth, .isthpack and .isthmus", offset=0)
 
 
 def _describe_image(data: bytes, path: Path) -> dict[str, Any]:
     image = read_image(data)
-    try:
-        model: str | None = str(find_by_id(image.model_id, beside=path.resolve().parent))
-    except ModelNotFoundError:
-        model = None
     return {
         "format": "isth",
         "width": image.width,
@@ -52,8 +55,38 @@ def _describe_image(data: bytes, path: Path) -> dict[str, Any]:
         "icc_bytes": len(image.icc) if image.icc is not None else None,
         "exif_bytes": len(image.exif) if image.exif is not None else None,
         "model_id": image.model_id.hex(),
-        "model": model,
+        "model": _model_of(image.model_id, path),
     }
+
+
+def _describe_pack(path: Path) -> dict[str, Any]:
+    read, size = open_ranges(str(path))
+    layout = read_layout(read, size)
+    header, count = layout.header, len(layout.table)
+    labels = layout.table.labels
+    return {
+        "format": "isthpack",
+        "pictures": count,
+        "size": f"{header.size[0]}×{header.size[1]}" if header.size else "various",
+        "mode": MODE_NAMES[header.channels],
+        "quality": header.quality,
+        "bytes": size,
+        "bytes_per_picture": size / max(1, count),
+        "payload_bytes_per_picture": int(layout.table.lengths.sum(dtype="int64")) / max(1, count),
+        "source_bytes": layout.source_bytes,
+        "ratio": layout.source_bytes / size,
+        "classes": len(set(labels.tolist())) if labels is not None else None,
+        "model_id": header.model_id.hex(),
+        "model": _model_of(header.model_id, path),
+    }
+
+
+def _model_of(model_id: bytes, path: Path) -> str | None:
+    """Where the model of an id is."""
+    try:
+        return str(find_by_id(model_id, beside=path.resolve().parent))
+    except ModelNotFoundError:
+        return None
 
 
 def _describe_model(data: bytes, path: Path) -> dict[str, Any]:

@@ -42,11 +42,15 @@ def encode(pictures: Sequence[Picture], model: Model, *, quality: int, fit: bool
     """
     check_quality(quality)
     fitted = [taken(picture, model, fit=fit) for picture in pictures]
-    files: list[bytes] = []
-    for batch in _batches(fitted):
-        for picture, tiles in zip(batch, model.coder.analyse(batch), strict=True):
-            files.append(_to_file(picture, model.coder.encode(tiles, quality), model, quality))
-    return files
+    payloads = payloads_of(fitted, model, quality)
+    return [_to_file(picture, tiles, model, quality) for picture, tiles in zip(fitted, payloads, strict=True)]
+
+
+def payloads_of(pictures: Sequence[Picture], model: Model, quality: int) -> Iterator[tuple[bytes, ...]]:
+    """The payloads of each picture's tiles; the model takes the pictures."""
+    for batch in _batches(pictures):
+        for tiles in model.coder.analyse(batch):
+            yield model.coder.encode(tiles, quality)
 
 
 def decode(files: Sequence[bytes], model: Model) -> list[Picture]:
@@ -57,12 +61,17 @@ def decode(files: Sequence[bytes], model: Model) -> list[Picture]:
         ModelMismatchError: bytes of another model.
     """
     images = [_of_this_model(read_image(data), model) for data in files]
-    pictures: list[Picture] = []
+    return [_from_file(pixels, image) for pixels, image in zip(pixels_of(images, model), images, strict=True)]
+
+
+def pixels_of(images: Sequence[ImageFile], model: Model) -> Iterator[NDArray[np.uint8]]:
+    """Pixels (rows, columns, channels) of each; the images are of this model.
+
+    Raises:
+        FormatError: a payload that is none.
+    """
     for batch in _batches(images):
-        pictures.extend(
-            _from_file(pixels, image) for pixels, image in zip(model.coder.decode(batch), batch, strict=True)
-        )
-    return pictures
+        yield from model.coder.decode(batch)
 
 
 def decode_region(data: bytes, model: Model, region: Window) -> Picture:
@@ -200,7 +209,7 @@ def _to_file(picture: Picture, tiles: tuple[bytes, ...], model: Model, quality: 
             channels=picture.channels,
             quality=quality,
             tiles=tiles,
-            tile_size=model.coder.tile_size(picture),
+            tile_size=model.coder.tile_size(picture.height, picture.width),
             alpha=alpha,
             icc=picture.icc,
             exif=picture.exif,

@@ -67,9 +67,9 @@ class PlainCoder:
         if image.tile_size:
             raise FormatError("the file is tiled, which this kind of model does not use")
 
-    def tile_size(self, picture: Picture) -> int:
+    def tile_size(self, height: int, width: int) -> int:
         """See `Coder.tile_size`."""
-        del picture
+        del height, width
         return 0
 
     def analyse(self, pictures: Sequence[Picture]) -> Iterator[Iterable[TileLatents]]:
@@ -91,12 +91,18 @@ class PlainCoder:
 
     def decode(self, images: Sequence[ImageFile]) -> Iterator[NDArray[np.uint8]]:
         """See `Coder.decode`."""
-        latents = np.concatenate(
-            [self._quantiser.to_latents(self.symbols(image)[0][None], image.quality) for image in images]
-        )
-        for image, values in zip(images, self.synthesis.run(latents), strict=True):
+        for image, values in zip(images, self.synthesis.run(self.codes_of(images)), strict=True):
             pixels = np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
             yield fitting.crop(np.ascontiguousarray(pixels.transpose(1, 2, 0)), image.height, image.width)
+
+    def codes_of(self, images: Sequence[ImageFile]) -> NDArray[np.float32]:
+        """(count, channels, rows, columns) latents of files of one size, as the synthesis takes them.
+
+        Raises:
+            FormatError: a payload that is none.
+        """
+        symbols = np.stack([self.symbols(image)[0] for image in images])
+        return self._quantiser.to_latents(symbols, images[0].quality)
 
     def decode_region(self, image: ImageFile, region: Window) -> NDArray[np.uint8]:
         """See `Coder.decode_region`; the picture is one tile."""

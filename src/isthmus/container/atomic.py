@@ -40,10 +40,7 @@ def write_file(path: Path, data: bytes | Callable[[BinaryIO], None], *, force: b
                 file.write(data)
             file.flush()
             os.fchmod(file.fileno(), 0o666 & ~_umask())
-        if force:
-            temporary.replace(path)
-        else:
-            _rename_without_replacing(temporary, path)
+        move_into_place(temporary, path, force=force)
     except FileExistsError as error:
         raise exists_already(path) from error
     except OSError as error:
@@ -52,8 +49,16 @@ def write_file(path: Path, data: bytes | Callable[[BinaryIO], None], *, force: b
         temporary.unlink(missing_ok=True)
 
 
-def _rename_without_replacing(temporary: Path, path: Path) -> None:
-    """Rename atomically, refusing to replace: a hard link fails where the name is taken."""
+def move_into_place(temporary: Path, path: Path, *, force: bool) -> None:
+    """Rename atomically; without `force` refuse to replace: a hard link fails where the name is taken.
+
+    Raises:
+        FileExistsError: the name is taken.
+        OSError: the file system refuses.
+    """
+    if force:
+        temporary.replace(path)
+        return
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -62,6 +67,8 @@ def _rename_without_replacing(temporary: Path, path: Path) -> None:
         if path.exists():
             raise FileExistsError(path) from None
         temporary.replace(path)
+        return
+    temporary.unlink()
 
 
 def _umask() -> int:

@@ -3,7 +3,7 @@
 header: magic(7) version(1) model id(8) flags(1) quality(1) width height CRC-32(4)
 blocks: marker(4) count(2) table length(4) payload length(4) CRC-32 of head and table(4) CRC-32 of payloads(4)
         table, payloads; at most 128 pictures, so that a damaged byte or a crash costs no more than those
-end:    index (compressed, all tables in one and the blocks' counts), trailer(36)
+end:    index (bytes of the sources, the blocks' counts, all tables in one; compressed), trailer(36)
 """
 
 from __future__ import annotations
@@ -71,7 +71,10 @@ class PackLayout:
         table: of all pictures.
         offsets: (count,) int64, where each payload starts.
         block_of: (count,) int32, the block of each picture.
-        block_offsets: (blocks,) int64, where each block starts.
+        block_offsets: (blocks + 1,) int64, where each block starts, and where the last one ends.
+        counts: (blocks,) int64, pictures of each block.
+        table_lengths: (blocks,) int64, bytes of each block's table.
+        source_bytes: what the pictures took before they were packed.
     """
 
     header: PackHeader
@@ -79,6 +82,9 @@ class PackLayout:
     offsets: NDArray[np.int64]
     block_of: NDArray[np.int32]
     block_offsets: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    table_lengths: NDArray[np.int64]
+    source_bytes: int
 
 
 @dataclass(frozen=True)
@@ -188,7 +194,13 @@ def read_block_head(read: ReadRange, offset: int) -> tuple[int, int, int, bytes]
 
 
 def write_index(
-    table: PackTable, *, names: list[str], counts: list[int], table_lengths: list[int], offset: int
+    table: PackTable,
+    *,
+    names: list[str],
+    counts: list[int],
+    table_lengths: list[int],
+    offset: int,
+    source_bytes: int = 0,
 ) -> bytes:
     """The index and the trailer behind it.
 
@@ -198,10 +210,12 @@ def write_index(
         counts: pictures of each block.
         table_lengths: bytes of each block's table.
         offset: where the index will start.
+        source_bytes: what the pictures took before they were packed.
     """
     raw = b"".join(write_varint(count) + write_varint(size) for count, size in zip(counts, table_lengths, strict=True))
     packed = write_varint(len(raw)) + zlib.compress(raw, 9)
-    index = write_varint(len(counts)) + write_varint(len(packed)) + packed + write_table(table, names=names)
+    head = write_varint(source_bytes) + write_varint(len(counts)) + write_varint(len(packed))
+    index = head + packed + write_table(table, names=names)
     trailer = TRAILER.pack(offset, len(index), zlib.crc32(index), len(table), 0, END_MARK)[:-8]
     return index + trailer + _crc(trailer) + END_MARK
 
@@ -237,11 +251,12 @@ def read_layout(read: ReadRange, size: int) -> PackLayout:
         raise ChecksumError(
             "the pack's index does not match its checksum: try 'isthmus unpack --recover'", offset=offset
         )
-    blocks, place = read_varint(index, 0)
+    source_bytes, place = read_varint(index, 0)
+    blocks, place = read_varint(index, place)
     block_bytes, place = read_varint(index, place)
     counts, table_lengths = _read_blocks(inflate(index[place : place + block_bytes]), blocks)
     table = read_table(index[place + block_bytes :], count)
-    return _layout(header, table, counts, table_lengths, start=start, end=offset)
+    return _layout(header, table, counts, table_lengths, start=start, end=offset, source_bytes=source_bytes)
 
 
 def scan(read: ReadRange, size: int) -> Iterator[Block]:
@@ -293,6 +308,7 @@ def _layout(
     *,
     start: int,
     end: int,
+    source_bytes: int,
 ) -> PackLayout:
     """Offsets out of lengths; refuses what does not add up."""
     if int(counts.sum()) != len(table) or (
@@ -314,7 +330,8 @@ def _layout(
     total = start + int(lengths.sum()) + int(overhead.sum())
     if total != end:
         raise FormatError(f"the index describes {total} bytes of blocks where the file has {end}", offset=end)
-    return PackLayout(header, table, offsets, block_of, block_offsets)
+    block_ends = np.append(block_offsets, end)
+    return PackLayout(header, table, offsets, block_of, block_ends, counts, table_lengths, source_bytes)
 
 
 def _crc(data: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,19 +30,22 @@ _ORIENTATION = 0x0112
 _DEEP_MODES = frozenset({"I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 
 
-def read_picture(path: Path, *, depth: int | None = None, frame: int | None = None) -> Picture:
+def read_picture(
+    path: Path, *, depth: int | None = None, frame: int | None = None, data: bytes | None = None
+) -> Picture:
     """Read a picture file.
 
     Args:
         path: any format that Pillow reads.
         depth: 8 allows pictures of 16 bits or floats to be reduced; otherwise they are refused.
         frame: which picture of an animation, from 0; without it animations are refused.
+        data: the file's bytes where they are at hand; the path then only names it.
 
     Raises:
         InputError: missing, empty, not a picture, truncated, deep or animated without leave.
         LimitError: more pixels than `values.MAX_PIXELS`; nothing was decoded.
     """
-    with _translated(path), Image.open(path) as image:
+    with _translated(path), Image.open(path if data is None else io.BytesIO(data)) as image:
         if image.width * image.height > MAX_PIXELS:
             raise LimitError(f"{path} has {image.width}×{image.height} pixels, above the limit of {MAX_PIXELS}")
         frames = getattr(image, "n_frames", 1)

@@ -1,1 +1,19 @@
-"""Data sets as whole arrays in memory: folders of pictures, IDX files, NumPy arrays, MNIST, and drawn glyphs."""
+"""Data sets in memory: folders of pictures, IDX files, NumPy arrays, MNIST, drawn glyphs; and packs, on disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from isthmus.learn.data.packs import PackDataset
+
+__all__ = ["PackDataset"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load PyTorch's data sets when one is asked for."""
+    if name == "PackDataset":
+        from isthmus.learn.data.packs import PackDataset
+
+        return PackDataset
+    raise AttributeError(f"module 'isthmus.learn.data' has no attribute {name!r}")

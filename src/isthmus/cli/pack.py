@@ -1,0 +1,77 @@
+"""`isthmus pack`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SHOWN = 20
+"""Rejected pictures that are named one by one."""
+EXAMPLE = (
+    "Example: isthmus pack photos/ -o photos.isthpack --quality 50   (then isthmus unpack photos.isthpack -o back)"
+)
+
+
+def pack(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="DIR|GLOB|IDX", help="A folder, a quoted pattern such as 'a/**/*.jpg', or an IDX file."),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The pack, NAME.isthpack.")],
+    model: Annotated[
+        str | None, typer.Option(help="A model file, or the name of a shipped or installed one; photo.")
+    ] = None,
+    quality: Annotated[
+        int | None, typer.Option(help="1 to 100, higher is better and larger; the model's default.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="IDX", help="An IDX file with a label for each picture.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Processes that read and code pictures.")] = 1,
+    append: Annotated[bool, typer.Option("--append", help="Add to a finished pack.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a pack was not finished.")] = False,
+    fit: Annotated[bool, typer.Option("--fit", help="Convert and resize pictures to what the model takes.")] = False,
+    depth: Annotated[int | None, typer.Option(help="8: reduce pictures of more bits instead of refusing them.")] = None,
+    threads: Annotated[int, typer.Option(help="Threads for the networks with one job; 0 takes all cores.")] = 0,
+    engine: Annotated[str, typer.Option(help="onnxruntime; openvino where it is installed.")] = "onnxruntime",
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing pack.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Pack many pictures into one .isthpack."""
+    from dataclasses import asdict
+
+    from isthmus.cli.output import counter, note, print_json
+    from isthmus.codec.decoding import DEFAULT_MODEL
+    from isthmus.codec.model import load_model
+    from isthmus.codec.pack_sources import find_sources
+    from isthmus.codec.packing import PackOptions, Rejected, pack_to_file
+
+    loaded = load_model(model or DEFAULT_MODEL, threads=threads, engine=engine)
+    options = PackOptions(quality or loaded.file.default_quality, fit=fit, depth=depth)
+    sources = find_sources(source, labels)
+
+    with counter(len(sources), doing="packing") as advance:
+        shown = 0
+
+        def show(outcome: object) -> None:
+            nonlocal shown
+            advance()
+            if isinstance(outcome, Rejected) and shown < SHOWN:
+                note(f"not packed: {outcome.name}: {outcome.reason}")
+                shown += 1
+
+        done = pack_to_file(
+            sources, output, loaded, options, jobs=jobs, append=append, resume=resume, force=force, on_picture=show
+        )
+    if as_json:
+        print_json(asdict(done))
+    else:
+        print(
+            f"{done.output}: {done.pictures} pictures, {done.bytes} bytes, {done.bytes_per_picture:.1f} a picture, "
+            f"1/{done.ratio:.1f} of the sources; {done.pictures_per_second:.0f} pictures/s"
+        )
+    if done.rejected:
+        note(f"{len(done.rejected)} of {len(sources)} pictures were not packed; --json names them all")
+        raise typer.Exit(1)

@@ -1,0 +1,54 @@
+"""`isthmus unpack`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: isthmus unpack photos.isthpack -o pictures/ --only 'cats/*'"
+
+
+def unpack(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .isthpack; with --recover also a NAME.isthpack.part.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder for the pictures.")],
+    only: Annotated[
+        str | None, typer.Option(metavar="GLOB", help="Only pictures whose name matches, such as 'a/*'.")
+    ] = None,
+    format_: Annotated[str, typer.Option("--format", help="Of the pictures: png, webp, tif, ...")] = "png",
+    recover: Annotated[
+        bool, typer.Option("--recover", help="Write what is whole in a damaged or unfinished pack.")
+    ] = False,
+    model: Annotated[str | None, typer.Option(help="The model; without it, it is found by the id in the pack.")] = None,
+    threads: Annotated[int, typer.Option(help="Threads for the networks; 0 takes all cores.")] = 0,
+    engine: Annotated[str, typer.Option(help="onnxruntime; openvino where it is installed.")] = "onnxruntime",
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Unpack a .isthpack to picture files."""
+    from isthmus.cli.output import note, print_json, track
+    from isthmus.codec.unpacking import UnpackOptions
+    from isthmus.codec.unpacking import unpack as unpack_pack
+    from isthmus.imaging.writing import check_suffix
+    from isthmus.transforms.engine import Engine
+
+    suffix = "." + format_.lower().lstrip(".")
+    check_suffix(suffix)
+    options = UnpackOptions(only, suffix, recover=recover, force=force)
+    total, outcomes = unpack_pack(file, output, options, model=model, engine=Engine(engine, threads))
+    written, failed = 0, []
+    for outcome in track(outcomes, total=total, doing="unpacking"):
+        if outcome.error is None:
+            written += 1
+        else:
+            failed.append({"name": outcome.name, "reason": str(outcome.error)})
+            note(f"not written: {outcome.name}: {outcome.error}")
+    if as_json:
+        print_json({"file": str(file), "output": str(output), "pictures": written, "failed": failed})
+    else:
+        print(f"{output}: {written} pictures")
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,309 @@
+"""`isthmus.Pack`: a pack's pictures by position or name, in any order, in any process."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.codec import pipeline
+from isthmus.codec.model import Model, load_model, load_model_by_id
+from isthmus.container import pack_file
+from isthmus.container.image_file import ImageFile, tile_count
+from isthmus.container.pack_file import PackLayout, ReadRange
+from isthmus.container.pack_table import Names
+from isthmus.container.varint import read_varint
+from isthmus.errors import FormatError, InputError, MissingExtraError, ModelMismatchError, UsageError
+from isthmus.transforms.engine import Engine
+
+BLOCKS_KEPT = 64
+"""Checked blocks that stay in memory: neighbours are often asked for together."""
+BATCH = 1024
+"""Pictures that iteration decodes at once."""
+
+
+class Pack:
+    """The pictures of a .isthpack, decoded when they are asked for; a sequence, and a mapping by name.
+
+    Safe in forked and spawned processes: each opens the file and loads the model for itself when it first reads.
+
+    Args:
+        path: a file, or an fsspec URL such as "s3://bucket/faces.isthpack", which is read by range.
+        model: name, path, or a loaded model; None finds it by the id in the pack.
+        threads: of the networks; 0 takes all cores.
+        engine: that runs them.
+
+    Raises:
+        InputError: the file cannot be read.
+        FormatError: or one of its subclasses: damaged, or not finished.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        model: str | Path | Model | None = None,
+        threads: int = 0,
+        engine: str = "onnxruntime",
+    ) -> None:
+        self.path = str(path)
+        self._model_name = model.file if isinstance(model, Model) else model
+        self._engine = Engine(engine, threads)
+        self._open()
+        self.layout: PackLayout = pack_file.read_layout(self._read, self._size)
+
+    def _open(self) -> None:
+        """What belongs to this process: the open file, the loaded model, the blocks that were checked."""
+        self._process = os.getpid()
+        self._read, self._size = open_ranges(self.path)
+        self._model: Model | None = None
+        self._block = lru_cache(maxsize=BLOCKS_KEPT)(self._read_block)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what belongs to this process."""
+        own = ("_process", "_read", "_size", "_model", "_block")
+        return {key: value for key, value in self.__dict__.items() if key not in own}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Open the file again."""
+        self.__dict__.update(state)
+        self._open()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Forget the open file."""
+        self.close()
+
+    def close(self) -> None:
+        """Forget the open file and the blocks; the next access opens it again."""
+        self._process = -1
+        self._block.cache_clear()
+        self._read = _closed
+
+    def __len__(self) -> int:
+        """Pictures."""
+        return len(self.layout.table)
+
+    @property
+    def names(self) -> Names:
+        """Names by position."""
+        return self.layout.table.names
+
+    @property
+    def labels(self) -> NDArray[np.uint32] | None:
+        """(count,) classes; None where the pack has none."""
+        return self.layout.table.labels
+
+    @property
+    def quality(self) -> int:
+        """1 to 100, of all pictures."""
+        return self.layout.header.quality
+
+    @property
+    def model(self) -> Model:
+        """The model that decodes, loaded when it is first needed.
+
+        Raises:
+            ModelNotFoundError: it is not there.
+            ModelMismatchError: the given one is another.
+        """
+        self._here()
+        if self._model is None:
+            self._model = self._load_model()
+        return self._model
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Width and height of a picture."""
+        if self.layout.header.size is not None:
+            return self.layout.header.size
+        assert self.layout.table.sizes is not None, "a pack has sizes in its header or its table"  # noqa: S101
+        width, height = self.layout.table.sizes[index].tolist()
+        return width, height
+
+    def payload(self, index: int) -> bytes:
+        """The coded bytes of a picture; its block's checksums are checked.
+
+        Raises:
+            FormatError: the block is damaged.
+        """
+        self._here()
+        number = int(self.layout.block_of[index])
+        payloads, start = self._block(number)
+        first = int(self.layout.offsets[index]) - start
+        return payloads[first : first + int(self.layout.table.lengths[index])]
+
+    @overload
+    def __getitem__(self, key: int | str) -> NDArray[np.uint8]: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> list[NDArray[np.uint8]]: ...
+
+    def __getitem__(self, key: int | str | slice) -> NDArray[np.uint8] | list[NDArray[np.uint8]]:
+        """A picture by position or name, (rows, columns) uint8 for grey, (rows, columns, 3) for RGB; a list of a slice.
+
+        Raises:
+            IndexError: no such position.
+            KeyError: no such name.
+            FormatError: the picture's block is damaged.
+        """
+        if isinstance(key, slice):
+            return self.read_batch(range(*key.indices(len(self))))
+        if isinstance(key, str):
+            index = self.names.find(key)
+            if index < 0:
+                raise KeyError(key)
+            return self.read_batch([index])[0]
+        return self.read_batch([key])[0]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a picture of that name."""
+        return isinstance(name, str) and self.names.find(name) >= 0
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        """All pictures in order, decoded in batches."""
+        for start in range(0, len(self), BATCH):
+            yield from self.read_batch(range(start, min(start + BATCH, len(self))))
+
+    def read_batch(self, indices: Sequence[int]) -> list[NDArray[np.uint8]]:
+        """Pictures by position, through the engine together; see `__getitem__`.
+
+        Raises:
+            IndexError: no such position.
+            FormatError: a damaged block.
+        """
+        images = self.images(indices)
+        pixels = pipeline.pixels_of(images, self.model)
+        return [one[:, :, 0] if one.shape[2] == 1 else one for one in pixels]
+
+    def read_codes(self, indices: Sequence[int]) -> NDArray[np.float32]:
+        """(count, channels, rows, columns) dequantised latents by position, of a pack of a plain autoencoder.
+
+        Raises:
+            IndexError: no such position.
+            FormatError: a damaged block.
+            ModelMismatchError: another kind of model.
+        """
+        return self.model.plain_coder.codes_of(self.images(indices))
+
+    def images(self, indices: Sequence[int]) -> list[ImageFile]:
+        """Pictures as the pipeline takes them, not decoded.
+
+        Raises:
+            IndexError: no such position.
+            FormatError: a damaged block.
+        """
+        images = []
+        header, coder = self.layout.header, self.model.coder
+        for index in indices:
+            at = index + len(self) if index < 0 else index
+            if not 0 <= at < len(self):
+                raise IndexError(f"{self.path} has {len(self)} pictures, none at {index}")
+            width, height = self.size(at)
+            side = coder.tile_size(height, width)
+            tiles = split_tiles(self.payload(at), tile_count(width, height, side))
+            images.append(ImageFile(header.model_id, width, height, header.channels, header.quality, tiles, side))
+        return images
+
+    def _here(self) -> None:
+        """Open the file again in a process that was forked, or after `close`."""
+        if self._process != os.getpid():
+            self._open()
+
+    def _read_block(self, number: int) -> tuple[bytes, int]:
+        """A block's payloads, and where they start in the file."""
+        start, end = self.layout.block_offsets[number : number + 2].tolist()
+        whole = self._read(start, end - start)
+        block = pack_file.read_block(lambda offset, length: whole[offset - start : offset - start + length], start)
+        if block.length != end - start:
+            raise FormatError("a block of the pack is not as long as the index says", offset=start)
+        return block.payloads, end - len(block.payloads)
+
+    def _load_model(self) -> Model:
+        wanted = self.layout.header.model_id
+        if self._model_name is None:
+            beside = None if "://" in self.path else Path(self.path).resolve().parent
+            return load_model_by_id(wanted, beside=beside, engine=self._engine)
+        if isinstance(self._model_name, str | Path):
+            model = load_model(self._model_name, threads=self._engine.threads, engine=self._engine.name)
+        else:
+            model = Model(self._model_name, self._engine)
+        if model.id != wanted:
+            raise ModelMismatchError(
+                f"the pack needs the model with the id {wanted.hex()}, {model.name} has {model.id.hex()}"
+            )
+        return model
+
+
+def open_ranges(path: str) -> tuple[ReadRange, int]:
+    """(offset, length) -> bytes of a file or an fsspec URL, and its size.
+
+    Raises:
+        InputError: it cannot be read.
+        MissingExtraError: a URL, and fsspec or the store's package is not installed.
+    """
+    if "://" in path:
+        return _open_url(path)
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            size = os.fstat(file.fileno()).st_size
+            view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    return (lambda offset, length: view[offset : offset + length]), size
+
+
+def _open_url(url: str) -> tuple[ReadRange, int]:
+    try:
+        import fsspec
+    except ImportError as error:
+        raise MissingExtraError(extra="scale", purpose="reading from a URL") from error
+    try:
+        store, path = fsspec.core.url_to_fs(url)
+        size = int(store.size(path))
+    except ImportError as error:
+        raise UsageError(f"{url}: {error}") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{url} cannot be read: {error}") from error
+
+    def read(offset: int, length: int) -> bytes:
+        try:
+            data: bytes = store.cat_file(path, start=offset, end=min(offset + length, size))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{url} cannot be read: {error}") from error
+        return data
+
+    return read, size
+
+
+def split_tiles(payload: bytes, count: int) -> tuple[bytes, ...]:
+    """`packing.join_tiles` backwards.
+
+    Raises:
+        FormatError: the lengths do not add up.
+    """
+    if count == 1:
+        return (payload,)
+    lengths, offset = [], 0
+    for _ in range(count - 1):
+        length, offset = read_varint(payload, offset)
+        lengths.append(length)
+    ends = np.cumsum([offset, *lengths]).tolist()
+    if ends[-1] > len(payload):
+        raise FormatError("a picture's tiles are longer than its payload")
+    return tuple(payload[start:end] for start, end in zip(ends, [*ends[1:], len(payload)], strict=True))
+
+
+def _closed(offset: int, length: int) -> bytes:
+    raise InputError("the pack is closed")
