@@ -11,7 +11,10 @@ EXAMPLE = "Example: isthmus info digit.isth   (or a .isthpack, or a .isthmus mod
 
 
 def info(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .isth picture, a .isthpack or a .isthmus model.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A .isth picture, a .isthpack, a manifest of shards, or a .isthmus model."),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what a file holds."""

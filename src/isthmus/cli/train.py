@@ -28,6 +28,17 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a run that the folder holds.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    devices: Annotated[
+        int, typer.Option(metavar="N", help="Processes on each machine, one for each GPU: they share every batch.")
+    ] = 1,
+    nodes: Annotated[
+        int,
+        typer.Option(
+            metavar="M",
+            help="Machines. Each runs this command with MASTER_ADDR, MASTER_PORT and its own NODE_RANK set, "
+            "or a scheduler (torchrun, SLURM) starts it.",
+        ),
+    ] = 1,
     seed: Annotated[int, typer.Option(help="Of weights and order: the same seed gives the same model.")] = 0,
     install: Annotated[
         bool, typer.Option("--install", help="Put the model into the user's models folder too.")
@@ -38,29 +49,40 @@ def train(
     from isthmus.cli.extras import needs_extra
 
     with needs_extra("train", "training"):
-        from isthmus.learn.experiment import run_experiment
+        from isthmus.learn.experiment import join_experiment, run_experiment
+        from isthmus.learn.loop.processes import Processes, is_main
         from isthmus.learn.loop.schedule import MANY_EPOCHS, Budget
         from isthmus.learn.recipes.loading import load_recipe
     from dataclasses import asdict
 
     from isthmus.cli.output import note, print_json
+    from isthmus.errors import UsageError
     from isthmus.zoo.finding import install as install_model
 
+    processes = Processes(devices, nodes)
     if recipe == "photo":
+        if processes.count > 1:
+            raise UsageError("train photo runs in one process: without --devices and --nodes")
         _train_photo(data, output, settings or [], minutes, seed, resume=resume, force=force, as_json=as_json)
         return
     chosen = load_recipe(recipe, settings or [])
     limited = steps is not None or minutes is not None
     passes = epochs if epochs is not None else MANY_EPOCHS if limited else chosen.training.epochs
     folder = output or Path("runs") / chosen.name
+    budget = Budget(passes, steps, minutes)
+    if not is_main(processes):
+        join_experiment(chosen, source=data, budget=budget, seed=seed, device=device, processes=processes)
+        note("trained along: the first node has the model")
+        return
     try:
         experiment = run_experiment(
             chosen,
             folder,
             source=data,
-            budget=Budget(passes, steps, minutes),
+            budget=budget,
             seed=seed,
             device=device,
+            processes=processes,
             resume=resume,
             force=force,
             report=note,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from isthmus.codec.manifest import MANIFEST, read_manifest
 from isthmus.codec.pack import open_ranges
 from isthmus.container.image_file import MAGIC, read_image
 from isthmus.container.model_file import parse_model
@@ -18,10 +19,13 @@ from isthmus.zoo.finding import find_by_id
 def describe(path: Path) -> dict[str, Any]:
     """Facts of a .isth, .isthpack or .isthmus file, by name; every checksum in it is checked.
 
+    Of a manifest of shards, or the folder that holds it: sums; the shards' lengths are checked, they are not read.
+
     Raises:
         InputError: it cannot be read.
         FormatError: neither of the two, or damaged.
     """
+    path = path / MANIFEST if path.is_dir() else path
     try:
         with path.open("rb") as file:
             start = file.read(len(PACK_MAGIC))
@@ -34,9 +38,11 @@ def describe(path: Path) -> dict[str, Any]:
         return _describe_model(data, path)
     if data[: len(PACK_MAGIC)] == PACK_MAGIC:
         return _describe_pack(path)
+    if data[:1] == b"{":
+        return _describe_shards(path)
     if data[:1] == MAGIC[:1] or data[1:5] == MAGIC[1:5]:
         return _describe_image(data, path)
-    raise FormatError(f"{path} is none of .isth, .isthpack and .isthmus", offset=0)
+    raise FormatError(f"{path} is none of .isth, .isthpack, .isthmus and a manifest of shards", offset=0)
 
 
 def _describe_image(data: bytes, path: Path) -> dict[str, Any]:
@@ -78,6 +84,25 @@ def _describe_pack(path: Path) -> dict[str, Any]:
         "classes": len(set(labels.tolist())) if labels is not None else None,
         "model_id": header.model_id.hex(),
         "model": _model_of(header.model_id, path),
+    }
+
+
+def _describe_shards(path: Path) -> dict[str, Any]:
+    manifest = read_manifest(path)
+    plan, size, pictures = manifest.plan, manifest.total("bytes"), manifest.total("pictures")
+    return {
+        "format": "shards",
+        "shards": sum(1 for shard in manifest.shards if shard.file),
+        "shard_size": plan.shard_size,
+        "pictures": pictures,
+        "rejected": manifest.total("rejected"),
+        "quality": plan.quality,
+        "bytes": size,
+        "bytes_per_picture": size / max(1, pictures),
+        "source_bytes": manifest.total("source_bytes"),
+        "ratio": manifest.total("source_bytes") / max(1, size),
+        "model_id": plan.model_id,
+        "model": _model_of(bytes.fromhex(plan.model_id), path),
     }
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from isthmus.imaging.idx import read_idx
 from isthmus.imaging.reading import find_pictures, read_picture
 from isthmus.values import Picture
 
+PARQUET = ".parquet"
 IDX_MAGIC = (b"\x1f\x8b", b"\0\0")
 
 
@@ -28,6 +31,7 @@ class Source:
         data: the bytes of one.
         pixels: (rows, columns, channels) uint8.
         label: of its class.
+        problem: why there are none of these, where there should be.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Source:
     data: bytes | None = None
     pixels: NDArray[np.uint8] | None = None
     label: int | None = None
+    problem: str = ""
 
     def read(self, *, depth: int | None = None) -> Picture:
         """The picture.
@@ -42,6 +47,8 @@ class Source:
         Raises:
             InputError: it cannot be read.
         """
+        if self.problem:
+            raise InputError(f"{self.name}: {self.problem}")
         if self.pixels is not None:
             return Picture(self.pixels)
         return read_picture(self.path or Path(self.name), depth=depth, data=self.data)
@@ -56,6 +63,12 @@ class Source:
             return self.path.stat().st_size if self.path is not None else 0
         except OSError:
             return 0
+
+
+def is_elsewhere(source: str) -> bool:
+    """Whether the sources are those of `isthmus.scale.sources`: at a URL, in Parquet files, in a folder of them."""
+    path = Path(source)
+    return "://" in source or path.suffix == PARQUET or (path.is_dir() and any(path.glob(f"*{PARQUET}")))
 
 
 def find_sources(source: str, labels: Path | None = None) -> list[Source] | LazyIdx:
@@ -100,16 +113,29 @@ class LazyIdx:
         if array.ndim != 3 or array.size == 0:
             raise InputError(f"{path} holds an array of shape {array.shape}, not (count, rows, columns)")
         self.array, self._labels = array, labels
-        self._digits = max(5, len(str(len(array) - 1)))
+        self._first, self._digits = 0, max(5, len(str(len(array) - 1)))
 
     def __len__(self) -> int:
         """Pictures."""
         return len(self.array)
 
-    def __getitem__(self, index: int) -> Source:
-        """One picture."""
-        label = None if self._labels is None else int(self._labels[index])
-        return Source(f"{index:0{self._digits}d}.png", pixels=self.array[index][:, :, None], label=label)
+    @overload
+    def __getitem__(self, key: int) -> Source: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> LazyIdx: ...
+
+    def __getitem__(self, key: int | slice) -> Source | LazyIdx:
+        """One picture, or a run of them under the same names."""
+        if isinstance(key, slice):
+            start, stop, _ = key.indices(len(self))
+            part = copy(self)
+            part.array, part._first = self.array[start:stop], self._first + start
+            part._labels = None if self._labels is None else self._labels[start:stop]
+            return part
+        label = None if self._labels is None else int(self._labels[key])
+        name = f"{self._first + key:0{self._digits}d}.png"
+        return Source(name, pixels=self.array[key][:, :, None], label=label)
 
     def __iter__(self) -> Iterator[Source]:
         """All pictures."""

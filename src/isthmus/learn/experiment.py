@@ -22,8 +22,10 @@ from isthmus.learn.data.loading import load_data
 from isthmus.learn.data.pictures import PictureSet, Split, take_some
 from isthmus.learn.export.model_file import export_model
 from isthmus.learn.loop.checkpoint import EpochResult
+from isthmus.learn.loop.processes import Processes
+from isthmus.learn.loop.run_folder import check_folder
 from isthmus.learn.loop.schedule import Budget
-from isthmus.learn.loop.training import check_folder, train
+from isthmus.learn.loop.training import ALONE, join, train
 from isthmus.learn.models.autoencoder import Autoencoder
 from isthmus.learn.models.convolutional import build_convolutional
 from isthmus.learn.models.dense import build_dense
@@ -99,6 +101,7 @@ def run_experiment(
     budget: Budget | None = None,
     seed: int = 0,
     device: str = "auto",
+    processes: Processes = ALONE,
     resume: bool = False,
     force: bool = False,
     report: Callable[[str], None] = lambda note: None,
@@ -112,6 +115,7 @@ def run_experiment(
         budget: when to stop; None is the recipe's epochs.
         seed: of the weights, of the order, of what is drawn.
         device: "auto", "cpu" or "cuda".
+        processes: how many train together.
         resume: go on from the folder's checkpoint.
         force: replace a run that the folder holds.
         report: told in a line what a user may not have meant, such as colours that are lost.
@@ -121,9 +125,8 @@ def run_experiment(
     """
     check_folder(folder, resume=resume, force=force)
     model = build_model(recipe, seed)
-    spec = picture_spec(recipe)
-    data = take_some(load_data(source or recipe.data.source, recipe.data, spec, seed=seed), recipe.data, seed=seed)
-    for note in _doubts(recipe, data, spec):
+    data = _recipe_data(recipe, source, seed)
+    for note in _doubts(recipe, data, picture_spec(recipe)):
         report(note)
     run = train(
         recipe,
@@ -133,9 +136,48 @@ def run_experiment(
         budget=budget or Budget(recipe.training.epochs),
         seed=seed,
         device=device,
+        processes=processes,
         resume=resume,
     )
     return finish(recipe, data, run.model, folder, history=run.history, seconds=run.seconds)
+
+
+def join_experiment(
+    recipe: Recipe,
+    *,
+    source: str | None = None,
+    budget: Budget | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    processes: Processes,
+) -> None:
+    """What a node other than the first does: train along with the first node's `run_experiment`, and keep nothing.
+
+    Args:
+        recipe: the recipe, as there.
+        source: what to learn from, the same as there.
+        budget: when to stop, as there.
+        seed: as there.
+        device: "auto", "cpu" or "cuda".
+        processes: how many train together.
+
+    Raises:
+        IsthmusError: as its steps do.
+    """
+    join(
+        recipe,
+        network_data(_recipe_data(recipe, source, seed), recipe.model),
+        build_model(recipe, seed),
+        budget=budget or Budget(recipe.training.epochs),
+        seed=seed,
+        device=device,
+        processes=processes,
+    )
+
+
+def _recipe_data(recipe: Recipe, source: str | None, seed: int) -> Split:
+    data = load_data(source or recipe.data.source, recipe.data, picture_spec(recipe), seed=seed)
+    return take_some(data, recipe.data, seed=seed)
 
 
 def _doubts(recipe: Recipe, data: Split, spec: PictureSpec) -> Iterator[str]:

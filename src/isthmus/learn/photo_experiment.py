@@ -14,7 +14,7 @@ from isthmus.errors import UsageError
 from isthmus.learn.export.photo import export_photo
 from isthmus.learn.loop.photo import Run, Training
 from isthmus.learn.loop.photo_crops import PhotoCrops
-from isthmus.learn.loop.training import check_folder
+from isthmus.learn.loop.run_folder import check_folder
 from isthmus.learn.models.photo_codec import PhotoSettings
 from isthmus.learn.recipes.loading import nearest, split_setting, typed_value
 from isthmus.learn.recipes.photo import PHOTO

@@ -12,8 +12,8 @@ from pathlib import Path
 from isthmus.container.atomic import write_file
 from isthmus.errors import InputError, IsthmusError, OutputError, UsageError
 from isthmus.learn.experiment import run_experiment
+from isthmus.learn.loop.run_folder import CHECKPOINT
 from isthmus.learn.loop.schedule import Budget
-from isthmus.learn.loop.training import CHECKPOINT
 from isthmus.learn.recipes.loading import change_recipe, recipe_to_table
 from isthmus.learn.recipes.settings import Recipe
 

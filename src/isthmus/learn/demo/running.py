@@ -20,7 +20,7 @@ from isthmus.learn.demo.comparison import CodecResult, compare
 from isthmus.learn.demo.report import Report, draw_loss, write_report
 from isthmus.learn.experiment import Experiment, run_experiment
 from isthmus.learn.loop.checkpoint import read_checkpoint
-from isthmus.learn.loop.training import CHECKPOINT
+from isthmus.learn.loop.run_folder import CHECKPOINT
 from isthmus.learn.recipes.loading import load_recipe
 from isthmus.values import Picture
 

@@ -48,6 +48,7 @@ class Progress:
         model: the network's weights.
         optimiser: the optimiser's state.
         best: the weights of the best epoch, kept where a recipe stops early.
+        processes: how many took those steps together.
     """
 
     recipe: dict[str, Any]
@@ -57,6 +58,7 @@ class Progress:
     model: dict[str, Any] = field(default_factory=dict)
     optimiser: dict[str, Any] = field(default_factory=dict)
     best: dict[str, Any] | None = None
+    processes: int = 1
 
 
 def write_checkpoint(path: Path, progress: Progress) -> None:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 class ProgressBar:
     """Epochs done, the loss and the time left."""
 
-    def __init__(self, epochs: int, *, done: int) -> None:
+    def __init__(self, epochs: int, *, done: int, is_shown: bool = True) -> None:
         self._progress = Progress(
             TextColumn("training"),
             BarColumn(),
@@ -21,7 +21,7 @@ class ProgressBar:
             TextColumn("{task.fields[loss]}"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
-            disable=not sys.stderr.isatty(),
+            disable=not (is_shown and sys.stderr.isatty()),
         )
         self._task = self._progress.add_task("", total=epochs, completed=done, loss="")
 

@@ -1,18 +1,19 @@
 """The loop: steps over shuffled pictures on Lightning Fabric, a checkpoint and a line of log after each epoch.
 
 A run is a function of its recipe, its data and its seed: each epoch's order comes from (seed, epoch) alone, so a run
-that was killed and resumed from the last epoch's checkpoint ends with the same weights.
+that was killed and resumed from the last epoch's checkpoint ends with the same weights. Several processes share each
+epoch's order: all know the same progress, and the first one writes it down.
 """
 
 from __future__ import annotations
 
 import copy
-import csv
-import io
-import logging
 import math
-from dataclasses import asdict, dataclass, fields
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,13 +21,15 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from isthmus.container.atomic import write_file
-from isthmus.errors import OutputError, TrainingError, UsageError
+from isthmus.errors import TrainingError
 from isthmus.imaging.noise import add_noise
 from isthmus.learn.data.augmentation import augment, centre
+from isthmus.learn.data.parts import own_part, steps_per_epoch
 from isthmus.learn.data.pictures import Split
-from isthmus.learn.loop.checkpoint import EpochResult, Progress, read_checkpoint, write_checkpoint
+from isthmus.learn.loop.checkpoint import EpochResult, Progress, read_checkpoint
+from isthmus.learn.loop.processes import Processes, launch, make_fabric
 from isthmus.learn.loop.progress_bar import ProgressBar
+from isthmus.learn.loop.run_folder import CHECKPOINT, resume_run, save_run
 from isthmus.learn.loop.schedule import Budget, learning_rate_at, make_optimiser
 from isthmus.learn.loop.stopwatch import Stopwatch
 from isthmus.learn.models.autoencoder import Autoencoder
@@ -35,12 +38,11 @@ from isthmus.learn.models.rate import rate_of
 from isthmus.learn.recipes.loading import recipe_to_table
 from isthmus.learn.recipes.settings import Recipe
 
-CHECKPOINT = "checkpoint.pt"
-LOG = "log.csv"
-DEVICES = ("auto", "cpu", "cuda")
+ALONE = Processes()
 _STEPS_BETWEEN_CHECKS = 50  # of the loss being a number, of the time being over
 _TEST_BATCH = 2000
 _TEST_NOISE_SEED = 1  # the same noise on the test pictures in every run, so that runs compare
+_DRAWS_OF_A_PROCESS = 1 << 40  # more than steps of any run: each process draws noise and changes of its own
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def train(
     budget: Budget,
     seed: int,
     device: str = "auto",
+    processes: Processes = ALONE,
     resume: bool = False,
 ) -> Run:
     """Train a model, or go on with a run that was stopped.
@@ -79,34 +82,83 @@ def train(
         budget: when to stop.
         seed: orders the pictures.
         device: "auto", "cpu" or "cuda".
-        resume: go on from the folder's checkpoint.
+        processes: how many train together, each with batches of the recipe's size.
+        resume: go on from the folder's checkpoint, with any number of processes.
 
     Raises:
-        TrainingError: the loss is no longer a number; the last epoch's checkpoint is kept.
+        TrainingError: the loss is no longer a number, or a process is gone; the last epoch's checkpoint is kept.
         UsageError: a device that is not there, or a checkpoint of another recipe.
         OutputError: the folder cannot be written.
         KeyboardInterrupt: as the user wishes; the last epoch's checkpoint is kept.
     """
-    fabric = _fabric(device, recipe.training.precision)
+    fabric = make_fabric(device, recipe.training.precision, processes)
     progress = Progress(recipe_to_table(recipe), seed)
     if resume:
-        progress = _resumed(folder / CHECKPOINT, progress)
+        progress = resume_run(folder, progress)
+    if processes.count == 1:
+        _train_here(fabric, recipe, data, model, folder, budget, progress)
+    else:
+        launch(fabric, _train_here, recipe, data, model, folder, budget, progress)
+        progress = read_checkpoint(folder / CHECKPOINT)
         model.load_state_dict(progress.model)
-    optimiser = make_optimiser(recipe.training, model.parameters())
-    trained, optimiser = fabric.setup(model, optimiser)
-    if resume:
-        optimiser.load_state_dict(progress.optimiser)
-    loop = _Loop(fabric, recipe, data, trained, model.output, optimiser.optimizer, budget, progress)
-    with ProgressBar(budget.epochs, done=len(progress.history)) as bar:
-        while not loop.is_over():
-            loop.epoch(bar)
-            progress.model, progress.optimiser = model.state_dict(), optimiser.state_dict()
-            write_checkpoint(folder / CHECKPOINT, progress)
-            _write_log(folder / LOG, progress.history)
     if progress.best is not None:
         model.load_state_dict(progress.best)
     seconds = progress.history[-1].seconds if progress.history else 0.0
     return Run(model.cpu().eval(), tuple(progress.history), seconds)
+
+
+def join(
+    recipe: Recipe,
+    data: Split,
+    model: Autoencoder,
+    *,
+    budget: Budget,
+    seed: int,
+    device: str = "auto",
+    processes: Processes,
+) -> None:
+    """Train along with the first node's `train`, which has all results: what further nodes do.
+
+    Args:
+        recipe: how to train, as on the first node.
+        data: what to learn from, the same as there.
+        model: the network; its weights come from there.
+        budget: when to stop, as there.
+        seed: orders the pictures, as there.
+        device: "auto", "cpu" or "cuda".
+        processes: how many train together.
+
+    Raises:
+        TrainingError, UsageError, KeyboardInterrupt: as `train`.
+    """
+    fabric = make_fabric(device, recipe.training.precision, processes)
+    launch(fabric, _train_here, recipe, data, model, None, budget, Progress(recipe_to_table(recipe), seed))
+
+
+def _train_here(
+    fabric: Fabric,
+    recipe: Recipe,
+    data: Split,
+    model: Autoencoder,
+    folder: Path | None,
+    budget: Budget,
+    progress: Progress,
+) -> None:
+    """One process's share of a run; the first of all writes checkpoint and log into the folder."""
+    progress = fabric.broadcast(progress)
+    if progress.model:
+        model.load_state_dict(progress.model)
+    optimiser = make_optimiser(recipe.training, model.parameters())
+    trained, optimiser = fabric.setup(model, optimiser)
+    if progress.optimiser:
+        optimiser.load_state_dict(progress.optimiser)
+    loop = _Loop(fabric, recipe, data, trained, model.output, optimiser.optimizer, budget, progress)
+    with ProgressBar(budget.epochs, done=len(progress.history), is_shown=fabric.is_global_zero) as bar:
+        while not loop.is_over():
+            loop.epoch(bar)
+            progress.model, progress.optimiser = model.state_dict(), optimiser.state_dict()
+            if fabric.is_global_zero and folder is not None:
+                save_run(folder, progress)
 
 
 class _Loop:
@@ -128,16 +180,26 @@ class _Loop:
         self._noise, self._augmentation = recipe.noise, recipe.augmentation
         self._rate, self._rate_weight = rate_of(model), recipe.rate.weight
         self._size = recipe.model.network_size
+        self._rank, self._processes = fabric.global_rank, fabric.world_size
         self._train = _on_device(data.train.pictures, fabric.device)
-        self._test = centre(_on_device(data.test.pictures, fabric.device), self._size)
-        self._noisy_test = self._disturbed(self._test, _TEST_NOISE_SEED)
+        tests = centre(_on_device(data.test.pictures, fabric.device), self._size)
+        noisy_tests = self._disturbed(tests, _TEST_NOISE_SEED)
+        self._test_count = len(tests)
+        self._test, self._noisy_test = (part[self._rank :: self._processes] for part in (tests, noisy_tests))
         self._count = recipe.augmentation.virtual_count or len(self._train)
         self._loss: Loss = make_loss(recipe.training.loss, output)
         self._random = torch.Generator()
-        self._batch = min(recipe.training.batch_size, self._count)
-        self._steps_per_epoch = math.ceil(self._count / self._batch)
+        self._draws = progress.seed * 1_000_003 + self._rank * _DRAWS_OF_A_PROCESS
+        self._batch = recipe.training.batch_size
+        self._steps_per_epoch = steps_per_epoch(self._count, self._batch, processes=self._processes)
+        if progress.processes != self._processes:  # what was done counts in pictures
+            before = steps_per_epoch(self._count, self._batch, processes=progress.processes)
+            progress.steps = round(progress.steps * self._steps_per_epoch / before)
+            progress.processes = self._processes
+        is_timed_together = self._processes > 1 and budget.minutes is not None
+        clock: Callable[[], float] = self._shared_clock if is_timed_together else time.perf_counter
         self._seconds = progress.history[-1].seconds if progress.history else 0.0
-        self._watch = Stopwatch(self._seconds)
+        self._watch = Stopwatch(self._seconds, clock)
 
     def is_over(self) -> bool:
         """Whether the budget is used up, or the test loss has not fallen for as long as the recipe allows."""
@@ -152,6 +214,7 @@ class _Loop:
         epoch = len(self._progress.history)
         generator = torch.Generator().manual_seed(self._progress.seed * 1_000_003 + epoch)
         order = torch.randperm(self._count, generator=generator).to(self._train.device) % len(self._train)
+        order = own_part(order, rank=self._rank, processes=self._processes)
         total = torch.zeros((), device=self._train.device)
         steps = 0
         self._watch.start()
@@ -167,12 +230,11 @@ class _Loop:
             steps += 1
             self._progress.steps += 1
             if steps % _STEPS_BETWEEN_CHECKS == 0:
-                self._check(total, epoch)
-                bar.epochs_done(epoch + steps / self._steps_per_epoch, loss=float(total) / steps)
-        self._check(total, epoch)
+                bar.epochs_done(epoch + steps / self._steps_per_epoch, loss=self._checked(total, epoch) / steps)
+        summed = self._checked(total, epoch)
         self._seconds = self._watch.lap()
         test_loss, test_mse = self._measure()
-        result = EpochResult(epoch + 1, float(total) / max(steps, 1), test_loss, test_mse, rate, self._seconds)
+        result = EpochResult(epoch + 1, summed / max(steps, 1), test_loss, test_mse, rate, self._seconds)
         if self._settings.patience and test_loss <= min(
             (earlier.test_loss for earlier in self._progress.history), default=math.inf
         ):
@@ -182,7 +244,7 @@ class _Loop:
 
     def _step(self, pictures: Tensor) -> Tensor:
         """One optimiser step on uint8 pictures; the loss before it, detached."""
-        draw = self._progress.seed * 1_000_003 + self._progress.steps  # the same for a run that was resumed
+        draw = self._draws + self._progress.steps  # the same for a run that was resumed
         pictures = augment(pictures, self._augmentation, self._size, self._random.manual_seed(draw))
         values = pictures.float().mul_(1 / 255)
         disturbed = self._disturbed(pictures, draw)
@@ -210,19 +272,34 @@ class _Loop:
         loss, error = 0.0, 0.0
         batches = (torch.split(pictures, _TEST_BATCH) for pictures in (self._test, self._noisy_test))
         for pictures, noisy in zip(*batches, strict=True):
+            if len(pictures) == 0:  # fewer test pictures than processes
+                continue
             values = pictures.float().mul_(1 / 255)
             logits = self._model(noisy.float().mul_(1 / 255))
-            share = len(pictures) / len(self._test)
+            share = len(pictures) / self._test_count
             loss += share * float(self._loss(logits, values))
             error += share * float(nn.functional.mse_loss(self._output(logits), values))
+        if self._processes > 1:
+            both = torch.tensor([loss, error], dtype=torch.float64)
+            loss, error = self._over_all(both, "sum").tolist()
         return loss, error
 
-    def _check(self, total: Tensor, epoch: int) -> None:
-        """Stop where the loss is no longer a number.
+    def _shared_clock(self) -> float:
+        """Seconds of the furthest clock, so that all processes stop at the same step."""
+        return float(self._over_all(torch.tensor(time.perf_counter(), dtype=torch.float64), "max"))
+
+    def _over_all(self, values: Tensor, reduction: str) -> Tensor:
+        """The processes' values, "sum", "mean" or "max"; the same everywhere."""
+        return cast(Tensor, self._fabric.all_reduce(values, reduce_op=reduction))
+
+    def _checked(self, total: Tensor, epoch: int) -> float:
+        """The sum of losses, its mean over the processes.
 
         Raises:
-            TrainingError: it is not.
+            TrainingError: the loss is no longer a number.
         """
+        if self._processes > 1:
+            total = self._over_all(total.clone(), "mean")
         if not math.isfinite(float(total)):
             kept = f"the checkpoint of epoch {epoch} is kept" if epoch else "there is no checkpoint yet"
             raise TrainingError(
@@ -230,67 +307,9 @@ class _Loop:
                 f"Try a smaller --set training.learning_rate (now {self._settings.learning_rate:g}), "
                 "--set training.warm_up_steps=500 or --set training.precision=fp32"
             )
-
-
-def check_folder(folder: Path, *, resume: bool, force: bool) -> None:
-    """Refuse to mix two runs in one folder.
-
-    Raises:
-        OutputError: it holds a run, and neither `resume` nor `force` is given.
-        UsageError: there is nothing to resume.
-    """
-    if resume and not (folder / CHECKPOINT).is_file():
-        raise UsageError(f"nothing to resume: {folder / CHECKPOINT} does not exist")
-    if not resume and not force and (folder / CHECKPOINT).exists():
-        raise OutputError(f"{folder} holds a run already: go on with --resume, or start anew with --force")
-
-
-def _fabric(device: str, precision: str) -> Fabric:
-    if device not in DEVICES:
-        raise UsageError(f"device is one of {', '.join(DEVICES)}, not {device!r}")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("device cuda: PyTorch finds no CUDA device here; --device cpu works everywhere")
-    on_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-    mixed = precision == "bf16" or (precision == "auto" and _computes_in_bf16(on_cuda=on_cuda))
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision on every run
-    return Fabric(accelerator="cuda" if on_cuda else "cpu", devices=1, precision="bf16-mixed" if mixed else "32-true")
-
-
-def _computes_in_bf16(*, on_cuda: bool) -> bool:
-    """Whether bf16 is computed rather than emulated."""
-    if on_cuda:
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    is_supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(is_supported is not None and is_supported())
+        return float(total)
 
 
 def _on_device(pictures: NDArray[np.uint8], device: torch.device) -> Tensor:
     """(count, channels, rows, columns) uint8 on the device: small sets live there as one tensor."""
     return torch.from_numpy(np.array(pictures.transpose(0, 3, 1, 2), order="C")).to(device)
-
-
-def _resumed(path: Path, fresh: Progress) -> Progress:
-    """The checkpoint's state, if it is of the same experiment.
-
-    Raises:
-        UsageError: of another recipe or seed.
-    """
-    progress = read_checkpoint(path)
-    if progress.recipe != fresh.recipe or progress.seed != fresh.seed:
-        changed = [
-            f"{section}.{key}"
-            for section, values in fresh.recipe.items()
-            if isinstance(values, dict)
-            for key, value in values.items()
-            if progress.recipe.get(section, {}).get(key) != value
-        ] or ["seed" if progress.recipe == fresh.recipe else "the recipe"]
-        raise UsageError(f"{path} is of another run, {', '.join(changed)} differ(s): resume with the same settings")
-    return progress
-
-
-def _write_log(path: Path, history: list[EpochResult]) -> None:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, [field.name for field in fields(EpochResult)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(result) for result in history)
-    write_file(path, out.getvalue().encode(), force=True)

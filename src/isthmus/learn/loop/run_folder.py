@@ -1,0 +1,66 @@
+"""What a run leaves in its folder while it goes on: the last epoch's checkpoint, and a line of log for each epoch."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from isthmus.container.atomic import write_file
+from isthmus.errors import OutputError, UsageError
+from isthmus.learn.loop.checkpoint import EpochResult, Progress, read_checkpoint, write_checkpoint
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.csv"
+
+
+def check_folder(folder: Path, *, resume: bool, force: bool) -> None:
+    """Refuse to mix two runs in one folder.
+
+    Raises:
+        OutputError: it holds a run, and neither `resume` nor `force` is given.
+        UsageError: there is nothing to resume.
+    """
+    if resume and not (folder / CHECKPOINT).is_file():
+        raise UsageError(f"nothing to resume: {folder / CHECKPOINT} does not exist")
+    if not resume and not force and (folder / CHECKPOINT).exists():
+        raise OutputError(f"{folder} holds a run already: go on with --resume, or start anew with --force")
+
+
+def save_run(folder: Path, progress: Progress) -> None:
+    """Write checkpoint and log.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    write_checkpoint(folder / CHECKPOINT, progress)
+    _write_log(folder / LOG, progress.history)
+
+
+def resume_run(folder: Path, fresh: Progress) -> Progress:
+    """The checkpoint's state, if it is of the same experiment as a fresh run.
+
+    Raises:
+        UsageError: of another recipe or seed.
+    """
+    path = folder / CHECKPOINT
+    progress = read_checkpoint(path)
+    if progress.recipe != fresh.recipe or progress.seed != fresh.seed:
+        changed = [
+            f"{section}.{key}"
+            for section, values in fresh.recipe.items()
+            if isinstance(values, dict)
+            for key, value in values.items()
+            if progress.recipe.get(section, {}).get(key) != value
+        ] or ["seed" if progress.recipe == fresh.recipe else "the recipe"]
+        raise UsageError(f"{path} is of another run, {', '.join(changed)} differ(s): resume with the same settings")
+    return progress
+
+
+def _write_log(path: Path, history: list[EpochResult]) -> None:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [field.name for field in fields(EpochResult)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(result) for result in history)
+    write_file(path, out.getvalue().encode(), force=True)
