@@ -16,11 +16,11 @@ from isthmus.zoo.finding import find_by_id
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Facts of a .isth, .isthpack or .isthmus file, by name; every checksum in it is checked.
+    """Facts of a .isth, .isthpack or .isthmus file, by name; checksums are checked, but for those of a pack's blocks.
 
     Raises:
         InputError: it cannot be read.
-        FormatError: neither of the two, or damaged.
+        FormatError: none of the three, or damaged.
     """
     try:
         with path.open("rb") as file:
