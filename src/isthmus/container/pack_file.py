@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.container.pack_table import PackTable, inflate, read_table, write_table
+from isthmus.container.pack_table import PackTable, deflate, inflate, read_table, write_table
 from isthmus.container.varint import read_varint, write_varint
 from isthmus.errors import ChecksumError, FormatError, LimitError, TruncatedError, UnsupportedVersionError
 from isthmus.values import MAX_PIXELS
@@ -214,8 +214,7 @@ def write_index(
         source_bytes: what the pictures took before they were packed.
     """
     raw = b"".join(write_varint(count) + write_varint(size) for count, size in zip(counts, table_lengths, strict=True))
-    packed = write_varint(len(raw)) + zlib.compress(raw, 9)
-    index = write_varint(len(counts)) + write_varint(len(packed)) + packed + write_table(table, names=names)
+    index = write_varint(len(counts)) + deflate(raw) + write_table(table, names=names)
     trailer = TRAILER.pack(offset, len(index), zlib.crc32(index), len(table), source_bytes, 0, END_MARK)[:-8]
     return index + trailer + _crc(trailer) + END_MARK
 
@@ -252,9 +251,9 @@ def read_layout(read: ReadRange, size: int) -> PackLayout:
             "the pack's index does not match its checksum: try 'isthmus unpack --recover'", offset=offset
         )
     blocks, place = read_varint(index, 0)
-    block_bytes, place = read_varint(index, place)
-    counts, table_lengths = _read_blocks(inflate(index[place : place + block_bytes]), blocks)
-    table = read_table(index[place + block_bytes :], count)
+    raw, rest = inflate(index[place:])
+    counts, table_lengths = _read_blocks(raw, blocks)
+    table = read_table(rest, count)
     return _layout(header, table, counts, table_lengths, start=start, end=offset, source_bytes=source_bytes)
 
 
