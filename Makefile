@@ -1,10 +1,10 @@
-# make demo | test | check | golden | bench. Everything lives in .venv; only git, Python 3.11+ and make are needed.
+# make demo | test | check | golden | bench | figures. Everything lives in .venv; only git, Python 3.11+ and make are needed.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 # The wheels of PyTorch that fit constraints.txt may lie in an index of their own; pip finds it by its own settings.
 
-.PHONY: demo test check lint types contracts golden bench clean
+.PHONY: demo test check lint types contracts golden bench figures clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'isthmus needs Python 3.11 or newer')"
@@ -37,6 +37,12 @@ golden: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/digits.py
+
+# of the runs that docs/recipes.md names: make figures RUNS=runs DATA=../shared/data
+RUNS ?= runs
+DATA ?= ../shared/data
+figures: $(READY)
+	$(BIN)/python benchmarks/figures.py --runs $(RUNS) --data $(DATA) -o docs/figures
 
 clean:
 	rm -rf .venv demo build dist
