@@ -40,14 +40,17 @@ def pack(
     labels: Annotated[
         Path | None, typer.Option(metavar="IDX", help="An IDX file with a label for each picture.")
     ] = None,
-    jobs: Annotated[int, typer.Option(help="Processes that read and code pictures.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Processes that read and code pictures: 1, or with Ray all processors of the cluster."),
+    ] = None,
     shard_size: Annotated[
         int | None,
         typer.Option(metavar="N", help="A folder of shards of N pictures each, with a manifest; 10000 with Ray."),
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(help="Of a Ray cluster: auto, HOST:PORT or ray://HOST:PORT; without it one is started here."),
+        typer.Option(help="Of a Ray cluster: auto or HOST:PORT; without it one is started here for the time."),
     ] = None,
     column: Annotated[str | None, typer.Option(help="Column of the pictures' bytes in Parquet files.")] = None,
     append: Annotated[bool, typer.Option("--append", help="Add to a finished pack.")] = False,
@@ -107,7 +110,15 @@ def pack(
                 shown += 1
 
         done = pack_to_file(
-            sources, output, loaded, options, jobs=jobs, append=append, resume=resume, force=force, on_picture=show
+            sources,
+            output,
+            loaded,
+            options,
+            jobs=_or_one(jobs),
+            append=append,
+            resume=resume,
+            force=force,
+            on_picture=show,
         )
     if as_json:
         print_json(asdict(done))
@@ -121,7 +132,11 @@ def pack(
         raise typer.Exit(1)
 
 
-def _runner(address: str | None, jobs: int, *, on_ray: bool) -> Runner:
+def _or_one(jobs: int | None) -> int:
+    return 1 if jobs is None else jobs
+
+
+def _runner(address: str | None, jobs: int | None, *, on_ray: bool) -> Runner:
     """What makes shards."""
     from functools import partial
 
@@ -132,9 +147,12 @@ def _runner(address: str | None, jobs: int, *, on_ray: bool) -> Runner:
     if not on_ray:
         if address is not None:
             raise UsageError("--address goes with --engine ray")
-        return partial(in_processes, jobs=jobs)
+        return partial(in_processes, jobs=_or_one(jobs))
     with needs_extra("scale", "packing on a cluster"):
+        from isthmus.scale.cluster import check_address
         from isthmus.scale.packing import run_on_ray
+    if address is not None:
+        check_address(address)  # before anything is written
     return partial(run_on_ray, address=address, workers=jobs)
 
 
