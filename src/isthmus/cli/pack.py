@@ -34,6 +34,7 @@ def pack(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a pack was not finished.")] = False,
     fit: Annotated[bool, typer.Option("--fit", help="Convert and resize pictures to what the model takes.")] = False,
     depth: Annotated[int | None, typer.Option(help="8: reduce pictures of more bits instead of refusing them.")] = None,
+    frame: Annotated[int | None, typer.Option(help="Which picture of animations, from 0.")] = None,
     threads: Annotated[int, typer.Option(help="Threads for the networks with one job; 0 takes all cores.")] = 0,
     engine: Annotated[str, typer.Option(help="onnxruntime; openvino where it is installed.")] = "onnxruntime",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing pack.")] = False,
@@ -49,7 +50,8 @@ def pack(
     from isthmus.codec.packing import PackOptions, Rejected, pack_to_file
 
     loaded = load_model(model or DEFAULT_MODEL, threads=threads, engine=engine)
-    options = PackOptions(quality or loaded.file.default_quality, fit=fit, depth=depth)
+    chosen = loaded.file.default_quality if quality is None else quality
+    options = PackOptions(chosen, fit=fit, depth=depth, frame=frame)
     sources = find_sources(source, labels)
 
     with counter(len(sources), doing="packing") as advance:
@@ -62,9 +64,13 @@ def pack(
                 note(f"not packed: {outcome.name}: {outcome.reason}")
                 shown += 1
 
-        done = pack_to_file(
-            sources, output, loaded, options, jobs=jobs, append=append, resume=resume, force=force, on_picture=show
-        )
+        try:
+            done = pack_to_file(
+                sources, output, loaded, options, jobs=jobs, append=append, resume=resume, force=force, on_picture=show
+            )
+        except KeyboardInterrupt:
+            note(f"stopped: what was packed is in {output}.part, --resume goes on with it")
+            raise typer.Exit(130) from None
     if as_json:
         print_json(asdict(done))
     else:

@@ -36,15 +36,15 @@ class Source:
     pixels: NDArray[np.uint8] | None = None
     label: int | None = None
 
-    def read(self, *, depth: int | None = None) -> Picture:
-        """The picture.
+    def read(self, *, depth: int | None = None, frame: int | None = None) -> Picture:
+        """The picture; see `imaging.reading.read_picture`.
 
         Raises:
             InputError: it cannot be read.
         """
         if self.pixels is not None:
             return Picture(self.pixels)
-        return read_picture(self.path or Path(self.name), depth=depth, data=self.data)
+        return read_picture(self.path or Path(self.name), depth=depth, frame=frame, data=self.data)
 
     def size(self) -> int:
         """Bytes that it takes as it is."""
