@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from isthmus.container import pack_file
-from isthmus.container.pack_table import PackTable, name_error
+from isthmus.container.pack_table import PackTable, deflate, name_error, read_table, write_table
 from isthmus.errors import IsthmusError
 
 
@@ -42,6 +42,35 @@ def test_names_and_payloads_come_back(names):
         assert layout.table.names[index] == name
         assert layout.table.names.find(name) == index
     assert layout.table.names.find("nobody") == -1
+
+
+@pytest.mark.parametrize("form", ["{:06d}.png", "train/{:x}/é-{}.jpg"])
+def test_a_hundred_thousand_names(form):
+    """Every picture is found by position and by name; names that are listed stay packed until one is asked for."""
+    count = 100_000
+    names = [form.format(index, index) for index in range(count)]
+    lengths = np.arange(count, dtype=np.uint32) % 300
+    table = read_table(write_table(PackTable([], lengths, labels=lengths[::-1]), names=names), count)
+    assert len(table.names) == len(table) == count
+    assert "_data" not in vars(table.names)
+    for index in (0, 1, 4711, count - 1):
+        assert table.names[index] == names[index]
+        assert table.names.find(names[index]) == index
+    assert table.names.find("train/nobody") == -1
+    assert np.array_equal(table.lengths, lengths)
+    assert np.array_equal(table.labels, lengths[::-1])
+
+
+def test_listed_names_that_are_none_are_an_error():
+    """Another count, an open end, letters that are not UTF-8, bytes behind."""
+    table = PackTable([], np.ones(2, np.uint32))
+    columns = write_table(table, names=["a", "b"])
+    good = deflate(b"a\0b\0")
+    assert columns.endswith(good)
+    start = columns[: -len(good)]
+    for bad in (deflate(b"a\0"), deflate(b"a\0b"), deflate(b"a\0\xff\0"), good + b"x", b""):
+        with pytest.raises(IsthmusError):
+            read_table(start + bad, 2).names[0]
 
 
 def test_every_cut_and_flip_is_an_error():

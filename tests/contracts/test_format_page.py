@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 
-from isthmus.container import image_file
+from isthmus.container import image_file, pack_file, pack_table
 from isthmus.container.graph_check import ALLOWED_OPERATORS
 from tests.conftest import GOLDEN, ROOT
 
 PAGE = (ROOT / "docs" / "format.md").read_text()
 
 
-def test_the_worked_example_is_a_golden_file():
-    """The hexadecimal dump on the page is the golden file's, byte for byte."""
-    dump = re.search(r"```hex\n(.*?)```", PAGE, re.DOTALL)
-    assert dump is not None
-    digits = "".join(line.split("  ")[0] for line in dump[1].splitlines())
-    assert bytes.fromhex(digits) == (GOLDEN / "plain-75.isth").read_bytes()
+def test_the_worked_examples_are_golden_files():
+    """The hexadecimal dumps on the page are the golden files', byte for byte."""
+    dumps = re.findall(r"```hex\n(.*?)```", PAGE, re.DOTALL)
+    for dump, name in zip(dumps, ("plain-75.isth", "two.isthpack"), strict=True):
+        digits = "".join(line.split("  ")[0] for line in dump.splitlines())
+        assert bytes.fromhex(digits) == (GOLDEN / name).read_bytes()
 
 
 def test_the_flags_are_those_of_the_code():
@@ -24,6 +24,14 @@ def test_the_flags_are_those_of_the_code():
     table = dict(re.findall(r"\| `(\w+)` \| 0x(\w\w) \|", PAGE))
     for name in ("RGB", "TILED", "ALPHA", "ICC", "EXIF"):
         assert int(table[name], 16) == getattr(image_file, f"FLAG_{name}")
+
+
+def test_the_flags_of_packs_are_those_of_the_code():
+    """In the header and in a table."""
+    assert (pack_file.FLAG_RGB, pack_file.FLAG_SIZED) == (0x01, 0x02)
+    assert "0x01 RGB, 0x02 all pictures have the size" in PAGE
+    table = (pack_table.FLAG_NUMBERED, pack_table.FLAG_SIZES, pack_table.FLAG_LABELS)
+    assert f"flags (0x{table[0]:02x} numbered\nnames, 0x{table[1]:02x} sizes, 0x{table[2]:02x} labels)" in PAGE
 
 
 def test_every_allowed_operator_is_listed():

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from isthmus.codec.model import Model
+from isthmus.codec.model import Model, load_model
+from isthmus.codec.pack_sources import Source
+from isthmus.codec.packing import PackOptions, pack_to_file
 from isthmus.container.image_file import VERSION
 from isthmus.container.model_file import parse_model
 from isthmus.learn.data.pictures import PictureSet
@@ -43,6 +45,7 @@ def main() -> int:
         "extras": Picture(pictures[1], alpha=noise[:, :, 0], icc=b"an ICC profile", exif=b"Exif\0\0some EXIF"),
     }
     _write("golden", data, sources)
+    _write_pack("golden")
     rows, columns = np.mgrid[:70, :1100]
     waves = 128 + 90 * np.sin(rows / 9 + np.array([0, 1, 2])[:, None, None]) * np.cos(columns / 23)
     colour = np.clip(waves.transpose(1, 2, 0) + random.normal(0, 6, (70, 1100, 3)), 0, 255).astype(np.uint8)
@@ -61,6 +64,13 @@ def _write(name: str, data: bytes, sources: dict[str, Picture]) -> None:
             stem.with_suffix(".isth").write_bytes(file)
             symbols = np.concatenate([tile.ravel() for tile in model.symbols(file)])
             np.savez_compressed(stem.with_suffix(".npz"), pixels=model.decode(file), symbols=symbols)
+
+
+def _write_pack(name: str) -> None:
+    model = load_model(FOLDER / f"{name}.isthmus")
+    stored = [np.load(FOLDER / f"{source}-100.npz")["pixels"][:, :, None] for source in ("plain", "noise")]
+    sources = [Source(f"{index}.png", pixels=one, label=index + 5) for index, one in enumerate(stored)]
+    pack_to_file(sources, FOLDER / "two.isthpack", model, PackOptions(75))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from isthmus.codec.model import load_model
+from isthmus.codec.pack import Pack
 from isthmus.container.model_file import read_model, write_model
 from tests.conftest import GOLDEN
 
@@ -34,6 +35,17 @@ def test_a_golden_model_is_written_again_byte_for_byte(name):
     again = write_model(model)
     assert read_model(path).id == model.id
     assert len(again) == pytest.approx(path.stat().st_size, abs=64)  # zlib versions may pack differently
+
+
+def test_the_golden_pack_holds_what_the_golden_files_hold(golden_model):
+    """Names, labels and the pixels of the pictures as single files of the same model give them."""
+    pack = Pack(GOLDEN / "two.isthpack", model=GOLDEN / "golden.isthmus")
+    assert [pack.names[0], pack.names[1]] == ["0.png", "1.png"]
+    assert pack.labels is not None
+    assert pack.labels.tolist() == [5, 6]
+    for one, name in zip(pack, ("plain-100", "noise-100"), strict=True):
+        source = np.load(GOLDEN / f"{name}.npz")["pixels"]
+        assert np.array_equal(one, golden_model.decode(golden_model.encode(source, quality=75)))
 
 
 def test_extras_come_back_exactly(golden_model):

@@ -17,13 +17,13 @@ from isthmus.zoo.finding import find_by_id
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Facts of a .isth, .isthpack or .isthmus file, by name; every checksum in it is checked.
+    """Facts of a .isth, .isthpack or .isthmus file, by name; checksums are checked, but for those of a pack's blocks.
 
     Of a manifest of shards, or the folder that holds it: sums; the shards' lengths are checked, they are not read.
 
     Raises:
         InputError: it cannot be read.
-        FormatError: neither of the two, or damaged.
+        FormatError: none of the three, or damaged.
     """
     path = path / MANIFEST if path.is_dir() else path
     try:

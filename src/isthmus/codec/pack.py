@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, overload
@@ -22,6 +22,7 @@ from isthmus.container.pack_table import Names
 from isthmus.container.varint import read_varint
 from isthmus.errors import FormatError, InputError, MissingExtraError, ModelMismatchError, UsageError
 from isthmus.transforms.engine import Engine
+from isthmus.values import Picture
 
 BLOCKS_KEPT = 64
 """Checked blocks that stay in memory: neighbours are often asked for together."""
@@ -204,14 +205,15 @@ class Pack:
             IndexError: no such position.
             FormatError: a damaged block.
         """
+        header = self.layout.header
+        side_of = lru_cache(maxsize=None)(partial(tile_side, model=self.model))
         images = []
-        header, coder = self.layout.header, self.model.coder
         for index in indices:
             at = index + len(self) if index < 0 else index
             if not 0 <= at < len(self):
                 raise IndexError(f"{self.path} has {len(self)} pictures, none at {index}")
             width, height = self.size(at)
-            side = coder.tile_size(height, width)
+            side = side_of(width, height)
             tiles = split_tiles(self.payload(at), tile_count(width, height, side))
             images.append(ImageFile(header.model_id, width, height, header.channels, header.quality, tiles, side))
         return images
@@ -285,6 +287,12 @@ def _open_url(url: str) -> tuple[ReadRange, int]:
         return data
 
     return read, size
+
+
+def tile_side(width: int, height: int, model: Model) -> int:
+    """Side of the tiles of a picture of that size, whose pixels nobody has yet; 0 for one tile."""
+    blank = np.broadcast_to(np.uint8(0), (height, width, model.file.picture.channels))  # no memory, whatever its size
+    return model.coder.tile_size(Picture(blank))
 
 
 def split_tiles(payload: bytes, count: int) -> tuple[bytes, ...]:

@@ -116,9 +116,9 @@ class PhotoCoder:
                 f"the file announces tiles of {side} pixels, not a multiple of {HYPER_BLOCK} to {ONE_TILE}"
             )
 
-    def tile_size(self, height: int, width: int) -> int:
+    def tile_size(self, picture: Picture) -> int:
         """See `Coder.tile_size`."""
-        return 0 if max(height, width) <= ONE_TILE else TILE
+        return 0 if max(picture.height, picture.width) <= ONE_TILE else TILE
 
     def analyse(self, pictures: Sequence[Picture]) -> Iterator[Iterable[TileLatents]]:
         """See `Coder.analyse`."""
@@ -152,7 +152,7 @@ class PhotoCoder:
 
     def _analyse(self, picture: Picture) -> Iterator[TileLatents]:
         whole = _padded(picture.height, picture.width)
-        side = self.tile_size(picture.height, picture.width) or max(whole.height, whole.width)
+        side = self.tile_size(picture) or max(whole.height, whole.width)
         columns = -(-whole.width // side)
         rows_at_once, columns_at_once = (max(side, size // side * side) for size in PIECE)  # whole tiles
         for piece in cut(whole, rows_at_once, columns_at_once):

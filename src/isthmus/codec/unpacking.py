@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from isthmus.codec import pipeline
 from isthmus.codec.model import Model, load_model, load_model_by_id
-from isthmus.codec.pack import Pack, open_ranges, split_tiles
+from isthmus.codec.pack import Pack, open_ranges, split_tiles, tile_side
 from isthmus.container import pack_file
 from isthmus.container.atomic import write_file
 from isthmus.container.image_file import ImageFile, tile_count
@@ -113,7 +113,7 @@ def _recovered(path: Path, options: UnpackOptions, model: str | None, engine: En
             width, height = header.size or (0, 0)
             if table.sizes is not None:
                 width, height = table.sizes[index].tolist()
-            side = loaded.coder.tile_size(height, width)
+            side = tile_side(width, height, loaded)
             try:
                 tiles = split_tiles(payload, tile_count(width, height, side))
             except FormatError as error:

@@ -3,7 +3,7 @@
 header: magic(7) version(1) model id(8) flags(1) quality(1) width height CRC-32(4)
 blocks: marker(4) count(2) table length(4) payload length(4) CRC-32 of head and table(4) CRC-32 of payloads(4)
         table, payloads; at most 128 pictures, so that a damaged byte or a crash costs no more than those
-end:    index (bytes of the sources, the blocks' counts, all tables in one; compressed), trailer(36)
+end:    index (the blocks' counts and all tables in one; compressed), trailer(44)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.container.pack_table import PackTable, inflate, read_table, write_table
+from isthmus.container.pack_table import PackTable, deflate, inflate, read_table, write_table
 from isthmus.container.varint import read_varint, write_varint
 from isthmus.errors import ChecksumError, FormatError, LimitError, TruncatedError, UnsupportedVersionError
 from isthmus.values import MAX_PIXELS
@@ -37,7 +37,8 @@ BLOCK_PICTURES = 128
 BLOCK_PAYLOAD_BYTES = 1 << 16  # a block ends with the picture that reaches this
 MAX_BLOCK_BYTES = 1 << 31
 
-TRAILER = struct.Struct("<QQIQI4s")  # index offset, index bytes, CRC-32 of index, pictures, CRC-32 of the former, mark
+TRAILER = struct.Struct("<QQIQQI4s")
+# index offset, index bytes, CRC-32 of index, pictures, bytes of their sources, CRC-32 of the former, mark
 TRAILER_BYTES = TRAILER.size
 END_MARK = b"\xb1END"
 
@@ -213,10 +214,8 @@ def write_index(
         source_bytes: what the pictures took before they were packed.
     """
     raw = b"".join(write_varint(count) + write_varint(size) for count, size in zip(counts, table_lengths, strict=True))
-    packed = write_varint(len(raw)) + zlib.compress(raw, 9)
-    head = write_varint(source_bytes) + write_varint(len(counts)) + write_varint(len(packed))
-    index = head + packed + write_table(table, names=names)
-    trailer = TRAILER.pack(offset, len(index), zlib.crc32(index), len(table), 0, END_MARK)[:-8]
+    index = write_varint(len(counts)) + deflate(raw) + write_table(table, names=names)
+    trailer = TRAILER.pack(offset, len(index), zlib.crc32(index), len(table), source_bytes, 0, END_MARK)[:-8]
     return index + trailer + _crc(trailer) + END_MARK
 
 
@@ -234,14 +233,14 @@ def read_layout(read: ReadRange, size: int) -> PackLayout:
     trailer = read(max(0, size - TRAILER_BYTES), TRAILER_BYTES)
     if size < start + TRAILER_BYTES or trailer[-4:] != END_MARK:
         raise TruncatedError(
-            "the pack has no end: it was cut, or its writing was stopped",
+            "the pack has no end: it was cut, or its writing was stopped: try 'isthmus unpack --recover'",
             offset=size,
         )
     if _crc(trailer[:-8]) != trailer[-8:-4]:
         raise ChecksumError(
             "the pack's last bytes do not match their checksum: try 'isthmus unpack --recover'", offset=size
         )
-    offset, length, checksum, count, _, _ = TRAILER.unpack(trailer)
+    offset, length, checksum, count, source_bytes, _, _ = TRAILER.unpack(trailer)
     if offset < start or offset + length + TRAILER_BYTES != size:
         raise FormatError(
             "the pack's index is not where its last bytes say: try 'isthmus unpack --recover'", offset=size
@@ -251,11 +250,10 @@ def read_layout(read: ReadRange, size: int) -> PackLayout:
         raise ChecksumError(
             "the pack's index does not match its checksum: try 'isthmus unpack --recover'", offset=offset
         )
-    source_bytes, place = read_varint(index, 0)
-    blocks, place = read_varint(index, place)
-    block_bytes, place = read_varint(index, place)
-    counts, table_lengths = _read_blocks(inflate(index[place : place + block_bytes]), blocks)
-    table = read_table(index[place + block_bytes :], count)
+    blocks, place = read_varint(index, 0)
+    raw, rest = inflate(index[place:])
+    counts, table_lengths = _read_blocks(raw, blocks)
+    table = read_table(rest, count)
     return _layout(header, table, counts, table_lengths, start=start, end=offset, source_bytes=source_bytes)
 
 

@@ -1,6 +1,7 @@
 """The table of a .isthpack file: what is known of each picture beside its payload; in blocks and in the index.
 
-flags(1) names lengths [widths heights] [labels]
+Two zlib streams, each behind its uncompressed length: flags(1) [numbered names] lengths [widths heights] [labels], and
+where names are listed, those. A million listed names take longer than all else, so they wait until somebody asks.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.container.varint import read_varint, write_varint
-from isthmus.errors import FormatError, LimitError, TruncatedError, UsageError
+from isthmus.errors import FormatError, LimitError, TruncatedError
 
 FLAG_NUMBERED = 0x01
 FLAG_SIZES = 0x02
@@ -26,6 +28,7 @@ MAX_PICTURES = 1 << 28
 MAX_TABLE_BYTES = 1 << 33
 _INFLATION = 1100  # zlib expands by at most 1032; more announced than this cannot be true
 
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,9})([^0-9]*)", re.DOTALL)
 
 
@@ -43,6 +46,8 @@ class NumberedNames:
         return self.count
 
     def __getitem__(self, index: int) -> str:
+        if not 0 <= index < self.count:  # iteration ends with it
+            raise IndexError(f"there are {self.count} names, none has the index {index}")
         return f"{self.prefix}{self.first + index:0{self.digits}d}{self.suffix}"
 
     def find(self, name: str) -> int:
@@ -58,24 +63,17 @@ class ListedNames:
     """Any names, kept as one run of bytes: a million of them cost their letters, not a million objects.
 
     Args:
-        data: UTF-8 names, each followed by a zero byte.
+        packed: UTF-8 names, each followed by a zero byte; compressed, until a name is asked for.
+        count: how many they are.
 
-    Raises:
-        FormatError: not UTF-8, or the last name does not end.
+    Every access raises FormatError where the bytes are not that.
     """
 
-    def __init__(self, data: bytes) -> None:
-        if data and data[-1] != 0:
-            raise FormatError("the table's last name does not end")
-        try:
-            data.decode()
-        except UnicodeDecodeError as error:
-            raise FormatError("the table's names are not UTF-8") from error
-        self._data = data
-        self._ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 0)
+    def __init__(self, packed: bytes, count: int) -> None:
+        self.packed, self._count = packed, count
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return self._count
 
     def __getitem__(self, index: int) -> str:
         start = int(self._ends[index - 1]) + 1 if index else 0
@@ -88,6 +86,25 @@ class ListedNames:
             return 0
         place = self._data.find(b"\0" + wanted)
         return -1 if place < 0 else int(np.searchsorted(self._ends, place)) + 1
+
+    @cached_property
+    def _data(self) -> bytes:
+        data, rest = inflate(self.packed)
+        if rest:
+            raise FormatError("the table has bytes behind its names")
+        if data and data[-1] != 0:
+            raise FormatError("the table's last name does not end")
+        if data.count(0) != self._count:
+            raise FormatError(f"the table has {data.count(0)} names for {self._count} pictures")
+        try:
+            data.isascii() or data.decode()
+        except UnicodeDecodeError as error:
+            raise FormatError("the table's names are not UTF-8") from error
+        return data
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        return np.flatnonzero(np.frombuffer(self._data, np.uint8) == 0)
 
 
 Names = NumberedNames | ListedNames
@@ -117,7 +134,7 @@ def name_error(name: str) -> str | None:
     """Why a name cannot be in a pack, None where it can: names are relative paths that stay below their folder."""
     if not name or len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
         return f"a name has 1 to {MAX_NAME_BYTES} bytes"
-    if any(ord(letter) < 0x20 or letter == "\x7f" or 0xD800 <= ord(letter) < 0xE000 for letter in name):
+    if _UNPRINTABLE.search(name):
         return "a name has no control characters and is valid Unicode"
     if name.startswith("/") or "\\" in name or ":" in name:
         return "a name is a relative path with / between folders, without \\ and :"
@@ -133,31 +150,29 @@ def as_names(names: Sequence[str]) -> Names:
         numbered = NumberedNames(match[1], int(match[2]), len(match[2]), match[3], len(names))
         if all(numbered[index] == name for index, name in enumerate(names)):
             return numbered
-    return ListedNames(b"".join(name.encode() + b"\0" for name in names))
+    return ListedNames(deflate(b"".join([name.encode() + b"\0" for name in names])), len(names))
 
 
 def write_table(table: PackTable, *, names: Sequence[str]) -> bytes:
-    """The table's bytes, compressed: uncompressed length as a varint, then a zlib stream."""
+    """The table's bytes, compressed."""
     flags = FLAG_SIZES if table.sizes is not None else 0
     flags |= FLAG_LABELS if table.labels is not None else 0
     form = as_names(names)
-    parts = [b""]
+    parts, listed = [b""], b""
     if isinstance(form, NumberedNames):
         flags |= FLAG_NUMBERED
         for text in (form.prefix.encode(), form.suffix.encode()):
             parts += [write_varint(len(text)), text]
         parts += [write_varint(form.first), write_varint(form.digits)]
     else:
-        text = b"".join(name.encode() + b"\0" for name in names)
-        parts += [write_varint(len(text)), text]
+        listed = form.packed
     parts.append(_write_column(table.lengths))
     if table.sizes is not None:
         parts += [_write_column(table.sizes[:, 0]), _write_column(table.sizes[:, 1])]
     if table.labels is not None:
         parts.append(_write_column(table.labels))
     parts[0] = bytes([flags])
-    raw = b"".join(parts)
-    return write_varint(len(raw)) + zlib.compress(raw, 9)
+    return deflate(b"".join(parts)) + listed
 
 
 def read_table(data: bytes, count: int) -> PackTable:
@@ -166,7 +181,7 @@ def read_table(data: bytes, count: int) -> PackTable:
     Raises:
         FormatError: or one of its subclasses: not such a table.
     """
-    raw = inflate(data)
+    raw, rest = inflate(data)
     if count > MAX_PICTURES:
         raise LimitError(f"the table announces {count} pictures, above the limit of {MAX_PICTURES}")
     if not raw:
@@ -187,10 +202,7 @@ def read_table(data: bytes, count: int) -> PackTable:
         except UnicodeDecodeError as error:
             raise FormatError("the table's names are not UTF-8") from error
     else:
-        text, offset = _read_text(raw, offset)
-        names = ListedNames(text)
-    if len(names) != count:
-        raise FormatError(f"the table has {len(names)} names for {count} pictures")
+        names, rest = ListedNames(rest, count), b""
     lengths, offset = _read_column(raw, offset, count)
     sizes = labels = None
     if flags & FLAG_SIZES:
@@ -199,13 +211,18 @@ def read_table(data: bytes, count: int) -> PackTable:
         sizes = np.stack([widths, heights], axis=1)
     if flags & FLAG_LABELS:
         labels, offset = _read_column(raw, offset, count)
-    if offset != len(raw):
-        raise FormatError(f"the table has {len(raw) - offset} bytes behind its end")
+    if offset != len(raw) or rest:
+        raise FormatError(f"the table has {len(raw) - offset + len(rest)} bytes behind its end")
     return PackTable(names, lengths, sizes, labels)
 
 
-def inflate(data: bytes) -> bytes:
-    """The bytes of a varint length and a zlib stream that must have exactly that length.
+def deflate(raw: bytes) -> bytes:
+    """Bytes as their length, a varint, and a zlib stream."""
+    return write_varint(len(raw)) + zlib.compress(raw, 9)
+
+
+def inflate(data: bytes) -> tuple[bytes, bytes]:
+    """The bytes of `deflate`, and what is behind the stream.
 
     Raises:
         FormatError: it has not; nothing was allocated beyond what the stream can hold.
@@ -215,12 +232,12 @@ def inflate(data: bytes) -> bytes:
         raise LimitError(f"the table announces {length} bytes, more than its {len(data)} compressed bytes can hold")
     stream = zlib.decompressobj()
     try:
-        raw = stream.decompress(data[offset:], length + 1)
+        raw = stream.decompress(memoryview(data)[offset:], length + 1)
     except zlib.error as error:
         raise FormatError(f"the table cannot be decompressed: {error}") from error
-    if len(raw) != length or not stream.eof or stream.unused_data:
+    if len(raw) != length or not stream.eof:
         raise FormatError("the table is not of the length that it announces")
-    return raw
+    return raw, stream.unused_data
 
 
 def _write_column(values: NDArray[np.uint32]) -> bytes:
@@ -253,15 +270,3 @@ def _read_text(raw: bytes, offset: int) -> tuple[bytes, int]:
     if offset + length > len(raw):
         raise TruncatedError("the table ends within its names")
     return raw[offset : offset + length], offset + length
-
-
-def check_names(names: Sequence[str]) -> None:
-    """Refuse names that no pack may hold.
-
-    Raises:
-        UsageError: with the first such name.
-    """
-    for name in names:
-        reason = name_error(name)
-        if reason is not None:
-            raise UsageError(f"the name {name!r} cannot be in a pack: {reason}")

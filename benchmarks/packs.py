@@ -1,0 +1,176 @@
+"""Packs against archives of ordinary files, and their speeds, in one run.
+
+    python benchmarks/packs.py --mnist FOLDER --model digits.isthmus [--quality Q] [--faces FOLDER]
+
+Digits: bytes a picture, all included, of 10,000 test digits in one pack, and in a zip of files of other codecs whose
+mean squared error is at most the pack's; lossless PNG and the gzipped IDX beside them. Faces: bytes of a pack of the
+photo codec and of files of other codecs, each at the lowest quality that reaches a mean PSNR of 30 dB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import statistics
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import isthmus
+from isthmus.codec.model import Model
+from isthmus.codec.pack_sources import Source, find_sources
+from isthmus.codec.packing import PackOptions, pack_to_file
+from isthmus.imaging.idx import read_idx
+
+CODECS = {
+    "JPEG": {"format": "JPEG", "optimize": True},
+    "WebP": {"format": "WEBP", "method": 6},
+    "AVIF": {"format": "AVIF"},
+}
+REPEATS = 7
+
+
+def encoded(picture: np.ndarray, **options) -> bytes:
+    """A picture's file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, **options)
+    return buffer.getvalue()
+
+
+def decoded(data: bytes, mode: str) -> np.ndarray:
+    """A file's pixels."""
+    return np.asarray(Image.open(io.BytesIO(data)).convert(mode))
+
+
+def errors(pictures: Iterable[np.ndarray], others: Iterable[np.ndarray]) -> np.ndarray:
+    """Mean squared error of each pair, on 0..1."""
+    return np.array([np.mean((a.astype(float) - b) ** 2) / 255**2 for a, b in zip(pictures, others, strict=True)])
+
+
+def lowest(
+    pictures: list[np.ndarray], codec: str, mode: str, is_enough: Callable[[np.ndarray], bool]
+) -> tuple[int, list[bytes]]:
+    """(quality, files) of the lowest quality that is enough."""
+    low, high = 0, 100
+    while high - low > 1:
+        middle = (low + high) // 2
+        files = [encoded(one, quality=middle, **CODECS[codec]) for one in pictures]
+        found = is_enough(errors(pictures, (decoded(data, mode) for data in files)))
+        low, high = (low, middle) if found else (middle, high)
+    return high, [encoded(one, quality=high, **CODECS[codec]) for one in pictures]
+
+
+def zipped(files: list[bytes]) -> int:
+    """Bytes of a zip of the files, stored: they are compressed already."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for index, data in enumerate(files):
+            archive.writestr(f"{index:05d}", data)
+    return buffer.tell()
+
+
+def median_seconds(action: Callable[[], object]) -> float:
+    """Of some runs."""
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        action()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def digits(folder: Path, model: Model, quality: int) -> None:
+    """The table of the digits, and the speeds."""
+    source = folder / "t10k-images-idx3-ubyte.gz"
+    array = read_idx(source)
+    sources, options = find_sources(str(source)), PackOptions(quality)
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "digits.isthpack"
+        done = pack_to_file(sources, path, model, options)
+        pack = isthmus.Pack(path, model=model)
+        back = pack.read_batch(range(len(pack)))
+        mse = errors(array, back).mean()
+        print(f"digits, {model.name} at quality {quality}: MSE {mse:.5f}")
+        print(f"  pack: {done.bytes / len(array):.2f} bytes a digit")
+        some = list(array[::10])
+        for codec in CODECS:
+            at, files = lowest(some, codec, "L", lambda found: found.mean() <= mse)
+            share = sum(map(len, files)) / len(some)
+            size = zipped(files) / len(some)
+            print(f"  zip of {codec} (quality {at}, every tenth digit): {size:.1f}, payload {share:.1f}")
+        pngs = [encoded(one, format="PNG", optimize=True) for one in array]
+        print(
+            f"  lossless: zip of PNG {zipped(pngs) / len(array):.1f}, IDX .gz {source.stat().st_size / len(array):.1f}"
+        )
+        places = np.random.default_rng(0).integers(0, len(pack), 1000).tolist()
+        each = []
+        for index in places:
+            start = time.perf_counter()
+            pack[index]
+            each.append(time.perf_counter() - start)
+        print(f"  random access: {1e3 * statistics.median(each):.3f} ms")
+        ours = len(array) / median_seconds(lambda: pack.read_batch(range(len(pack))))
+        theirs = len(array) / median_seconds(lambda: [decoded(data, "L") for data in pngs])
+        print(
+            f"  decode in batches: {ours:.0f} digits/s, {ours / theirs:.1f} x Pillow from PNG ({theirs:.0f} digits/s)"
+        )
+        seconds = median_seconds(lambda: pack_to_file(sources, path, model, options, force=True))
+        print(f"  pack: {len(array) / seconds:.0f} digits/s")
+
+
+def faces(folder: Path, wanted: float) -> None:
+    """Bytes at one mean PSNR."""
+    paths = sorted(folder.glob("*.*"))[:500]
+    pictures = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
+
+    def reached(found: np.ndarray) -> bool:
+        return float(np.mean(-10 * np.log10(np.maximum(found, 1e-10)))) >= wanted
+
+    model = isthmus.load_model("photo")
+    sources = [Source(path.name, pixels=one) for path, one in zip(paths, pictures, strict=True)]
+    with tempfile.TemporaryDirectory() as place:
+        low, high = 0, 100
+        sizes = {}
+        while high - low > 1:
+            quality = (low + high) // 2
+            path = Path(place) / f"{quality}.isthpack"
+            sizes[quality] = pack_to_file(sources, path, model, PackOptions(quality)).bytes
+            found = reached(errors(pictures, isthmus.Pack(path, model=model)))
+            low, high = (low, quality) if found else (quality, high)
+    ours = sizes[high] / len(pictures)
+    print(
+        f"faces, {len(pictures)} of 96×96 at a mean of {wanted} dB or more\n"
+        f"  pack of photo (quality {high}): {ours:.0f} bytes a face"
+    )
+    best = None
+    for codec in CODECS:
+        at, files = lowest(pictures, codec, "RGB", reached)
+        size = sum(map(len, files)) / len(pictures)
+        best = min(best or size, size)
+        print(f"  {codec} files (quality {at}): {size:.0f}")
+    print(f"  pack / best of the others: {ours / best:.2f}")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mnist", type=Path)
+    parser.add_argument("--model")
+    parser.add_argument("--quality", type=int)
+    parser.add_argument("--faces", type=Path)
+    parser.add_argument("--psnr", type=float, default=30)
+    options = parser.parse_args()
+    if options.mnist:
+        model = isthmus.load_model(options.model)
+        digits(options.mnist, model, options.quality or model.file.default_quality)
+    if options.faces:
+        faces(options.faces, options.psnr)
+
+
+if __name__ == "__main__":
+    main()
