@@ -17,7 +17,7 @@ import ray.data
 import ray.exceptions
 
 from isthmus.codec.sharding import Shard, ShardJob, make_shard
-from isthmus.errors import IsthmusError, UsageError
+from isthmus.errors import IsthmusError, OutputError, UsageError
 from isthmus.scale.cluster import cluster
 
 _Rows = dict[str, Any]
@@ -37,7 +37,8 @@ def run_on_ray(
     Raises:
         InputError: no Ray answers at the address.
         UsageError: no address, or no workers.
-        IsthmusError: what stopped a worker, such as a full disk, or the cluster is gone.
+        OutputError: a worker cannot write the folder.
+        IsthmusError: what else stopped a worker, or the cluster is gone.
     """
     if workers is not None and workers < 1:
         raise UsageError(f"workers are 1 or more, not {workers}")
@@ -75,5 +76,6 @@ class _ShardMaker:
         try:
             make_shard(pickle.loads(rows["shard"][0]), self._job, self._model)  # noqa: S301 - see above
         except IsthmusError as error:
-            problem = pickle.dumps(IsthmusError(str(error)))
+            kind = OutputError if isinstance(error, OutputError) else IsthmusError
+            problem = pickle.dumps(kind(str(error)))
         return {"index": rows["index"], "problem": [problem]}
