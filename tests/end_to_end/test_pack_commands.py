@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import struct
@@ -112,3 +113,101 @@ def test_info_says_what_a_pack_holds(idx, tmp_path):
     assert facts["source_bytes"] == COUNT * 64
     assert facts["ratio"] == pytest.approx(COUNT * 64 / target.stat().st_size)
     assert "bytes per picture" in run("info", target).stdout
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_interrupted_says_one_line_and_leaves_no_process(idx, tmp_path, jobs):
+    """Ctrl-C reaches all processes of the group; what was packed stays for --resume."""
+    target, part = tmp_path / "a.isthpack", tmp_path / "a.isthpack.part"
+    command = [sys.executable, "-m", "isthmus", "pack", str(idx), "-o", str(target), "--model", MODEL]
+    process = subprocess.Popen(
+        [*command, "--jobs", str(jobs)], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    wait_for(lambda: part.exists() and part.stat().st_size > 10_000)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.strip().splitlines() == [f"isthmus: stopped: what was packed is in {part}, --resume goes on with it"]
+    assert not target.exists()
+    assert run("pack", idx, "-o", target, "--model", MODEL, "--resume").returncode == 0
+    assert len(Pack(target, model=MODEL)) == COUNT
+
+
+def test_workers_end_with_a_killed_pack(idx, tmp_path):
+    """A pack that is killed cannot end its workers: they see it themselves."""
+    part = tmp_path / "a.isthpack.part"
+    command = [sys.executable, "-m", "isthmus", "pack", str(idx), "-o", str(tmp_path / "a.isthpack"), "--model", MODEL]
+    process = subprocess.Popen([*command, "--jobs", "2"], start_new_session=True)
+    wait_for(lambda: part.exists() and part.stat().st_size > 10_000)
+    assert members(process.pid) > {process.pid}
+    process.kill()
+    process.wait()
+    wait_for(lambda: not members(process.pid))
+
+
+def test_what_cannot_be_asked_for_is_one_line(idx, tmp_path):
+    """Wrong values, places and sources: what is wrong, and nothing is left behind."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("no picture")
+    good, output = ["pack", idx, "--model", MODEL], tmp_path / "a.isthpack"
+    for arguments, message in [
+        ([*good, "-o", output, "--quality", 0], "1 to 100, not 0"),
+        ([*good, "-o", output, "--jobs", 0], "1 or more"),
+        ([*good, "-o", output, "--labels", tmp_path / "nothing"], "nothing cannot be read"),
+        ([*good, "-o", output, "--labels", idx], "labels for"),
+        ([*good, "-o", output, "--append"], "nothing to append to"),
+        ([*good, "-o", tmp_path / "folder"], "is a folder"),
+        ([*good, "-o", tmp_path / "folder", "--force"], "is a folder"),
+        ([*good, "-o", tmp_path / "file" / "a.isthpack"], "cannot write"),
+        (["pack", tmp_path / "nowhere", "-o", output, "--model", MODEL], "no pictures there"),
+        (["pack", tmp_path / "folder", "-o", output, "--model", MODEL], "no pictures there"),
+        (["unpack", tmp_path / "file", "-o", tmp_path / "out"], "not a .isthpack"),
+        (["unpack", tmp_path / "file", "-o", tmp_path / "out", "--recover"], "not a .isthpack"),
+        (["unpack", tmp_path / "nothing", "-o", tmp_path / "out"], "cannot be read"),
+        (["unpack", tmp_path / "file", "-o", tmp_path / "out", "--format", "xyz"], "xyz"),
+    ]:
+        done = run(*arguments)
+        assert done.returncode in (1, 2), arguments
+        (line,) = done.stderr.strip().splitlines()
+        assert line.startswith("isthmus: "), line
+        assert message in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+    assert not list((tmp_path / "folder").iterdir())
+
+
+def test_damage_is_said_by_every_command(idx, tmp_path):
+    """A pack cut short, or with a block damaged: info and unpack say what to do, --recover gets the rest."""
+    target, out = tmp_path / "a.isthpack", tmp_path / "out"
+    assert run("pack", idx, "-o", target, "--model", MODEL).returncode == 0
+    whole = target.read_bytes()
+    target.write_bytes(whole[:-1])
+    for command in (["info", target], ["unpack", target, "-o", out, "--model", MODEL]):
+        done = run(*command)
+        assert done.returncode == 1
+        assert "--recover" in done.stderr
+    damaged = bytearray(whole)
+    damaged[2000] ^= 1
+    target.write_bytes(damaged)
+    done = run("unpack", target, "-o", out, "--model", MODEL, "--only", "000*", "--json")
+    assert done.returncode == 1
+    facts = json.loads(done.stdout)
+    assert (facts["pictures"] + len(facts["failed"]), 0 < len(facts["failed"]) <= 100) == (100, True)
+    assert len(list(out.iterdir())) == facts["pictures"]
+    again = run("unpack", target, "-o", out, "--model", MODEL, "--only", "000*")
+    assert "exists already" in again.stderr
+
+
+def wait_for(is_so):
+    """Until something is so, at most a minute."""
+    for _ in range(1200):
+        if is_so():
+            return
+        time.sleep(0.05)
+    pytest.fail("it did not come about within a minute")
+
+
+def members(group):
+    """Processes of a group that live."""
+    listed = subprocess.run(["ps", "-eo", "pid=,pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in listed.splitlines()]
+    return {int(pid) for pid, of, state in rows if int(of) == group and not state.startswith("Z")}

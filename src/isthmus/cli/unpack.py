@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+SHOWN = 20
+"""Pictures that were not written and are named one by one."""
 EXAMPLE = "Example: isthmus unpack photos.isthpack -o pictures/ --only 'cats/*'"
 
 
@@ -29,7 +31,7 @@ def unpack(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Unpack a .isthpack to picture files."""
-    from isthmus.cli.output import note, print_json, track
+    from isthmus.cli.output import counter, note, print_json
     from isthmus.codec.unpacking import UnpackOptions
     from isthmus.codec.unpacking import unpack as unpack_pack
     from isthmus.imaging.writing import check_suffix
@@ -40,15 +42,19 @@ def unpack(
     options = UnpackOptions(only, suffix, recover=recover, force=force)
     total, outcomes = unpack_pack(file, output, options, model=model, engine=Engine(engine, threads))
     written, failed = 0, []
-    for outcome in track(outcomes, total=total, doing="unpacking"):
-        if outcome.error is None:
-            written += 1
-        else:
-            failed.append({"name": outcome.name, "reason": str(outcome.error)})
-            note(f"not written: {outcome.name}: {outcome.error}")
+    with counter(total, doing="unpacking") as advance:
+        for outcome in outcomes:
+            advance()
+            if outcome.error is None:
+                written += 1
+            else:
+                failed.append({"name": outcome.name, "reason": str(outcome.error)})
+                if len(failed) <= SHOWN:
+                    note(f"not written: {outcome.name}: {outcome.error}")
     if as_json:
         print_json({"file": str(file), "output": str(output), "pictures": written, "failed": failed})
     else:
         print(f"{output}: {written} pictures")
     if failed:
+        note(f"{len(failed)} of {total} pictures were not written; --json names them all")
         raise typer.Exit(1)

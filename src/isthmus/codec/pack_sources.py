@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
-from typing import overload
+from typing import Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,8 @@ class Source:
     label: int | None = None
     problem: str = ""
 
-    def read(self, *, depth: int | None = None) -> Picture:
-        """The picture.
+    def read(self, *, depth: int | None = None, frame: int | None = None) -> Picture:
+        """The picture; see `imaging.reading.read_picture`.
 
         Raises:
             InputError: it cannot be read.
@@ -51,7 +51,7 @@ class Source:
             raise InputError(f"{self.name}: {self.problem}")
         if self.pixels is not None:
             return Picture(self.pixels)
-        return read_picture(self.path or Path(self.name), depth=depth, data=self.data)
+        return read_picture(self.path or Path(self.name), depth=depth, frame=frame, data=self.data)
 
     def size(self) -> int:
         """Bytes that it takes as it is."""
@@ -63,6 +63,22 @@ class Source:
             return self.path.stat().st_size if self.path is not None else 0
         except OSError:
             return 0
+
+
+class Sources(Protocol):
+    """Pictures in a fixed order, of which a run can be sent to another process and read there."""
+
+    def __len__(self) -> int:
+        """Pictures."""
+        ...
+
+    def __iter__(self) -> Iterator[Source]:
+        """All of them."""
+        ...
+
+    def __getitem__(self, run: slice, /) -> Iterable[Source]:
+        """Some of them, picklable."""
+        ...
 
 
 def is_elsewhere(source: str) -> bool:

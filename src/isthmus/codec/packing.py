@@ -17,8 +17,9 @@ import numpy as np
 
 from isthmus.codec import pipeline
 from isthmus.codec.model import DEFAULT_ENGINE, Model
-from isthmus.codec.pack_sources import LazyIdx, Source
+from isthmus.codec.pack_sources import Source, Sources
 from isthmus.codec.quantiser import check_quality
+from isthmus.codec.workers import begin_worker
 from isthmus.container.model_file import ModelFile
 from isthmus.container.pack_file import PackHeader
 from isthmus.container.pack_writer import PackWriter
@@ -31,6 +32,8 @@ CHUNK = 512
 """Pictures that are read and coded together. The same everywhere, so that every way of packing gives the same bytes."""
 CHUNK_BYTES = 1 << 26
 """A chunk of files ends with the one that reaches this."""
+BATCH_BYTES = 1 << 27
+"""Pixels that are in memory together, but for one picture that alone is more."""
 _WHITE = 255
 _worker: dict[str, Any] = {}
 
@@ -54,6 +57,10 @@ class Rejected:
     reason: str
 
 
+OnPicture = Callable[[Packed | Rejected], None]
+"""Called with each picture when it is done with."""
+
+
 @dataclass(frozen=True)
 class PackOptions:
     """How pictures are packed.
@@ -62,11 +69,13 @@ class PackOptions:
         quality: 1 to 100.
         fit: convert and resize pictures to what the model takes.
         depth: 8 to reduce deeper pictures.
+        frame: which picture of animations.
     """
 
     quality: int
     fit: bool = False
     depth: int | None = None
+    frame: int | None = None
 
     def __post_init__(self) -> None:
         check_quality(self.quality)
@@ -82,7 +91,7 @@ def pack_header(model: Model, quality: int) -> PackHeader:
 def write_pack(
     chunks: Iterable[Sequence[Packed | Rejected]],
     writer: PackWriter,
-    on_picture: Callable[[Packed | Rejected], None] = lambda _: None,
+    on_picture: OnPicture = lambda _: None,
 ) -> tuple[Rejected, ...]:
     """Append what was coded, in order; what cannot be in the pack is returned.
 
@@ -107,23 +116,17 @@ def write_pack(
 
 def code_chunk(sources: Sequence[Source], model: Model, options: PackOptions) -> list[Packed | Rejected]:
     """Read and code some pictures; what cannot be read or does not suit the model is one rejection, not the end."""
-    outcomes: list[Packed | Rejected | None] = []
-    pictures: list[Picture] = []
-    for source in sources:
-        try:
-            picture = pipeline.taken(_flat(source.read(depth=options.depth), model), model, fit=options.fit)
-        except IsthmusError as error:
-            outcomes.append(Rejected(source.name, str(error)))
-            continue
-        pictures.append(picture)
-        outcomes.append(None)
-    coded = zip(pictures, pipeline.payloads_of(pictures, model, options.quality), strict=True)
-    for index, source in enumerate(sources):
-        if outcomes[index] is None:
-            picture, tiles = next(coded)
+    outcomes: list[Packed | Rejected] = []
+    for batch in _read(sources, model, options):
+        pictures = [picture for _, picture in batch if isinstance(picture, Picture)]
+        coded = pipeline.payloads_of(pictures, model, options.quality)
+        for source, picture in batch:
+            if isinstance(picture, Rejected):
+                outcomes.append(picture)
+                continue
             size = (picture.width, picture.height)
-            outcomes[index] = Packed(source.name, join_tiles(tiles), size, source.label, source.size())
-    return [outcome for outcome in outcomes if outcome is not None]
+            outcomes.append(Packed(source.name, join_tiles(next(coded)), size, source.label, source.size()))
+    return outcomes
 
 
 def code_all(
@@ -179,7 +182,7 @@ class PackedFile:
 
 
 def pack_to_file(
-    sources: Sequence[Source] | LazyIdx,
+    sources: Sources,
     path: Path,
     model: Model,
     options: PackOptions,
@@ -188,7 +191,7 @@ def pack_to_file(
     append: bool = False,
     resume: bool = False,
     force: bool = False,
-    on_picture: Callable[[Packed | Rejected], None] = lambda _: None,
+    on_picture: OnPicture = lambda _: None,
 ) -> PackedFile:
     """Pack pictures into one file; see `PackWriter` for what append, resume and force do.
 
@@ -202,8 +205,9 @@ def pack_to_file(
     start = time.perf_counter()
     with PackWriter(path, pack_header(model, options.quality), append=append, resume=resume, force=force) as writer:
         before = len(writer)
-        waiting = _not_yet(sources, writer, on_picture) if resume and before else sources
-        rejected = write_pack(code_all(waiting, model, options, jobs=jobs), writer, on_picture)
+        known: list[Rejected] = []
+        waiting = _not_yet(sources, writer, known, on_picture) if before else sources
+        rejected = (*known, *write_pack(code_all(waiting, model, options, jobs=jobs), writer, on_picture))
         if len(writer) == len(writer.old):
             writer.discard()
             raise InputError(f"none of the {len(sources)} pictures can be packed: {rejected[0].reason}")
@@ -224,16 +228,23 @@ def pack_to_file(
 
 
 def _not_yet(
-    sources: Iterable[Source], writer: PackWriter, on_picture: Callable[[Packed | Rejected], None]
+    sources: Iterable[Source], writer: PackWriter, rejected: list[Rejected], on_picture: OnPicture
 ) -> Iterator[Source]:
-    """The pictures that an interrupted run has not written; what it has written counts as done."""
-    found = frozenset(writer.names) - writer.old
+    """The pictures that are not in the pack.
+
+    What an interrupted run has written counts as done. What the pack had before that is rejected here, before anybody
+    reads and codes it.
+    """
+    found = frozenset(writer.names)
     for source in sources:
         if source.name not in found:
             yield source
-            continue
-        writer.source_bytes += source.size()
-        on_picture(Packed(source.name, b"", (0, 0), source.label, 0))
+        elif source.name in writer.old:
+            rejected.append(Rejected(source.name, f"the pack has a picture of the name {source.name!r} already"))
+            on_picture(rejected[-1])
+        else:
+            writer.source_bytes += source.size()
+            on_picture(Packed(source.name, b"", (0, 0), source.label, 0))
 
 
 def join_tiles(tiles: tuple[bytes, ...]) -> bytes:
@@ -241,9 +252,33 @@ def join_tiles(tiles: tuple[bytes, ...]) -> bytes:
     return b"".join([*(write_varint(len(tile)) for tile in tiles[:-1]), *tiles])
 
 
+def _read(
+    sources: Iterable[Source], model: Model, options: PackOptions
+) -> Iterator[list[tuple[Source, Picture | Rejected]]]:
+    """Pictures as the model takes them, or why it does not; as many at once as memory should hold."""
+    batch: list[tuple[Source, Picture | Rejected]] = []
+    size = 0
+    for source in sources:
+        try:
+            read = source.read(depth=options.depth, frame=options.frame)
+            picture = pipeline.taken(_flat(read, model), model, fit=options.fit)
+        except IsthmusError as error:
+            batch.append((source, Rejected(source.name, str(error))))
+            continue
+        if batch and size + picture.pixels.nbytes > BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append((source, picture))
+        size += picture.pixels.nbytes
+    if batch:
+        yield batch
+
+
 def _flat(picture: Picture, model: Model) -> Picture:
     """Without what a pack does not hold: alpha over white, no profile and EXIF, grey as colour where it must be."""
     pixels = picture.pixels
+    if picture.alpha is None and picture.channels == model.file.picture.channels:
+        return picture
     if picture.alpha is not None:
         alpha = picture.alpha[:, :, None].astype(np.uint16)
         pixels = ((pixels * alpha + _WHITE * (255 - alpha) + 127) // 255).astype(np.uint8)
@@ -268,6 +303,7 @@ def _chunks(sources: Iterable[Source]) -> Iterator[list[Source]]:
 
 
 def _start_worker(file: ModelFile, options: PackOptions) -> None:
+    begin_worker()
     _worker.update(model=Model(file, Engine(DEFAULT_ENGINE.name, 1)), options=options)
 
 

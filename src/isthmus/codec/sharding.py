@@ -17,13 +17,14 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from isthmus.codec.manifest import MANIFEST, ShardFacts, ShardPlan
 from isthmus.codec.model import DEFAULT_ENGINE, Model
-from isthmus.codec.pack_sources import Source
+from isthmus.codec.pack_sources import Source, Sources
 from isthmus.codec.packing import PackOptions, code_all, pack_header, write_pack
 from isthmus.codec.shard_folder import ShardReport, gather, prepare, shard_name, write_report
+from isthmus.codec.workers import begin_worker
 from isthmus.container.atomic import cannot_write
 from isthmus.container.model_file import ModelFile
 from isthmus.container.pack_writer import PackWriter
@@ -32,18 +33,6 @@ from isthmus.transforms.engine import Engine
 
 DEFAULT_SHARD_SIZE = 10_000
 _worker: dict[str, Any] = {}
-
-
-class Sources(Protocol):
-    """Pictures in a fixed order, of which a run can be sent to another process and read there."""
-
-    def __len__(self) -> int:
-        """Pictures."""
-        ...
-
-    def __getitem__(self, run: slice, /) -> Iterable[Source]:
-        """Some of them, picklable."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -233,6 +222,7 @@ def in_processes(shards: Iterable[Shard], job: ShardJob, *, jobs: int) -> Iterat
 
 
 def _start_worker(job: ShardJob) -> None:
+    begin_worker()
     _worker.update(job=job, model=job.load_model())
 
 

@@ -233,7 +233,7 @@ def read_layout(read: ReadRange, size: int) -> PackLayout:
     trailer = read(max(0, size - TRAILER_BYTES), TRAILER_BYTES)
     if size < start + TRAILER_BYTES or trailer[-4:] != END_MARK:
         raise TruncatedError(
-            "the pack has no end: it was cut, or its writing was stopped",
+            "the pack has no end: it was cut, or its writing was stopped: try 'isthmus unpack --recover'",
             offset=size,
         )
     if _crc(trailer[:-8]) != trailer[-8:-4]:

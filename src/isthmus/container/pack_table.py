@@ -46,6 +46,8 @@ class NumberedNames:
         return self.count
 
     def __getitem__(self, index: int) -> str:
+        if not 0 <= index < self.count:  # iteration ends with it
+            raise IndexError(f"there are {self.count} names, none has the index {index}")
         return f"{self.prefix}{self.first + index:0{self.digits}d}{self.suffix}"
 
     def find(self, name: str) -> int:

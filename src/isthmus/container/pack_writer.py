@@ -59,6 +59,8 @@ class PackWriter:
         """Names of the finished pack that is appended to."""
         if append and not path.exists():
             raise InputError(f"{path} does not exist: there is nothing to append to")
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder: name a file, such as {path / 'pictures.isthpack'}")
         if path.exists() and not self._replaces:
             raise exists_already(path)
         self._file = self._open(is_fresh=force and not resume, may_exist=resume or force)
@@ -163,6 +165,9 @@ class PackWriter:
         """NAME.part, locked."""
         try:
             self.part.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(self.part, error) from error
+        try:
             file = self.part.open("r+b" if may_exist and self.part.exists() else "xb+", buffering=0)
         except FileExistsError as error:
             raise OutputError(

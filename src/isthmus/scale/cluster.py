@@ -9,17 +9,23 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported: nobody is told of what runs here
+# read when Ray is imported: nobody is told of what runs here, and what its C++ side has to say stays in its logs
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 
 import ray
 import ray.data
 import ray.exceptions
+from ray._private.services import canonicalize_bootstrap_address
 
 from isthmus.errors import InputError, UsageError
 
 ANSWER_SECONDS = 5
 _OWN_STORE_BYTES = 256 << 20
-"""Of the object store of a cluster of our own: shards are named in it, and few pictures wait there."""
+"""Of the object store of a cluster of our own: only the shards' sources wait there."""
+_HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
+"""HTTP/2's preface and an empty SETTINGS frame: any gRPC server, as a head node is one, answers with its own."""
+_SETTINGS = 0x04
 
 
 @contextmanager
@@ -27,16 +33,16 @@ def cluster(address: str | None, *, workers: int) -> Iterator[None]:
     """Connect, and disconnect afterwards; what Ray says meanwhile goes to stderr.
 
     Args:
-        address: "auto" for the cluster that this machine is part of or RAY_ADDRESS names, "host:port" of a head node,
-            "ray://host:port" of a Ray client server; None starts a cluster on this machine.
-        workers: processors that the cluster on this machine has; any other has its own.
+        address: "auto" for the cluster that this machine is part of, or that RAY_ADDRESS names; "host:port" of its
+            head node; None starts a cluster on this machine.
+        workers: processors of a cluster that is started; any other has its own.
 
     Raises:
         InputError: no Ray answers at the address.
         UsageError: not an address.
     """
     if address is not None:
-        _check_answers(address)
+        check_address(address)
     with redirect_stdout(sys.stderr):  # --json promises one object there, and Ray tells of lost workers
         try:
             _connect(address, workers)
@@ -67,15 +73,30 @@ def _connect(address: str | None, workers: int) -> None:
     context.enable_progress_bars = False
 
 
-def _check_answers(address: str) -> None:
-    """Ray itself would try for minutes, and then end this process."""
-    place = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
-    if place in ("", "auto", "local"):
-        return
-    host, _, port = place.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) <= 65535:
-        raise UsageError(f"a Ray address is auto, HOST:PORT or ray://HOST:PORT, not {place!r}")
+def check_address(address: str) -> None:
+    """See whether something like Ray answers: Ray itself would try for two minutes, and then end this process.
+
+    Args:
+        address: "auto" or "host:port".
+
+    Raises:
+        InputError: nothing answers, or no Ray.
+        UsageError: not an address.
+    """
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
+        place = canonicalize_bootstrap_address(address) if address == "auto" else address
+    except ConnectionError:
+        place = None
+    if not place:
+        raise InputError("no Ray runs on this machine: ray start --head starts one, --address HOST:PORT names another")
+    host, _, port = place.rpartition(":")
+    if not host or "/" in host or not port.isdecimal() or not 0 < int(port) <= 65535:
+        raise UsageError(f"a Ray address is auto or HOST:PORT, not {place!r}")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS) as link:
+            link.sendall(_HTTP2_HELLO)
+            answer = link.recv(9)
     except OSError as error:
         raise InputError(f"no Ray answers at {place}: {error.strerror or error}") from error
+    if answer[3:4] != bytes([_SETTINGS]):
+        raise InputError(f"no Ray answers at {place}: something else does")

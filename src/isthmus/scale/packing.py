@@ -7,40 +7,50 @@ again from the beginning; as a shard gets its name only when it is whole, no pic
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import ray
 import ray.data
 import ray.exceptions
 
 from isthmus.codec.sharding import Shard, ShardJob, make_shard
-from isthmus.errors import IsthmusError
+from isthmus.errors import IsthmusError, OutputError, UsageError
 from isthmus.scale.cluster import cluster
 
 _Rows = dict[str, Any]
 
 
-def run_on_ray(shards: Iterable[Shard], job: ShardJob, *, address: str | None, workers: int) -> Iterator[int]:
+def run_on_ray(
+    shards: Iterable[Shard], job: ShardJob, *, address: str | None = None, workers: int | None = None
+) -> Iterator[int]:
     """Make shards on a Ray cluster: a `Runner` with the rest bound.
 
     Args:
         shards: which.
         job: what they share; its folder is one that every machine of the cluster has.
         address: see `cluster`.
-        workers: actors at most; each takes one processor.
+        workers: actors at most, one processor each; None for as many as there are processors.
 
     Raises:
         InputError: no Ray answers at the address.
-        IsthmusError: what stopped a worker, such as a full disk, or the cluster is gone.
+        UsageError: no address, or no workers.
+        OutputError: a worker cannot write the folder.
+        IsthmusError: what else stopped a worker, or the cluster is gone.
     """
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers are 1 or more, not {workers}")
     rows = [{"index": shard.index, "shard": pickle.dumps(shard)} for shard in shards]
-    with cluster(address, workers=workers):
+    with cluster(address, workers=workers or os.cpu_count() or 1):
+        processors = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
+        size = max(1, min(workers or processors, processors, len(rows)))
         made = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
             _ShardMaker,
             fn_constructor_args=(pickle.dumps(job),),
             batch_size=1,
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
+            compute=ray.data.ActorPoolStrategy(size=size),
             num_cpus=1,
         )
         try:
@@ -66,5 +76,6 @@ class _ShardMaker:
         try:
             make_shard(pickle.loads(rows["shard"][0]), self._job, self._model)  # noqa: S301 - see above
         except IsthmusError as error:
-            problem = pickle.dumps(IsthmusError(str(error)))
+            kind = OutputError if isinstance(error, OutputError) else IsthmusError
+            problem = pickle.dumps(kind(str(error)))
         return {"index": rows["index"], "problem": [problem]}

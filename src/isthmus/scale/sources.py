@@ -183,7 +183,7 @@ def find(source: str, *, column: str | None = None) -> UrlPictures | ParquetRows
         raise
     except ImportError as error:
         raise InputError(f"{source}: {error}") from error
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{source} cannot be read: {error}") from error
     if not pictures:
         raise InputError(f"{source}: no pictures there")
@@ -194,10 +194,13 @@ def _parquet_rows(urls: list[str], column: str | None) -> ParquetRows:
     files: list[ParquetFile] = []
     schemas: list[pyarrow.Schema] = []
     for url in urls:
-        with fsspec.open(url, "rb") as opened:
-            parquet = pyarrow.parquet.ParquetFile(opened)
-            files.append(ParquetFile(url, parquet.metadata.num_rows))
-            schemas.append(parquet.schema_arrow)
+        try:
+            with fsspec.open(url, "rb") as opened:
+                parquet = pyarrow.parquet.ParquetFile(opened)
+                files.append(ParquetFile(url, parquet.metadata.num_rows))
+                schemas.append(parquet.schema_arrow)
+        except (OSError, pyarrow.ArrowException) as error:
+            raise InputError(f"{url} cannot be read: {error}") from error
     if any(not schema.equals(schemas[0]) for schema in schemas):
         raise InputError(f"{urls[0]} and others beside it have different columns")
     rows = sum(file.rows for file in files)
