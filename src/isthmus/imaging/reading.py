@@ -45,7 +45,7 @@ def read_picture(
         InputError: missing, empty, not a picture, truncated, deep or animated without leave.
         LimitError: more pixels than `values.MAX_PIXELS`; nothing was decoded.
     """
-    with _translated(path), Image.open(path if data is None else io.BytesIO(data)) as image:
+    with _translated(path, data), Image.open(path if data is None else io.BytesIO(data)) as image:
         if image.width * image.height > MAX_PIXELS:
             raise LimitError(f"{path} has {image.width}×{image.height} pixels, above the limit of {MAX_PIXELS}")
         frames = getattr(image, "n_frames", 1)
@@ -171,7 +171,7 @@ def _reduced(image: Image.Image) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def _translated(path: Path, data: bytes | None = None) -> Iterator[None]:
     """Pillow's errors as ours, and its own limit replaced by ours while a file is read."""
     limit = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
@@ -188,7 +188,7 @@ def _translated(path: Path) -> Iterator[None]:
     except PermissionError as error:
         raise InputError(f"{path} cannot be read: permission denied") from error
     except UnidentifiedImageError as error:
-        empty = path.stat().st_size == 0
+        empty = path.stat().st_size == 0 if data is None else not data
         raise InputError(f"{path} is {'empty' if empty else 'not a picture that can be read'}") from error
     except MemoryError as error:
         raise InputError(f"{path} does not fit into memory") from error
