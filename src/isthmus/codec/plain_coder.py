@@ -20,7 +20,7 @@ from isthmus.transforms.engine import Engine, Graph
 from isthmus.values import Picture
 
 KIND = "factorized"
-LATENTS_AT_ONCE = 1000
+LATENTS_AT_ONCE = 512
 
 
 class PlainCoder:
@@ -91,9 +91,12 @@ class PlainCoder:
 
     def decode(self, images: Sequence[ImageFile]) -> Iterator[NDArray[np.uint8]]:
         """See `Coder.decode`."""
-        for image, values in zip(images, self.synthesis.run(self.codes_of(images)), strict=True):
-            pixels = np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
-            yield fitting.crop(np.ascontiguousarray(pixels.transpose(1, 2, 0)), image.height, image.width)
+        for start in range(0, len(images), LATENTS_AT_ONCE):  # what stays in the cache is faster than all at once
+            some = images[start : start + LATENTS_AT_ONCE]
+            values = self.synthesis.run(self.codes_of(some))
+            pixels = np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8).transpose(0, 2, 3, 1)
+            for image, one in zip(some, np.ascontiguousarray(pixels), strict=True):
+                yield fitting.crop(one, image.height, image.width).copy()  # not a part of the batch that keeps it alive
 
     def codes_of(self, images: Sequence[ImageFile]) -> NDArray[np.float32]:
         """(count, channels, rows, columns) latents of files of one size, as the synthesis takes them.

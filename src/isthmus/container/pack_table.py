@@ -28,6 +28,7 @@ MAX_PICTURES = 1 << 28
 MAX_TABLE_BYTES = 1 << 33
 _INFLATION = 1100  # zlib expands by at most 1032; more announced than this cannot be true
 
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,9})([^0-9]*)", re.DOTALL)
 
 
@@ -133,7 +134,7 @@ def name_error(name: str) -> str | None:
     """Why a name cannot be in a pack, None where it can: names are relative paths that stay below their folder."""
     if not name or len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
         return f"a name has 1 to {MAX_NAME_BYTES} bytes"
-    if any(ord(letter) < 0x20 or letter == "\x7f" or 0xD800 <= ord(letter) < 0xE000 for letter in name):
+    if _UNPRINTABLE.search(name):
         return "a name has no control characters and is valid Unicode"
     if name.startswith("/") or "\\" in name or ":" in name:
         return "a name is a relative path with / between folders, without \\ and :"
