@@ -1,7 +1,7 @@
 """Trains the photo codec for a number of minutes; every run can be stopped at any moment and resumed.
 
 The schedule is a function of the time used of the budget: constant, then down to nearly nothing, the entropy networks
-in integers for the last part. Time in which the process was stopped does not count.
+in integers and latents rounded thriftily for the larger part. Time in which the process was stopped does not count.
 """
 
 import math
@@ -48,9 +48,9 @@ class Training:
     basis_rate: float = 2e-4
     """Learning rate of the four matrices that start as cosine transforms."""
     warm_up_steps: int = 500
-    decay_from: float = 0.60
+    decay_from: float = 0.25
     """Share of the budget after which the learning rate goes down."""
-    quantise_from: float = 0.74
+    quantise_from: float = 0.30
     """Share of the budget after which the entropy networks run in integers and latents are rounded thriftily."""
     average: float = 0.999
     """Of the running average of the weights, per step."""
