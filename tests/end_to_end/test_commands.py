@@ -100,7 +100,7 @@ def _picture(path) -> np.ndarray:
         (["compress", "good.png", "-o", "text.png/x.isth", "--model", GOLDEN_MODEL], 1, "cannot write"),
         (["decompress", "text.png", "-o", "x.png"], 1, "not a .isth"),
         (["decompress", "text.png", "-o", "x.xyz"], 2, "written as"),
-        (["info", "text.png"], 1, "neither"),
+        (["info", "text.png"], 1, "none of"),
         (["info", "nothing"], 1, "cannot be read"),
         (["train", "digit-dense"], 2, "did you mean"),
         (["train", "digits-dense", "--set", "training.epoch=1"], 2, "did you mean"),
