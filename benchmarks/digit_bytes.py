@@ -22,7 +22,7 @@ from isthmus.learn.data.loading import load_data
 from isthmus.learn.recipes.settings import DataSettings
 from isthmus.values import PictureSpec
 
-AGAINST = ("jpeg", "webp", "avif", "jxl")
+AGAINST = ("jpeg-444", "webp", "avif-444", "jxl")
 Digits = NDArray[np.uint8]  # (count, rows, columns)
 Measured = tuple[float, float, float]
 """Mean squared error of values in [0, 1], bytes of a file, bytes of its payload (nan where that is not known)."""

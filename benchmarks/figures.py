@@ -3,8 +3,8 @@
     python benchmarks/figures.py --runs FOLDER --data FOLDER [-o docs/figures]
 
 RUNS holds a folder per recipe, as `isthmus train RECIPE -o RUNS/RECIPE` and `isthmus sweep` leave them; DATA holds the
-folders mnist, common256 and anime. A recipe without a run keeps the figure that it has. Every figure shows pictures
-that the model has not learnt from.
+folders mnist, common256 and anime. A recipe without a run keeps the figure that it has. Figures show pictures that
+the model has not learnt from.
 """
 
 from __future__ import annotations
