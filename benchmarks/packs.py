@@ -56,7 +56,7 @@ def lowest(
     pictures: list[np.ndarray], codec: str, mode: str, is_enough: Callable[[np.ndarray], bool]
 ) -> tuple[int, list[bytes]]:
     """(quality, files) of the lowest quality that is enough."""
-    low, high = 0, 100
+    low, high = -1, 100
     while high - low > 1:
         middle = (low + high) // 2
         files = [encoded(one, quality=middle, **CODECS[codec]) for one in pictures]
@@ -98,11 +98,13 @@ def digits(folder: Path, model: Model, quality: int) -> None:
         print(f"digits, {model.name} at quality {quality}: MSE {mse:.5f}")
         print(f"  pack: {done.bytes / len(array):.2f} bytes a digit")
         some = list(array[::10])
+        print("  others, on every tenth digit:")
         for codec in CODECS:
             at, files = lowest(some, codec, "L", lambda found: found.mean() <= mse)
             share = sum(map(len, files)) / len(some)
             size = zipped(files) / len(some)
-            print(f"  zip of {codec} (quality {at}, every tenth digit): {size:.1f}, payload {share:.1f}")
+            found = errors(some, (decoded(data, "L") for data in files)).mean()
+            print(f"  zip of {codec} (quality {at}, MSE {found:.5f}): {size:.1f}, files alone {share:.1f}")
         pngs = [encoded(one, format="PNG", optimize=True) for one in array]
         print(
             f"  lossless: zip of PNG {zipped(pngs) / len(array):.1f}, IDX .gz {source.stat().st_size / len(array):.1f}"
@@ -151,8 +153,9 @@ def faces(folder: Path, wanted: float) -> None:
     for codec in CODECS:
         at, files = lowest(pictures, codec, "RGB", reached)
         size = sum(map(len, files)) / len(pictures)
+        psnr = float(np.mean(-10 * np.log10(errors(pictures, (decoded(data, "RGB") for data in files)))))
         best = min(best or size, size)
-        print(f"  {codec} files (quality {at}): {size:.0f}")
+        print(f"  {codec} files (quality {at}, {psnr:.2f} dB): {size:.0f}")
     print(f"  pack / best of the others: {ours / best:.2f}")
 
 

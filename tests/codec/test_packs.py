@@ -198,6 +198,41 @@ def test_what_cannot_be_packed_is_named_and_the_rest_packed(model, pictures, tmp
     assert not (tmp_path / "h.isthpack.part").exists()
 
 
+def test_pictures_are_made_to_fit_where_that_is_asked_for(model, pictures, tmp_path):
+    """Another size, colour, and one frame of an animation."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    frames = [Image.fromarray(one[:, :, 0]) for one in pictures[:2]]
+    frames[0].save(folder / "animation.gif", save_all=True, append_images=frames[1:])
+    Image.fromarray(np.zeros((30, 20, 3), np.uint8)).save(folder / "large.png")
+    refused = pack_to_file(
+        [*find_sources(str(folder)), Source("good", pixels=pictures[0])], tmp_path / "a.isthpack", model, OPTIONS
+    )
+    assert {one.name: one.reason.split(":")[0].split(" has ")[-1] for one in refused.rejected} == {
+        "animation.gif": "2 frames",
+        "large.png": "the picture is 20×30 RGB, the model golden takes 8×8 grey",
+    }
+    options = PackOptions(75, fit=True, frame=0)
+    done = pack_to_file(find_sources(str(folder)), tmp_path / "b.isthpack", model, options)
+    assert (done.pictures, done.rejected) == (2, ())
+    pack = Pack(tmp_path / "b.isthpack", model=MODEL, threads=1)
+    expected = model.decode(model.encode(np.zeros((30, 20, 3), np.uint8), quality=75, fit=True))
+    np.testing.assert_array_equal(pack["large.png"], expected)
+
+
+def test_memory_holds_a_part_of_the_pictures(path, model, sources, tmp_path, monkeypatch):
+    """Pictures larger than what memory should hold are coded in smaller batches; the rest is rejected in order."""
+    monkeypatch.setattr("isthmus.codec.packing.BATCH_BYTES", 1000)
+    broken = [Source(f"x{index}", data=b"no picture") for index in range(3)]
+    mixed = [broken[0], *sources[:20], broken[1], *sources[20:], broken[2]]
+    done = pack_to_file(mixed, tmp_path / "m.isthpack", model, OPTIONS)
+    assert [one.name for one in done.rejected] == ["x0", "x1", "x2"]
+    again, whole = Pack(tmp_path / "m.isthpack", model=MODEL, threads=1), Pack(path, model=MODEL, threads=1)
+    assert [again.names[index] for index in range(COUNT)] == [whole.names[index] for index in range(COUNT)]
+    difference = np.abs(np.array(again[:], int) - np.array(whole[:], int))
+    assert np.mean(difference > 0) < 0.01  # another batch may round a latent differently
+
+
 @pytest.mark.parametrize("name", ["../x", "/x", "a/../x", "a//b", ".", "", "a\\b", "c:x", "a\nb", "x" * 2000, "\ud800"])
 def test_no_name_leads_out_of_the_folder(name, model, tmp_path):
     """Neither when packing nor, should a foreign writer have packed it, when unpacking."""

@@ -22,6 +22,8 @@ from tests.conftest import GOLDEN
 
 MODEL = str(GOLDEN / "golden.isthmus")
 COUNT = 30_000
+LARGEST_BLOCK = 4000
+"""Bytes of 128 of these pictures; no more than those are lost."""
 
 
 def run(*arguments, **options):
@@ -41,37 +43,34 @@ def idx(tmp_path_factory):
 
 def test_killed_at_ten_moments(idx, tmp_path):
     """Nothing is under the final name; what was finished is there; --resume gives the file of an undisturbed run."""
-    whole = tmp_path / "whole.isthpack"
-    start = time.monotonic()
+    whole, target = tmp_path / "whole.isthpack", tmp_path / "killed.isthpack"
+    part = tmp_path / "killed.isthpack.part"
     done = run("pack", idx, "-o", whole, "--model", MODEL, "--threads", 1, "--json")
-    seconds = time.monotonic() - start
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["pictures"] == COUNT
-    random = np.random.default_rng(2)
+    size = whole.stat().st_size
+    command = [sys.executable, "-m", "isthmus", "pack", str(idx), "-o", str(target), "--model", MODEL]
     found = []
-    for moment in np.sort(random.uniform(0.1, 1.0, 10)) * seconds:
-        target = tmp_path / "killed.isthpack"
-        part = tmp_path / "killed.isthpack.part"
-        command = [sys.executable, "-m", "isthmus", "pack", str(idx), "-o", str(target), "--model", MODEL]
+    for moment in np.sort(np.random.default_rng(2).integers(0, size, 10)).tolist():
         process = subprocess.Popen([*command, "--threads", "1"], stdout=subprocess.DEVNULL)
-        time.sleep(float(moment))
+        while process.poll() is None and not (part.exists() and part.stat().st_size >= moment):
+            time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
-        if process.wait() == 0:  # it was faster than the kill
-            target.unlink()
-            continue
-        assert not target.exists()
-        if part.exists() and part.stat().st_size > pack_file.MAX_HEADER_BYTES:
+        process.wait()
+        if not target.exists():  # else it was faster than the kill
             content = part.read_bytes()
             blocks = list(pack_file.scan(lambda at, size, data=content: data[at : at + size], len(content)))
             names = [block.table.names[index] for block in blocks for index in range(len(block.table))]
             assert names == [f"{index:05d}.png" for index in range(len(names))]
+            assert len(content) - sum(block.length for block in blocks) <= LARGEST_BLOCK
             found.append(len(names))
-        resumed = run("pack", idx, "-o", target, "--model", MODEL, "--threads", 1, "--resume")
-        assert resumed.returncode == 0, resumed.stderr
+            resumed = run("pack", idx, "-o", target, "--model", MODEL, "--threads", 1, "--resume")
+            assert resumed.returncode == 0, resumed.stderr
         assert target.read_bytes() == whole.read_bytes()
         assert not part.exists()
         target.unlink()
-    assert max(found, default=0) > 0, "every kill came before the first block: the machine is too slow for this test"
+    assert len(found) >= 5
+    assert max(found) > 0
 
 
 def test_recover_an_unfinished_pack(idx, tmp_path):
@@ -186,14 +185,14 @@ def test_damage_is_said_by_every_command(idx, tmp_path):
         assert done.returncode == 1
         assert "--recover" in done.stderr
     damaged = bytearray(whole)
-    damaged[2000] ^= 1
+    damaged[500] ^= 1
     target.write_bytes(damaged)
-    done = run("unpack", target, "-o", out, "--model", MODEL, "--only", "000*", "--json")
+    done = run("unpack", target, "-o", out, "--model", MODEL, "--only", "00[01]*", "--json")
     assert done.returncode == 1
     facts = json.loads(done.stdout)
-    assert (facts["pictures"] + len(facts["failed"]), 0 < len(facts["failed"]) <= 100) == (100, True)
+    assert (facts["pictures"], len(facts["failed"])) == (200 - pack_file.BLOCK_PICTURES, pack_file.BLOCK_PICTURES)
     assert len(list(out.iterdir())) == facts["pictures"]
-    again = run("unpack", target, "-o", out, "--model", MODEL, "--only", "000*")
+    again = run("unpack", target, "-o", out, "--model", MODEL, "--only", "0019*")
     assert "exists already" in again.stderr
 
 

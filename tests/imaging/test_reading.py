@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -148,3 +149,12 @@ def test_every_odd_picture_is_read_or_refused_in_one_line(shared_data):
             read += 1
             assert picture.pixels.dtype == np.uint8
     assert read > len(paths) // 2
+
+
+@pytest.mark.parametrize(
+    ("data", "message"), [(b"", "is empty"), (b"no picture", "not a picture"), (b"\x89PNG\r\n\x1a\n", "")]
+)
+def test_bytes_that_are_no_picture_are_refused_like_files(data, message):
+    """The path is only a name then: nothing needs to be there."""
+    with pytest.raises(InputError, match=f"far/away.png.*{message}"):
+        read_picture(Path("far/away.png"), data=data)

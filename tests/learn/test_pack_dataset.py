@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+
 import numpy as np
 import pytest
 
@@ -15,7 +18,7 @@ from isthmus.codec.pack_sources import Source
 from isthmus.codec.packing import PackOptions, pack_to_file
 from isthmus.errors import UsageError
 from isthmus.learn.data import PackDataset
-from tests.conftest import GOLDEN
+from tests.conftest import GOLDEN, ROOT
 
 MODEL = GOLDEN / "golden.isthmus"
 
@@ -75,3 +78,30 @@ def test_codes_of_the_photo_codec_are_refused(tmp_path):
     pack_to_file(sources, tmp_path / "p.isthpack", photo, PackOptions(50))
     with pytest.raises(UsageError, match="any size"):
         PackDataset(tmp_path / "p.isthpack", codes=True)
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_the_example_of_the_page_learns(tmp_path, monkeypatch):
+    """The code block of docs/packs.md, on bright and dark pictures in place of digits: it tells them apart."""
+    (example,) = [
+        block for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "packs.md").read_text(), re.DOTALL)
+        if "PackDataset(" in block
+    ]  # fmt: skip
+    random = np.random.default_rng(5)
+    labels = random.integers(0, 2, 600)
+    pictures = np.clip(90 * labels[:, None, None] + random.integers(40, 100, (600, 8, 8)), 0, 255).astype(np.uint8)
+    sources = [
+        Source(f"{index:03d}.png", pixels=one[:, :, None], label=int(label))
+        for index, (one, label) in enumerate(zip(pictures, labels, strict=True))
+    ]
+    model = load_model(MODEL, threads=1)
+    pack_to_file(sources, tmp_path / "digits.isthpack", model, PackOptions(75))
+    shutil.copy(MODEL, tmp_path)  # a model beside the pack is found by its id
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    result: dict[str, object] = {}
+    exec(example, result)  # noqa: S102 - our own page
+    digits, classifier = result["digits"], result["classifier"]
+    codes = torch.stack([item[0] for item in digits])
+    guessed = classifier(codes).argmax(1).numpy()
+    assert np.mean(guessed == labels) > 0.95

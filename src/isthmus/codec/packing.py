@@ -207,7 +207,8 @@ def pack_to_file(
         before = len(writer)
         known: list[Rejected] = []
         waiting = _not_yet(sources, writer, known, on_picture) if before else sources
-        rejected = (*known, *write_pack(code_all(waiting, model, options, jobs=jobs), writer, on_picture))
+        failed = write_pack(code_all(waiting, model, options, jobs=jobs), writer, on_picture)
+        rejected = (*known, *failed)
         if len(writer) == len(writer.old):
             writer.discard()
             raise InputError(f"none of the {len(sources)} pictures can be packed: {rejected[0].reason}")

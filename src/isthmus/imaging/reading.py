@@ -188,7 +188,7 @@ def _translated(path: Path, data: bytes | None = None) -> Iterator[None]:
     except PermissionError as error:
         raise InputError(f"{path} cannot be read: permission denied") from error
     except UnidentifiedImageError as error:
-        empty = (path.stat().st_size if data is None else len(data)) == 0
+        empty = path.stat().st_size == 0 if data is None else not data
         raise InputError(f"{path} is {'empty' if empty else 'not a picture that can be read'}") from error
     except MemoryError as error:
         raise InputError(f"{path} does not fit into memory") from error
