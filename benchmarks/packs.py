@@ -1,10 +1,10 @@
 """Packs against archives of ordinary files, and their speeds, in one run.
 
-    python benchmarks/packs.py --mnist FOLDER --model digits.isthmus [--quality Q] [--faces FOLDER]
+    python benchmarks/packs.py --mnist FOLDER --model digits.isthmus [--quality Q] [--faces FOLDER --faces-model photo]
 
 Digits: bytes a picture, all included, of 10,000 test digits in one pack, and in a zip of files of other codecs whose
-mean squared error is at most the pack's; lossless PNG and the gzipped IDX beside them. Faces: bytes of a pack of the
-photo codec and of files of other codecs, each at the lowest quality that reaches a mean PSNR of 30 dB.
+mean squared error is at most the pack's; lossless PNG and the gzipped IDX beside them. Faces: bytes of a pack and
+of files of other codecs, each at the lowest quality that reaches a mean PSNR of 30 dB.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def digits(folder: Path, model: Model, quality: int) -> None:
         print(f"  pack: {len(array) / seconds:.0f} digits/s")
 
 
-def faces(folder: Path, wanted: float) -> None:
+def faces(folder: Path, model: Model, wanted: float) -> None:
     """Bytes at one mean PSNR."""
     paths = sorted(folder.glob("*.*"))[:500]
     pictures = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
@@ -133,7 +133,6 @@ def faces(folder: Path, wanted: float) -> None:
     def reached(found: np.ndarray) -> bool:
         return float(np.mean(-10 * np.log10(np.maximum(found, 1e-10)))) >= wanted
 
-    model = isthmus.load_model("photo")
     sources = [Source(path.name, pixels=one) for path, one in zip(paths, pictures, strict=True)]
     with tempfile.TemporaryDirectory() as place:
         low, high = 0, 100
@@ -147,7 +146,7 @@ def faces(folder: Path, wanted: float) -> None:
     ours = sizes[high] / len(pictures)
     print(
         f"faces, {len(pictures)} of 96×96 at a mean of {wanted} dB or more\n"
-        f"  pack of photo (quality {high}): {ours:.0f} bytes a face"
+        f"  pack of {model.name} (quality {high}): {ours:.0f} bytes a face"
     )
     best = None
     for codec in CODECS:
@@ -166,13 +165,14 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--quality", type=int)
     parser.add_argument("--faces", type=Path)
+    parser.add_argument("--faces-model", default="photo")
     parser.add_argument("--psnr", type=float, default=30)
     options = parser.parse_args()
     if options.mnist:
         model = isthmus.load_model(options.model)
         digits(options.mnist, model, options.quality or model.file.default_quality)
     if options.faces:
-        faces(options.faces, options.psnr)
+        faces(options.faces, isthmus.load_model(options.faces_model), options.psnr)
 
 
 if __name__ == "__main__":
