@@ -32,6 +32,8 @@ _SETTINGS = 0x04
 def cluster(address: str | None, *, workers: int) -> Iterator[None]:
     """Connect, and disconnect afterwards; what Ray says meanwhile goes to stderr.
 
+    A connection that the program has already is used as it is, and kept.
+
     Args:
         address: "auto" for the cluster that this machine is part of, or that RAY_ADDRESS names; "host:port" of its
             head node; None starts a cluster on this machine.
@@ -41,6 +43,9 @@ def cluster(address: str | None, *, workers: int) -> Iterator[None]:
         InputError: no Ray answers at the address.
         UsageError: not an address.
     """
+    if ray.is_initialized():
+        yield
+        return
     if address is not None:
         check_address(address)
     with redirect_stdout(sys.stderr):  # --json promises one object there, and Ray tells of lost workers
