@@ -37,6 +37,13 @@ def test_a_batch_gives_the_same_files_as_one_by_one(golden_model, pictures):
     assert all(np.array_equal(one, golden_model.decode(file)) for one, file in zip(decoded, together, strict=True))
 
 
+def test_a_batch_may_hold_several_qualities(golden_model, pictures):
+    """Each file is decoded with its own quality's steps and tables."""
+    files = [golden_model.encode(picture, quality=quality) for quality in (30, 90) for picture in pictures]
+    decoded = golden_model.decode_batch(files)
+    assert all(np.array_equal(one, golden_model.decode(file)) for one, file in zip(decoded, files, strict=True))
+
+
 def test_bytes_and_psnr_never_fall_with_the_quality_on_a_set(golden_model, pictures):
     """The mean over pictures like those of the training set, at every tenth quality."""
     sizes, errors = [], []

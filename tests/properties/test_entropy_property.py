@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import constriction
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.entropy.factorized import QUALITIES, FactorizedPrior
+from isthmus.entropy.factorized import LOCKSTEP_ROWS, QUALITIES, FactorizedPrior
 from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder, model_of
 from isthmus.entropy.tables import TOTAL, fit_table, integer_frequencies
+from isthmus.errors import FormatError
 
 weights = st.lists(st.floats(0, 1e6), min_size=2, max_size=300).filter(lambda values: sum(values) > 0)
 
@@ -73,3 +75,37 @@ def test_the_coder_uses_exactly_the_stored_integers(seed):
         while expected[1] < 1 << 32:
             expected = (expected[0] << 32) % 2**64, expected[1] << 32
         assert coder.pos()[1] == expected
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.floats(0.01, 500))
+def test_batches_are_coded_to_the_same_bytes(seed, channels, spread):
+    """The fast twin writes what the readable one writes, escapes and carries included, and both read it."""
+    random = np.random.default_rng(seed)
+    tables = [fit_table(np.rint(random.normal(0, spread, 300)).astype(np.int32)) for _ in range(channels)]
+    prior = FactorizedPrior.from_tables([tables] * QUALITIES)
+    symbols = np.rint(random.normal(0, spread, (LOCKSTEP_ROWS, channels, 1, 1)))
+    symbols[::2] = np.array([table.lowest + table.escape - 1 for table in tables])[:, None, None]  # upper ends: carries
+    symbols[::5] = random.standard_t(1, symbols[::5].shape) * spread  # far outside
+    symbols = symbols.clip(-(2**24), 2**24).astype(np.int32)
+    payloads = prior.encode_batch(symbols, 1)
+    assert payloads == [prior.encode(one, 1) for one in symbols]
+    assert np.array_equal(prior.decode_batch(payloads, (1, 1), 1), symbols)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 20))
+def test_batches_of_noise_are_what_they_are_one_by_one(seed, channels):
+    """Bytes that nobody wrote: the same symbols, or the same error."""
+    random = np.random.default_rng(seed)
+    tables = [fit_table(np.rint(random.normal(0, 9, 300)).astype(np.int32)) for _ in range(channels)]
+    prior = FactorizedPrior.from_tables([tables] * QUALITIES)
+    payloads = [random.bytes(int(size)) for size in random.integers(0, 60, LOCKSTEP_ROWS)]
+    payloads[0] = b"\xff" * 40
+    try:
+        expected = np.stack([prior.decode(payload, (1, 1), 1) for payload in payloads])
+    except FormatError:
+        with pytest.raises(FormatError):
+            prior.decode_batch(payloads, (1, 1), 1)
+    else:
+        assert np.array_equal(prior.decode_batch(payloads, (1, 1), 1), expected)

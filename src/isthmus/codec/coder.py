@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,4 +70,13 @@ class Coder(Protocol):
 
     def symbols(self, image: ImageFile) -> list[NDArray[np.int32]]:
         """What the entropy coder reads, for each tile (channels, rows, columns): the same on every machine."""
+        ...
+
+
+@runtime_checkable
+class BatchCoder(Protocol):
+    """A coder that also codes many pictures in one go, faster than one by one, to the same bytes."""
+
+    def encode_batch(self, pictures: Sequence[Picture], quality: int) -> list[tuple[bytes, ...]]:
+        """The payload of each tile of each picture; the pictures are of one size and mode."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, overload
@@ -205,14 +205,15 @@ class Pack:
             IndexError: no such position.
             FormatError: a damaged block.
         """
-        images = []
         header = self.layout.header
+        side_of = lru_cache(maxsize=None)(partial(tile_side, model=self.model))
+        images = []
         for index in indices:
             at = index + len(self) if index < 0 else index
             if not 0 <= at < len(self):
                 raise IndexError(f"{self.path} has {len(self)} pictures, none at {index}")
             width, height = self.size(at)
-            side = tile_side(width, height, self.model)
+            side = side_of(width, height)
             tiles = split_tiles(self.payload(at), tile_count(width, height, side))
             images.append(ImageFile(header.model_id, width, height, header.channels, header.quality, tiles, side))
         return images

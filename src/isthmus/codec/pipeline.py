@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.codec.coder import PLAIN_THRIFT
+from isthmus.codec.coder import PLAIN_THRIFT, BatchCoder
 from isthmus.codec.quantiser import check_quality
 from isthmus.codec.targets import Target, highest_quality, least_thrift, lowest_quality, most_thrift
 from isthmus.container.image_file import ImageFile, read_header, read_image, salvage_image, write_image
@@ -49,6 +49,9 @@ def encode(pictures: Sequence[Picture], model: Model, *, quality: int, fit: bool
 def payloads_of(pictures: Sequence[Picture], model: Model, quality: int) -> Iterator[tuple[bytes, ...]]:
     """The payloads of each picture's tiles; the model takes the pictures."""
     for batch in _batches(pictures):
+        if isinstance(model.coder, BatchCoder):
+            yield from model.coder.encode_batch(batch, quality)
+            continue
         for tiles in model.coder.analyse(batch):
             yield model.coder.encode(tiles, quality)
 

@@ -20,7 +20,7 @@ from isthmus.transforms.engine import Engine, Graph
 from isthmus.values import Picture
 
 KIND = "factorized"
-LATENTS_AT_ONCE = 512
+LATENTS_AT_ONCE = 1000
 
 
 class PlainCoder:
@@ -78,7 +78,8 @@ class PlainCoder:
 
     def latents_of(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
         """Latents (batch, channels, rows, columns) of pictures of one size."""
-        padded = np.stack([fitting.pad(picture.pixels, self._file.latents.stride) for picture in pictures])
+        stride = self._file.latents.stride
+        padded = np.stack([fitting.pad(picture.pixels, stride) for picture in pictures])
         values = np.ascontiguousarray(padded.transpose(0, 3, 1, 2), dtype=np.float32) / np.float32(255)
         return self.analysis.run(values)
 
@@ -89,14 +90,17 @@ class PlainCoder:
             self._prior.encode(self._quantiser.to_symbols(latents[None], quality)[0], quality) for _, latents in tiles
         )
 
+    def encode_batch(self, pictures: Sequence[Picture], quality: int) -> list[tuple[bytes, ...]]:
+        """See `BatchCoder.encode_batch`."""
+        symbols = self._quantiser.to_symbols(self.latents_of(pictures), quality)
+        return [(payload,) for payload in self._prior.encode_batch(symbols, quality)]
+
     def decode(self, images: Sequence[ImageFile]) -> Iterator[NDArray[np.uint8]]:
         """See `Coder.decode`."""
-        for start in range(0, len(images), LATENTS_AT_ONCE):  # what stays in the cache is faster than all at once
-            some = images[start : start + LATENTS_AT_ONCE]
-            values = self.synthesis.run(self.codes_of(some))
-            pixels = np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8).transpose(0, 2, 3, 1)
-            for image, one in zip(some, np.ascontiguousarray(pixels), strict=True):
-                yield fitting.crop(one, image.height, image.width).copy()  # not a part of the batch that keeps it alive
+        values = self.synthesis.run(self.codes_of(images))
+        pixels = np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8).transpose(0, 2, 3, 1)
+        for image, one in zip(images, np.ascontiguousarray(pixels), strict=True):
+            yield fitting.crop(one, image.height, image.width).copy()  # not a part of the batch that keeps it alive
 
     def codes_of(self, images: Sequence[ImageFile]) -> NDArray[np.float32]:
         """(count, channels, rows, columns) latents of files of one size, as the synthesis takes them.
@@ -104,8 +108,14 @@ class PlainCoder:
         Raises:
             FormatError: a payload that is none.
         """
-        symbols = np.stack([self.symbols(image)[0] for image in images])
-        return self._quantiser.to_latents(symbols, images[0].quality)
+        grid = self._file.latents.grid(images[0].height, images[0].width)
+        latents = np.empty((len(images), self._file.latents.channels, *grid), np.float32)
+        qualities = np.array([image.quality for image in images])
+        for quality in np.unique(qualities).tolist():
+            places = np.flatnonzero(qualities == quality)
+            payloads = [images[place].tiles[0] for place in places.tolist()]
+            latents[places] = self._quantiser.to_latents(self._prior.decode_batch(payloads, grid, quality), quality)
+        return latents
 
     def decode_region(self, image: ImageFile, region: Window) -> NDArray[np.uint8]:
         """See `Coder.decode_region`; the picture is one tile."""

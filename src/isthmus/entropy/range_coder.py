@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TABLE_BITS = 16
-_CODER_BITS = 24
+CODER_BITS = 24
 _WORD_BYTES = 4
 _STATE_BYTES = 8
 _STATE_BITS = 8 * _STATE_BYTES
@@ -30,7 +30,7 @@ def model_of(frequencies: NDArray[np.integer]) -> Model:
     Args:
         frequencies: (symbols,) integers >= 1 with sum 2^16, at least two of them.
     """
-    scaled = np.asarray(frequencies, np.int64) << (_CODER_BITS - TABLE_BITS)
+    scaled = np.asarray(frequencies, np.int64) << (CODER_BITS - TABLE_BITS)
     return constriction.stream.model.Categorical((scaled - 1).astype(np.float64), perfect=False)
 
 
