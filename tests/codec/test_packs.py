@@ -79,8 +79,13 @@ def test_pictures_are_those_of_single_files(pack, model, pictures):
     np.testing.assert_array_equal(list(pack), pack[:])
     assert pack.labels is not None
     assert pack.labels.tolist() == [index % 7 for index in range(COUNT)]
+    assert pack.read_batch([]) == []
+    assert pack.read_codes([]).shape[0] == 0
+    assert [one.shape for one in pack.read_batch(np.array([-1, 3]))] == [(8, 8)] * 2
     with pytest.raises(IndexError):
         pack[COUNT]
+    with pytest.raises(TypeError):
+        pack.read_batch([1.5])
     with pytest.raises(KeyError):
         pack["nobody"]
     assert "00003.png" in pack

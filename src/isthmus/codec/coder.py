@@ -80,3 +80,11 @@ class BatchCoder(Protocol):
     def encode_batch(self, pictures: Sequence[Picture], quality: int) -> list[tuple[bytes, ...]]:
         """The payload of each tile of each picture; the pictures are of one size and mode."""
         ...
+
+    def decode_batch(self, payloads: Sequence[bytes], size: tuple[int, int], quality: int) -> NDArray[np.uint8]:
+        """Pixels (count, rows, columns, channels) of pictures of one tile each; the size is (height, width).
+
+        Raises:
+            FormatError: a payload that is none.
+        """
+        ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import operator
 import os
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.codec import pipeline
+from isthmus.codec.coder import BatchCoder
 from isthmus.codec.model import Model, load_model, load_model_by_id
 from isthmus.container import pack_file
 from isthmus.container.image_file import ImageFile, tile_count
@@ -133,17 +135,23 @@ class Pack:
         width, height = self.layout.table.sizes[index].tolist()
         return width, height
 
-    def payload(self, index: int) -> bytes:
-        """The coded bytes of a picture; its block's checksums are checked.
+    def payloads(self, indices: Sequence[int]) -> list[bytes]:
+        """The coded bytes of pictures by position; their blocks' checksums are checked.
 
         Raises:
-            FormatError: the block is damaged.
+            IndexError: no such position.
+            FormatError: a block is damaged.
         """
         self._here()
-        number = int(self.layout.block_of[index])
-        payloads, start = self._block(number)
-        first = int(self.layout.offsets[index]) - start
-        return payloads[first : first + int(self.layout.table.lengths[index])]
+        places = self._places(indices)
+        starts, lengths = self.layout.offsets[places].tolist(), self.layout.table.lengths[places].tolist()
+        found, block, payloads, first = [], -1, b"", 0
+        for number, start, length in zip(self.layout.block_of[places].tolist(), starts, lengths, strict=True):
+            if number != block:
+                block = number
+                payloads, first = self._block(number)
+            found.append(payloads[start - first : start - first + length])
+        return found
 
     @overload
     def __getitem__(self, key: int | str) -> NDArray[np.uint8]: ...
@@ -184,8 +192,14 @@ class Pack:
             IndexError: no such position.
             FormatError: a damaged block.
         """
-        images = self.images(indices)
-        pixels = pipeline.pixels_of(images, self.model)
+        header, coder = self.layout.header, self.model.coder
+        if header.size is None or not isinstance(coder, BatchCoder):
+            pixels = pipeline.pixels_of(self.images(indices), self.model)
+        else:
+            width, height = header.size
+            parts = (indices[start : start + BATCH] for start in range(0, len(indices), BATCH))
+            batches = (coder.decode_batch(self.payloads(part), (height, width), header.quality) for part in parts)
+            pixels = (one.copy() for batch in batches for one in batch)  # a part would keep its batch alive
         return [one[:, :, 0] if one.shape[2] == 1 else one for one in pixels]
 
     def read_codes(self, indices: Sequence[int]) -> NDArray[np.float32]:
@@ -195,8 +209,14 @@ class Pack:
             IndexError: no such position.
             FormatError: a damaged block.
             ModelMismatchError: another kind of model.
+            UsageError: the pictures have codes of several shapes.
         """
-        return self.model.plain_coder.codes_of(self.images(indices))
+        coder = self.model.plain_coder
+        sizes = {self.size(place) for place in self._places(indices).tolist()}
+        if len(sizes) > 1:
+            raise UsageError(f"pictures of several sizes have codes of several shapes: {sorted(sizes)[:3]} and so on")
+        width, height = sizes.pop() if sizes else (1, 1)
+        return coder.codes_of(self.payloads(indices), (height, width), self.quality)
 
     def images(self, indices: Sequence[int]) -> list[ImageFile]:
         """Pictures as the pipeline takes them, not decoded.
@@ -208,15 +228,20 @@ class Pack:
         header = self.layout.header
         side_of = lru_cache(maxsize=None)(partial(tile_side, model=self.model))
         images = []
-        for index in indices:
-            at = index + len(self) if index < 0 else index
-            if not 0 <= at < len(self):
-                raise IndexError(f"{self.path} has {len(self)} pictures, none at {index}")
-            width, height = self.size(at)
+        for place, payload in zip(self._places(indices).tolist(), self.payloads(indices), strict=True):
+            width, height = self.size(place)
             side = side_of(width, height)
-            tiles = split_tiles(self.payload(at), tile_count(width, height, side))
+            tiles = split_tiles(payload, tile_count(width, height, side))
             images.append(ImageFile(header.model_id, width, height, header.channels, header.quality, tiles, side))
         return images
+
+    def _places(self, indices: Sequence[int]) -> NDArray[np.int64]:
+        """Positions from the front, each one there."""
+        places = np.array([operator.index(one) for one in indices], np.int64)
+        outside = np.flatnonzero((places < -len(self)) | (places >= len(self)))
+        if len(outside):
+            raise IndexError(f"{self.path} has {len(self)} pictures, none at {places[outside[0]]}")
+        return np.where(places < 0, places + len(self), places)
 
     def _here(self) -> None:
         """Open the file again in a process that was forked, or after `close`."""

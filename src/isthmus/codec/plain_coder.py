@@ -97,25 +97,27 @@ class PlainCoder:
 
     def decode(self, images: Sequence[ImageFile]) -> Iterator[NDArray[np.uint8]]:
         """See `Coder.decode`."""
-        values = self.synthesis.run(self.codes_of(images))
-        pixels = np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8).transpose(0, 2, 3, 1)
-        for image, one in zip(images, np.ascontiguousarray(pixels), strict=True):
-            yield fitting.crop(one, image.height, image.width).copy()  # not a part of the batch that keeps it alive
+        size = (images[0].height, images[0].width)
+        latents = np.empty((len(images), self._file.latents.channels, *self._file.latents.grid(*size)), np.float32)
+        qualities = np.array([image.quality for image in images])
+        for quality in np.unique(qualities).tolist():
+            places = np.flatnonzero(qualities == quality)
+            latents[places] = self.codes_of([images[place].tiles[0] for place in places.tolist()], size, quality)
+        for one in self._pixels_of(latents, size):
+            yield one.copy()  # not a part of the batch, which it would keep alive
 
-    def codes_of(self, images: Sequence[ImageFile]) -> NDArray[np.float32]:
-        """(count, channels, rows, columns) latents of files of one size, as the synthesis takes them.
+    def decode_batch(self, payloads: Sequence[bytes], size: tuple[int, int], quality: int) -> NDArray[np.uint8]:
+        """See `BatchCoder.decode_batch`."""
+        return self._pixels_of(self.codes_of(payloads, size, quality), size)
+
+    def codes_of(self, payloads: Sequence[bytes], size: tuple[int, int], quality: int) -> NDArray[np.float32]:
+        """(count, channels, rows, columns) latents of pictures of (height, width), as the synthesis takes them.
 
         Raises:
             FormatError: a payload that is none.
         """
-        grid = self._file.latents.grid(images[0].height, images[0].width)
-        latents = np.empty((len(images), self._file.latents.channels, *grid), np.float32)
-        qualities = np.array([image.quality for image in images])
-        for quality in np.unique(qualities).tolist():
-            places = np.flatnonzero(qualities == quality)
-            payloads = [images[place].tiles[0] for place in places.tolist()]
-            latents[places] = self._quantiser.to_latents(self._prior.decode_batch(payloads, grid, quality), quality)
-        return latents
+        symbols = self._prior.decode_batch(payloads, self._file.latents.grid(*size), quality)
+        return self._quantiser.to_latents(symbols, quality)
 
     def decode_region(self, image: ImageFile, region: Window) -> NDArray[np.uint8]:
         """See `Coder.decode_region`; the picture is one tile."""
@@ -133,6 +135,13 @@ class PlainCoder:
             for start in range(0, len(latents), LATENTS_AT_ONCE)
         ]
         return np.concatenate(parts).transpose(0, 2, 3, 1)
+
+    def _pixels_of(self, latents: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
+        """(count, rows, columns, channels)."""
+        values = np.clip(self.synthesis.run(latents), 0, 1)
+        values *= 255
+        pixels = np.rint(values, out=values).astype(np.uint8).transpose(0, 2, 3, 1)
+        return np.ascontiguousarray(pixels[:, : size[0], : size[1]])
 
     def _load(self, name: str) -> Graph:
         return self._engine.load(self._graphs[name], name=f"{self._file.name}: {name}")

@@ -150,7 +150,10 @@ class FactorizedPrior:
             FormatError: a payload is not one of this many symbols.
         """
         if not self._is_lockstep(len(payloads), grid[0] * grid[1]):
-            return np.stack([self.decode(payload, grid, quality) for payload in payloads])
+            symbols = np.empty((len(payloads), self._lowest.shape[1], *grid), np.int32)
+            for one, payload in zip(symbols, payloads, strict=True):
+                one[:] = self.decode(payload, grid, quality)
+            return symbols
         lowest, escapes, bounds = self._bounds(quality)
         indices, is_whole = lockstep.decode(payloads, bounds)
         symbols = (indices + lowest)[:, :, None, None]
