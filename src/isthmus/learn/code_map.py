@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import warnings
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,8 +84,10 @@ def principal_components(codes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _umap(codes: NDArray[np.float32]) -> NDArray[np.float32]:
-    import umap
-
     neighbours = min(15, len(codes) - 1)
-    points: NDArray[np.float32] = umap.UMAP(random_state=0, n_neighbors=neighbours, n_jobs=1).fit_transform(codes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that TensorFlow is missing for what is not used, and its own deprecations
+        import umap
+
+        points: NDArray[np.float32] = umap.UMAP(random_state=0, n_neighbors=neighbours, n_jobs=1).fit_transform(codes)
     return points

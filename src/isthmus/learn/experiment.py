@@ -186,10 +186,10 @@ def _doubts(recipe: Recipe, data: Split, spec: PictureSpec) -> Iterator[str]:
         yield "the code has more numbers than the picture has values: nothing is reduced (model.code makes it smaller)"
     if data.colours_lost:
         yield f"{data.colours_lost} colour pictures were made grey: --set model.channels=3 keeps the colours"
-    if data.resized:
+    if data.resized and not recipe.data.side:  # where it is set, it was chosen
         yield (
-            f"{data.resized} pictures were resized to {spec}: --set model.height and model.width, or data.side for "
-            "crops, choose another size"
+            f"{data.resized} pictures were resized to {spec}: --set model.height and model.width choose another size, "
+            "data.side another size to cut crops from"
         )
     if len(data.train) < recipe.training.batch_size and not (recipe.model.tile or recipe.augmentation.virtual_count):
         yield (
