@@ -48,15 +48,21 @@ for module in COMMANDS:
 app.add_typer(models.app, name="models")
 
 
+def _say_version(wanted: bool) -> None:
+    """Before a command is missed."""
+    if wanted:
+        print(f"isthmus {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback where there is an error.")] = False,
 ) -> None:
     """Train image autoencoders and turn them into a codec."""
-    if version:
-        print(f"isthmus {__version__}")
-        raise typer.Exit
 
 
 def run() -> NoReturn:
