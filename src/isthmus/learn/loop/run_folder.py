@@ -22,6 +22,8 @@ def check_folder(folder: Path, *, resume: bool, force: bool) -> None:
         OutputError: it holds a run, and neither `resume` nor `force` is given.
         UsageError: there is nothing to resume.
     """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"cannot write {folder}: it is a file, and a run needs a folder")
     if resume and not (folder / CHECKPOINT).is_file():
         raise UsageError(f"nothing to resume: {folder / CHECKPOINT} does not exist")
     if not resume and not force and (folder / CHECKPOINT).exists():
