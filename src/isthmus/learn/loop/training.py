@@ -148,11 +148,15 @@ def _train_here(
     progress = fabric.broadcast(progress)
     if progress.model:
         model.load_state_dict(progress.model)
+    memory_format = _fastest_format(model)
+    for weight in model.parameters():
+        if weight.dim() == 4:
+            weight.data = weight.data.contiguous(memory_format=memory_format)
     optimiser = make_optimiser(recipe.training, model.parameters())
     trained, optimiser = fabric.setup(model, optimiser)
     if progress.optimiser:
         optimiser.load_state_dict(progress.optimiser)
-    loop = _Loop(fabric, recipe, data, trained, model.output, optimiser.optimizer, budget, progress)
+    loop = _Loop(fabric, recipe, data, trained, model.output, memory_format, optimiser.optimizer, budget, progress)
     with ProgressBar(budget.epochs, done=len(progress.history), is_shown=fabric.is_global_zero) as bar:
         while not loop.is_over():
             loop.epoch(bar)
@@ -171,12 +175,14 @@ class _Loop:
         data: Split,
         model: nn.Module,
         output: nn.Module,
+        memory_format: torch.memory_format,
         optimiser: torch.optim.Optimizer,
         budget: Budget,
         progress: Progress,
     ) -> None:
         self._fabric, self._model, self._output, self._optimiser = fabric, model, output, optimiser
         self._settings, self._budget, self._progress = recipe.training, budget, progress
+        self._format = memory_format
         self._noise, self._augmentation = recipe.noise, recipe.augmentation
         self._rate, self._rate_weight = rate_of(model), recipe.rate.weight
         self._size = recipe.model.network_size
@@ -246,9 +252,9 @@ class _Loop:
         """One optimiser step on uint8 pictures; the loss before it, detached."""
         draw = self._draws + self._progress.steps  # the same for a run that was resumed
         pictures = augment(pictures, self._augmentation, self._size, self._random.manual_seed(draw))
-        values = pictures.float().mul_(1 / 255)
+        values = self._values(pictures)
         disturbed = self._disturbed(pictures, draw)
-        inputs = values if disturbed is pictures else disturbed.float().mul_(1 / 255)
+        inputs = values if disturbed is pictures else self._values(disturbed)
         loss = self._loss(self._model(inputs), values)
         if self._rate is not None:
             loss = loss + self._rate_weight * self._rate.bits
@@ -257,6 +263,10 @@ class _Loop:
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
         return loss.detach()
+
+    def _values(self, pictures: Tensor) -> Tensor:
+        """uint8 pictures as values in [0, 1], laid out as the network likes it."""
+        return pictures.to(torch.float32, memory_format=self._format).mul_(1 / 255)
 
     def _disturbed(self, pictures: Tensor, seed: int) -> Tensor:
         """(batch, channels, rows, columns) uint8 with the recipe's noise; the same tensor where it has none."""
@@ -274,8 +284,8 @@ class _Loop:
         for pictures, noisy in zip(*batches, strict=True):
             if len(pictures) == 0:  # fewer test pictures than processes
                 continue
-            values = pictures.float().mul_(1 / 255)
-            logits = self._model(noisy.float().mul_(1 / 255))
+            values = self._values(pictures)
+            logits = self._model(self._values(noisy))
             share = len(pictures) / self._test_count
             loss += share * float(self._loss(logits, values))
             error += share * float(nn.functional.mse_loss(self._output(logits), values))
@@ -308,6 +318,12 @@ class _Loop:
                 "--set training.warm_up_steps=500 or --set training.precision=fp32"
             )
         return float(total)
+
+
+def _fastest_format(model: nn.Module) -> torch.memory_format:
+    """How pictures lie in memory: channels last is twice as fast for convolutions on a CPU."""
+    is_convolutional = any(isinstance(part, nn.Conv2d) for part in model.modules())
+    return torch.channels_last if is_convolutional else torch.contiguous_format
 
 
 def _on_device(pictures: NDArray[np.uint8], device: torch.device) -> Tensor:
