@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,7 @@ class OpenVinoGraph:
     """
 
     def __init__(self, data: bytes, *, name: str, threads: int = 0, is_exact: bool = False) -> None:
-        try:
-            import openvino
-        except ImportError as error:
-            raise MissingExtraError(extra="openvino", purpose="the engine openvino") from error
-        core = openvino.Core()
+        core = _core()
         has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -57,3 +54,20 @@ class OpenVinoGraph:
             return [np.array(outputs[port]) for port in self._compiled.outputs]
         except Exception as error:
             raise FormatError(f"{self._name}: OpenVINO cannot run it: {first_line(error)}") from error
+
+
+@cache
+def _core() -> Any:
+    """OpenVINO itself, once in a process and to its end.
+
+    Each of its cores gives the thread that makes it a stack for signals and takes that back at its own end. Where several
+    do so in the order in which they came, the next signal ends the process (seen in 2026.4).
+
+    Raises:
+        MissingExtraError: OpenVINO is not installed.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise MissingExtraError(extra="openvino", purpose="the engine openvino") from error
+    return openvino.Core()
