@@ -60,8 +60,8 @@ class OpenVinoGraph:
 def _core() -> Any:
     """OpenVINO itself, once in a process and to its end.
 
-    Each of its cores gives the thread that makes it a stack for signals and takes that back at its own end. Where several
-    do so in the order in which they came, the next signal ends the process (seen in 2026.4).
+    Each of its cores gives the thread that makes it a stack for signals and takes that back at its own end. Where
+    several do so in the order in which they came, the next signal ends the process (seen in 2026.4).
 
     Raises:
         MissingExtraError: OpenVINO is not installed.
