@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 from isthmus.codec.model import load_model
 from isthmus.errors import InputError, UsageError
 from isthmus.learn.loop import photo_start
+from isthmus.learn.loop.photo_crops import PhotoCrops
 from isthmus.learn.photo_experiment import photo_training, run_photo
 from tests.small_photo import small_settings
 
@@ -57,11 +58,18 @@ def test_settings_are_checked():
         photo_training(["batch=many"])
 
 
-def test_too_few_or_too_small_pictures_are_refused(tmp_path):
+def test_too_few_pictures_are_refused(tmp_path):
     """Before anything is trained."""
     with pytest.raises(InputError, match="holds 0 pictures"):
         run_photo(tmp_path / "run", data=tmp_path, minutes=1)
-    for index in range(2):
-        Image.new("RGB", (100, 300)).save(tmp_path / f"{index}.png")
-    with pytest.raises(InputError, match="smaller than"):
-        run_photo(tmp_path / "run", data=tmp_path, minutes=1)
+
+
+def test_small_pictures_are_padded_as_the_codec_pads_them(tmp_path):
+    """To whole windows, by their edges on the right and at the bottom."""
+    for index in range(21):
+        Image.fromarray(np.full((70, 100, 3), 10 + index, np.uint8)).save(tmp_path / f"{index:02d}.png")
+    crops = PhotoCrops(tmp_path)
+    assert crops.held_aside_centres().shape == (2, 128, 128, 3)
+    windows = crops.draw(5, 128, np.random.default_rng(0))
+    assert windows.shape == (5, 128, 128, 3)
+    assert all(np.ptp(window) == 0 for window in windows)

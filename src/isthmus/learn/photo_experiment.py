@@ -61,7 +61,7 @@ def run_photo(
 
     Args:
         folder: of the run: checkpoint.pt, log.csv, model.isthmus.
-        data: a folder of pictures, each at least 256 pixels a side; every twentieth is held aside.
+        data: a folder of pictures; every twentieth is held aside.
         minutes: the budget; None goes on with the old one.
         settings: "KEY=VALUE" of `loop.photo.Training`.
         seed: of weights and windows.

@@ -124,7 +124,7 @@ class Run:
 
     def some_pixels(self) -> Tensor:
         """Sixteen held-aside windows."""
-        return to_pixels(self.crops.held_aside_centres(256)[::3][:16])
+        return to_pixels(self.crops.held_aside_centres()[::3][:16])
 
     def count_dead(self) -> int:
         """Units of the entropy networks that are never on."""
@@ -195,7 +195,7 @@ class Run:
     @torch.no_grad()
     def validate(self, *, quantise: bool) -> tuple[float, float, float]:
         """Mean loss, bits per pixel and PSNR of the averaged weights on held-aside windows, over five qualities."""
-        pixels = to_pixels(self.crops.held_aside_centres(256)[::2])
+        pixels = to_pixels(self.crops.held_aside_centres()[::2])
         losses, rates, psnrs = [], [], []
         for place in (0.1, 0.3, 0.5, 0.7, 0.9):
             for part in torch.split(pixels, 9):

@@ -12,47 +12,54 @@ from isthmus.imaging.reading import find_pictures, read_picture
 
 HELD_ASIDE_EVERY = 20
 """Every 20th file by name is never trained on."""
+LARGEST_CENTRE = 256
+BLOCK = 64
+"""Pixels a side of what one hyper-latent stands for: windows are whole numbers of them."""
 
 
 class PhotoCrops:
     """All pictures of a folder: any format that reads, or .npy files of (rows, columns, 3) uint8.
 
+    A picture smaller than a window is padded on its right and at its bottom by its edge, as the codec pads it.
+
+    Attributes:
+        held_aside: (rows, columns, 3) uint8 each, never trained on.
+        training: likewise, to draw from.
+
     Raises:
-        InputError: fewer than two pictures, or one smaller than the windows that are drawn.
+        InputError: fewer than two pictures.
     """
 
-    def __init__(self, folder: Path, *, smallest: int = 256) -> None:
+    def __init__(self, folder: Path) -> None:
         paths = sorted([*folder.glob("*.npy"), *find_pictures(folder)])
         if len(paths) < 2:
             raise InputError(f"{folder} holds {len(paths)} pictures: two or more are needed, hundreds are wanted")
         pictures = [_read(path) for path in paths]
-        for path, picture in zip(paths, pictures, strict=True):
-            if min(picture.shape[:2]) < smallest:
-                raise InputError(f"{path} is {picture.shape[1]}×{picture.shape[0]}, smaller than {smallest}×{smallest}")
         self.held_aside = pictures[::HELD_ASIDE_EVERY]
         self.training = [picture for index, picture in enumerate(pictures) if index % HELD_ASIDE_EVERY]
 
-    def draw(self, count: int, side: int, random: np.random.Generator) -> np.ndarray:
+    def draw(self, count: int, side: int, random: np.random.Generator) -> NDArray[np.uint8]:
         """(count, side, side, 3) uint8: windows at random places, flipped and turned at random."""
-        batch = np.empty((count, side, side, 3), np.uint8)
-        for window in batch:
+        windows = []
+        for _ in range(count):
             picture = self.training[random.integers(len(self.training))]
-            top = random.integers(picture.shape[0] - side + 1)
-            left = random.integers(picture.shape[1] - side + 1)
+            top, left = (random.integers(max(length - side, 0) + 1) for length in picture.shape[:2])
             part = picture[top : top + side, left : left + side]
             if random.random() < 0.5:
                 part = part[:, ::-1]
             if random.random() < 0.15:  # turned pictures are rare in use: horizons and trunks keep their statistics
                 part = part.transpose(1, 0, 2)
-            window[:] = part
-        return batch
+            windows.append(_padded(part, side))
+        return np.stack(windows)
 
-    def held_aside_centres(self, side: int) -> np.ndarray:
-        """(pictures, side, side, 3) uint8: the middle of each held-aside picture."""
+    def held_aside_centres(self) -> NDArray[np.uint8]:
+        """(pictures, side, side, 3) uint8: the middle of each held-aside picture, at most 256 a side."""
+        longest = max(max(picture.shape[:2]) for picture in self.held_aside)
+        side = min(LARGEST_CENTRE, -(-longest // BLOCK) * BLOCK)
         middles = []
         for picture in self.held_aside:
-            top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
-            middles.append(picture[top : top + side, left : left + side])
+            top, left = (max(length - side, 0) // 2 for length in picture.shape[:2])
+            middles.append(_padded(picture[top : top + side, left : left + side], side))
         return np.stack(middles)
 
 
@@ -68,3 +75,8 @@ def _read(path: Path) -> NDArray[np.uint8]:
         return array
     pixels = read_picture(path, depth=8, frame=0).pixels
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+
+
+def _padded(part: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """(rows, columns, 3) -> (side, side, 3), the last row and column repeated."""
+    return np.pad(part, [(0, side - part.shape[0]), (0, side - part.shape[1]), (0, 0)], mode="edge")
