@@ -156,7 +156,7 @@ class PhotoCoder:
         rows_at_once, columns_at_once = (max(side, size // side * side) for size in PIECE)  # whole tiles
         for piece in cut(whole, rows_at_once, columns_at_once):
             grown = piece.grown(self._analysis_margin, whole)
-            pixels = pixels_in(picture.pixels, grown)
+            pixels = pixels_in(picture.pixels, grown, block=BLOCK)
             values = np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32) / np.float32(255) - np.float32(0.5)
             if picture.channels == 1:
                 values = np.repeat(values, 3, axis=0)

@@ -99,11 +99,33 @@ def parse_region(text: str) -> Window:
     return Window(top, left, height, width)
 
 
-def pixels_in(pixels: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
-    """(rows, columns, channels) of a window that may reach beyond the last row and column, which are repeated there."""
-    rows, columns = pixels.shape[:2]
+def pixels_in(pixels: NDArray[np.uint8], window: Window, *, block: int) -> NDArray[np.uint8]:
+    """(rows, columns, channels) of a window that may reach beyond the last row and column.
+
+    There these are repeated up to the end of their block. Blocks behind that have the mean of the block before them:
+    nobody sees them, and nothing costs fewer bits.
+
+    Args:
+        pixels: (rows, columns, channels) uint8.
+        window: of whole blocks, with at least one pixel of the picture.
+        block: pixels a side of what a code stands for.
+    """
     part = pixels[window.top : window.bottom, window.left : window.right]
-    if part.size == 0:
-        part = pixels[min(window.top, rows - 1) : window.bottom, min(window.left, columns - 1) : window.right]
     missing = window.height - part.shape[0], window.width - part.shape[1]
-    return np.pad(part, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge") if any(missing) else part
+    if not any(missing):
+        return part
+    filled = np.pad(part, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
+    rows, columns = (-(-length // block) * block for length in part.shape[:2])
+    if rows < window.height:
+        filled[rows:] = _means(filled[rows - block : rows], block)
+    if columns < window.width:
+        across = filled[:, columns - block : columns].transpose(1, 0, 2)
+        filled[:, columns:] = _means(across, block)[:, None]
+    return filled
+
+
+def _means(strip: NDArray[np.uint8], block: int) -> NDArray[np.uint8]:
+    """(block, length, channels) -> (length, channels): the mean of each block, for each of its columns."""
+    means = strip.reshape(block, -1, block, strip.shape[2]).mean((0, 2))
+    whole: NDArray[np.uint8] = np.rint(means).astype(np.uint8)
+    return whole.repeat(block, axis=0)

@@ -9,18 +9,21 @@ from torch import Tensor
 
 from isthmus.errors import InputError
 from isthmus.imaging.reading import find_pictures, read_picture
+from isthmus.imaging.windows import Window, pixels_in
 
 HELD_ASIDE_EVERY = 20
 """Every 20th file by name is never trained on."""
 LARGEST_CENTRE = 256
-BLOCK = 64
+BLOCK = 16
+"""Pixels a side of what one latent position stands for."""
+HYPER_BLOCK = 64
 """Pixels a side of what one hyper-latent stands for: windows are whole numbers of them."""
 
 
 class PhotoCrops:
     """All pictures of a folder: any format that reads, or .npy files of (rows, columns, 3) uint8.
 
-    A picture smaller than a window is padded on its right and at its bottom by its edge, as the codec pads it.
+    A picture smaller than a window is padded on its right and at its bottom, as the codec pads it.
 
     Attributes:
         held_aside: (rows, columns, 3) uint8 each, never trained on.
@@ -55,7 +58,7 @@ class PhotoCrops:
     def held_aside_centres(self) -> NDArray[np.uint8]:
         """(pictures, side, side, 3) uint8: the middle of each held-aside picture, at most 256 a side."""
         longest = max(max(picture.shape[:2]) for picture in self.held_aside)
-        side = min(LARGEST_CENTRE, -(-longest // BLOCK) * BLOCK)
+        side = min(LARGEST_CENTRE, -(-longest // HYPER_BLOCK) * HYPER_BLOCK)
         middles = []
         for picture in self.held_aside:
             top, left = (max(length - side, 0) // 2 for length in picture.shape[:2])
@@ -78,5 +81,4 @@ def _read(path: Path) -> NDArray[np.uint8]:
 
 
 def _padded(part: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """(rows, columns, 3) -> (side, side, 3), the last row and column repeated."""
-    return np.pad(part, [(0, side - part.shape[0]), (0, side - part.shape[1]), (0, 0)], mode="edge")
+    return pixels_in(part, Window(0, 0, side, side), block=BLOCK)
