@@ -7,6 +7,7 @@ import sys
 from typing import Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from isthmus import __version__
 from isthmus.cli import (
@@ -70,7 +71,12 @@ def run() -> NoReturn:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        app(arguments, standalone_mode=True)
+        code = app(arguments, standalone_mode=False)
+    except TyperException as error:
+        if error.exit_code != EXIT_USAGE or not error.format_message().strip():
+            raise
+        _explain(error)
+        sys.exit(EXIT_USAGE)
     except IsthmusError as error:
         if debug:
             raise
@@ -89,7 +95,17 @@ def run() -> NoReturn:
             raise
         note(f"{type(error).__name__}: {error}")
         sys.exit(EXIT_ERROR)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: TyperException) -> None:
+    """An option or argument that does not fit, in one line; the help where nothing was asked for."""
+    message = error.format_message()
+    context = getattr(error, "ctx", None)
+    if len(message.splitlines()) > 1:
+        print(message)
+    else:
+        note(f"{message.rstrip('.')}: {context.command_path if context else 'isthmus'} --help says what there is")
 
 
 if __name__ == "__main__":
