@@ -28,6 +28,7 @@ from isthmus.learn.recipes.settings import Recipe
 from isthmus.metrics.distortion import psnr
 from isthmus.values import Picture
 
+SWEEP_COLUMNS = 5
 COLUMNS = {"mnist": 10, "common256": 5, "anime": 8}
 MAX_BYTES = 150_000
 COLOURS = (256, 128, 64, 32)
@@ -50,6 +51,14 @@ def main() -> None:
         _save(options.output / f"{path.parent.name}.png", draw(model, recipe, pictures))
     for path in sorted(options.runs.glob("*/sweep.png")):
         _save(options.output / f"{path.parent.name}-sweep.png", path.read_bytes())
+        models = [load_model(one) for one in path.parent.glob("*/model.isthmus")]
+        models.sort(key=lambda model: -model.file.latents.channels)
+        recipe = recipe_from_table(models[0].file.facts["recipe"])
+        pictures = _unseen(recipe, options.data)[:SWEEP_COLUMNS]
+        _save(
+            options.output / f"{path.parent.name}-pictures.png",
+            _stacked([_draw_coded(model, recipe, pictures) for model in models]),
+        )
 
 
 def _unseen(recipe: Recipe, data: Path) -> np.ndarray:
@@ -65,6 +74,19 @@ def _draw_coded(model: Model, recipe: Recipe, pictures: np.ndarray) -> bytes:
         side, top = recipe.model.height, (pictures.shape[1] - recipe.model.height) // 2
         pictures = pictures[:, top : top + side, top : top + side]
     return draw_reconstructions([Picture(pixels) for pixels in pictures], model)
+
+
+def _stacked(figures: list[bytes]) -> bytes:
+    """Figures of one width, one below the other."""
+    images = [Image.open(io.BytesIO(figure)).convert("RGB") for figure in figures]
+    whole = Image.new("RGB", (max(image.width for image in images), sum(image.height for image in images)), "white")
+    top = 0
+    for image in images:
+        whole.paste(image, (0, top))
+        top += image.height
+    out = io.BytesIO()
+    whole.save(out, "PNG")
+    return out.getvalue()
 
 
 def _draw_denoised(model: Model, recipe: Recipe, pictures: np.ndarray) -> bytes:
