@@ -63,7 +63,7 @@ def main() -> None:
         axis.set_title(f"{name}: {size:,} bytes{exact}", fontsize=11)
         axis.axis("off")
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(options.output, dpi=100, pil_kwargs={"optimize": True})
+    figure.savefig(options.output, dpi=100, pil_kwargs={"optimize": True}, bbox_inches="tight")
     print(", ".join(f"{name} {size} bytes {psnr(shown, pixels):.2f} dB" for name, size, shown in panels[1:]))
 
 
