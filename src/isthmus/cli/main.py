@@ -73,10 +73,8 @@ def run() -> NoReturn:
     try:
         code = app(arguments, standalone_mode=False)
     except TyperException as error:
-        if error.exit_code != EXIT_USAGE or not error.format_message().strip():
-            raise
         _explain(error)
-        sys.exit(EXIT_USAGE)
+        sys.exit(error.exit_code)
     except IsthmusError as error:
         if debug:
             raise

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +15,7 @@ from isthmus.codec import pipeline
 from isthmus.codec.model import DEFAULT_ENGINE, Model
 from isthmus.codec.pack_sources import Source, Sources
 from isthmus.codec.quantiser import check_quality
-from isthmus.codec.workers import begin_worker
+from isthmus.codec.workers import in_order
 from isthmus.container.model_file import ModelFile
 from isthmus.container.pack_file import PackHeader
 from isthmus.container.pack_writer import PackWriter
@@ -139,19 +135,9 @@ def code_all(
             yield code_chunk(chunk, model, options)
         return
     arguments = (model.file, options)
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, arguments) as pool:
-        waiting: deque[Future[list[Packed | Rejected]]] = deque()
-        try:
-            for chunk in chunks:
-                waiting.append(pool.submit(_code_in_worker, chunk))
-                if len(waiting) > 2 * jobs:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        except BrokenProcessPool as error:
-            raise IsthmusError("a process that coded pictures was killed: out of memory? --resume goes on") from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    yield from in_order(
+        _code_in_worker, chunks, jobs=jobs, start=_start_worker, arguments=arguments, what="coded pictures"
+    )
 
 
 @dataclass(frozen=True)
@@ -304,7 +290,6 @@ def _chunks(sources: Iterable[Source]) -> Iterator[list[Source]]:
 
 
 def _start_worker(file: ModelFile, options: PackOptions) -> None:
-    begin_worker()
     _worker.update(model=Model(file, Engine(DEFAULT_ENGINE.name, 1)), options=options)
 
 

@@ -10,12 +10,8 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +20,11 @@ from isthmus.codec.model import DEFAULT_ENGINE, Model
 from isthmus.codec.pack_sources import Source, Sources
 from isthmus.codec.packing import PackOptions, code_all, pack_header, write_pack
 from isthmus.codec.shard_folder import ShardReport, gather, prepare, shard_name, write_report
-from isthmus.codec.workers import begin_worker
+from isthmus.codec.workers import in_order
 from isthmus.container.atomic import cannot_write
 from isthmus.container.model_file import ModelFile
 from isthmus.container.pack_writer import PackWriter
-from isthmus.errors import IsthmusError, UsageError
+from isthmus.errors import UsageError
 from isthmus.transforms.engine import Engine
 
 DEFAULT_SHARD_SIZE = 10_000
@@ -206,23 +202,10 @@ def in_processes(shards: Iterable[Shard], job: ShardJob, *, jobs: int) -> Iterat
         for shard in shards:
             yield make_shard(shard, job, model)
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (job,)) as pool:
-        waiting: deque[Future[int]] = deque()
-        try:
-            for shard in shards:
-                waiting.append(pool.submit(_make_in_worker, shard))
-                if len(waiting) > 2 * jobs:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        except BrokenProcessPool as error:
-            raise IsthmusError("a process that made shards was killed: out of memory? --resume goes on") from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    yield from in_order(_make_in_worker, shards, jobs=jobs, start=_start_worker, arguments=(job,), what="made shards")
 
 
 def _start_worker(job: ShardJob) -> None:
-    begin_worker()
     _worker.update(job=job, model=job.load_model())
 
 

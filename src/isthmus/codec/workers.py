@@ -1,21 +1,68 @@
-"""How a process that works for another one behaves: it does not hear Ctrl-C, and it does not outlive the other."""
+"""Processes that work for another one: in order, deaf to Ctrl-C, and gone when the other is."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from multiprocessing import parent_process
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context, parent_process
+from typing import Any, TypeVar
+
+from isthmus.errors import IsthmusError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-def begin_worker() -> None:
-    """To be called first in a worker of a process pool.
+def in_order(
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    jobs: int,
+    start: Callable[..., None],
+    arguments: tuple[Any, ...],
+    what: str,
+) -> Iterator[Result]:
+    """What some processes make of each item, in order; few items are waiting at a time.
 
-    Ctrl-C reaches all processes of a terminal: the first one says what happened, and ends the others. Where that one is
-    killed, it cannot: its workers would wait for work for ever.
+    Args:
+        work: a module's function.
+        items: taken as processes become free.
+        jobs: processes.
+        start: a module's function, called once in each process with `arguments`.
+        arguments: for `start`.
+        what: a process does, for the message: "coded pictures".
+
+    Raises:
+        IsthmusError: a process was killed.
+    """
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (start, arguments)) as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > 2 * jobs:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise IsthmusError(f"a process that {what} was killed: out of memory? --resume goes on") from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin(start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """Ctrl-C reaches all processes of a terminal: the first one says what happened, and ends the others.
+
+    Where that one is killed, it cannot: its workers would wait for work for ever.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    start(*arguments)
 
 
 def _end_with_parent() -> None:

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from isthmus.codec.photo_coder import BLOCK, HYPER_BLOCK
 from isthmus.errors import InputError
 from isthmus.imaging.reading import find_pictures, read_picture
 from isthmus.imaging.windows import Window, pixels_in
@@ -14,10 +15,6 @@ from isthmus.imaging.windows import Window, pixels_in
 HELD_ASIDE_EVERY = 20
 """Every 20th file by name is never trained on."""
 LARGEST_CENTRE = 256
-BLOCK = 16
-"""Pixels a side of what one latent position stands for."""
-HYPER_BLOCK = 64
-"""Pixels a side of what one hyper-latent stands for: windows are whole numbers of them."""
 
 
 class PhotoCrops:
