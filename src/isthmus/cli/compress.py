@@ -7,33 +7,31 @@ from typing import Annotated
 
 import typer
 
+from isthmus.cli.options import AsJson, CodingModel, Depth, EngineName, Fit, Quality, ReplaceFiles, Sources, Threads
+
 EXAMPLE = "Example: isthmus compress photo.jpg -o photo.isth --quality 60"
 
 
 def compress(
-    sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Pictures, or folders of pictures.")],
+    sources: Sources,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DST", help="A .isth file for one picture, else a folder.")
     ],
-    model: Annotated[
-        str | None, typer.Option(help="A model file, or the name of a shipped or installed one; photo.")
-    ] = None,
-    quality: Annotated[
-        int | None, typer.Option(help="1 to 100, higher is better and larger; the model's default.")
-    ] = None,
+    model: CodingModel = None,
+    quality: Quality = None,
     target_bytes: Annotated[
         int | None, typer.Option(help="The best quality whose file has at most this many bytes.")
     ] = None,
     target_bpp: Annotated[float | None, typer.Option(help="The same in bits per pixel.")] = None,
     target_psnr: Annotated[float | None, typer.Option(help="The lowest quality that reaches this PSNR in dB.")] = None,
-    fit: Annotated[bool, typer.Option("--fit", help="Convert and resize pictures to what the model takes.")] = False,
-    depth: Annotated[int | None, typer.Option(help="8: reduce pictures of more bits instead of refusing them.")] = None,
+    fit: Fit = False,
+    depth: Depth = None,
     frame: Annotated[int | None, typer.Option(help="Which picture of an animation, from 0.")] = None,
     psnr: Annotated[bool, typer.Option("--psnr", help="Decode each file and report its PSNR.")] = False,
-    threads: Annotated[int, typer.Option(help="Threads for the networks; 0 takes all cores.")] = 0,
-    engine: Annotated[str, typer.Option(help="onnxruntime; openvino where it is installed.")] = "onnxruntime",
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    threads: Threads = 0,
+    engine: EngineName = "onnxruntime",
+    force: ReplaceFiles = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compress pictures to .isth files."""
     from dataclasses import asdict

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from isthmus.cli.options import AsJson, EngineName, ReplaceFiles, Threads
+
 EXAMPLE = "Example: isthmus decompress compressed/ -o pictures/ --model run/model.isthmus"
 
 
@@ -23,10 +25,10 @@ def decompress(
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Of a damaged file, write what is whole and say what is missing.")
     ] = False,
-    threads: Annotated[int, typer.Option(help="Threads for the networks; 0 takes all cores.")] = 0,
-    engine: Annotated[str, typer.Option(help="onnxruntime; openvino where it is installed.")] = "onnxruntime",
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    threads: Threads = 0,
+    engine: EngineName = "onnxruntime",
+    force: ReplaceFiles = False,
+    as_json: AsJson = False,
 ) -> None:
     """Decompress .isth files to pictures."""
     from dataclasses import asdict

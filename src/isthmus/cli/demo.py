@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
+from isthmus.cli.options import AsJson
+
 EXAMPLE = "Example: isthmus demo -o demo"
 
 
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the demo.")] = Path("demo"),
     force: Annotated[bool, typer.Option("--force", help="Replace the demo that the folder holds.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train a small model on drawn digits, compress, reconstruct, and write a report."""
     from isthmus.cli.extras import needs_extra

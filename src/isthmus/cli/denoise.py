@@ -7,18 +7,20 @@ from typing import Annotated
 
 import typer
 
+from isthmus.cli.options import AsJson, Fit, ReplaceFiles, Sources
+
 EXAMPLE = "Example: isthmus denoise noisy/ -o clean/ --model run/model.isthmus"
 
 
 def denoise(
-    sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Pictures, or folders of pictures.")],
+    sources: Sources,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DST", help="A picture file for one source, else a folder.")
     ],
     model: Annotated[str, typer.Option(help="A denoising model: a file, or a shipped or installed name.")],
-    fit: Annotated[bool, typer.Option("--fit", help="Convert and resize pictures to what the model takes.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    fit: Fit = False,
+    force: ReplaceFiles = False,
+    as_json: AsJson = False,
 ) -> None:
     """Remove noise from pictures with a model that was trained to."""
     from isthmus.cli.output import note, plan_jobs, print_json, track

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from isthmus.cli.options import AsJson
+
 EXAMPLE = "Example: isthmus evaluate --model photo --data pictures/ --against jpeg,webp,avif -o comparison"
 
 
@@ -28,7 +30,7 @@ def evaluate(
         str, typer.Option(help="Of the models: onnxruntime, openvino; with commas, on each.")
     ] = "onnxruntime",
     force: Annotated[bool, typer.Option("--force", help="Start anew where the folder holds another run.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare models with other codecs on real file bytes; a run that was stopped goes on."""
     import shlex

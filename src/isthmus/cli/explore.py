@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from isthmus.cli.options import AsJson
+
 EXAMPLE = "Example: isthmus explore run/model.isthmus --data mnist -o map.png"
 
 
@@ -16,7 +18,7 @@ def explore(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MAP.png", help="The figure.")],
     count: Annotated[int, typer.Option(help="How many pictures at most.")] = 2000,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing figure.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Draw a model's codes as a map, coloured by label where the data has labels."""
     from isthmus.cli.extras import needs_extra

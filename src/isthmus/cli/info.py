@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from isthmus.cli.options import AsJson
+
 EXAMPLE = "Example: isthmus info digit.isth   (or a .isthpack, or a .isthmus model)"
 
 
@@ -15,7 +17,7 @@ def info(
         Path,
         typer.Argument(metavar="FILE", help="A .isth picture, a .isthpack, a manifest of shards, or a .isthmus model."),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what a file holds."""
     from isthmus.cli.output import print_json

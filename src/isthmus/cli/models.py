@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from isthmus.cli.options import AsJson
+
 app = typer.Typer(
     help="List the shipped and installed models; add or remove one.",
     epilog="Example: isthmus models add run/model.isthmus --name digits",
@@ -18,7 +20,7 @@ app = typer.Typer(
 @app.callback()
 def models(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the shipped and installed models; add or remove one."""
     if context.invoked_subcommand is not None:
@@ -50,7 +52,7 @@ def add(
     file: Annotated[Path, typer.Argument(help="A .isthmus file.")],
     name: Annotated[str | None, typer.Option(help="What to call it; the file's name without this.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a model of that name.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Put a model into the user's models folder."""
     from isthmus.cli.output import print_json
@@ -66,7 +68,7 @@ def add(
 @app.command(epilog="Example: isthmus models remove digits")
 def remove(
     name: Annotated[str, typer.Argument(help="As 'isthmus models' lists it.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Remove a model from the user's models folder."""
     from isthmus.cli.output import print_json

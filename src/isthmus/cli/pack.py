@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from isthmus.cli.options import AsJson, CodingModel, Depth, Fit, Quality
+
 SHOWN = 20
 """Rejected pictures that are named one by one."""
 EXAMPLE = (
@@ -26,12 +28,8 @@ def pack(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="The pack, NAME.isthpack; a folder for shards.")
     ],
-    model: Annotated[
-        str | None, typer.Option(help="A model file, or the name of a shipped or installed one; photo.")
-    ] = None,
-    quality: Annotated[
-        int | None, typer.Option(help="1 to 100, higher is better and larger; the model's default.")
-    ] = None,
+    model: CodingModel = None,
+    quality: Quality = None,
     labels: Annotated[
         Path | None, typer.Option(metavar="IDX", help="An IDX file with a label for each picture.")
     ] = None,
@@ -50,15 +48,15 @@ def pack(
     column: Annotated[str | None, typer.Option(help="Column of the pictures' bytes in Parquet files.")] = None,
     append: Annotated[bool, typer.Option("--append", help="Add to a finished pack.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a pack was not finished.")] = False,
-    fit: Annotated[bool, typer.Option("--fit", help="Convert and resize pictures to what the model takes.")] = False,
-    depth: Annotated[int | None, typer.Option(help="8: reduce pictures of more bits instead of refusing them.")] = None,
+    fit: Fit = False,
+    depth: Depth = None,
     frame: Annotated[int | None, typer.Option(help="Which picture of animations, from 0.")] = None,
     threads: Annotated[int, typer.Option(help="Threads for the networks with one job; 0 takes all cores.")] = 0,
     engine: Annotated[
         str, typer.Option(help="onnxruntime; openvino where it is installed; ray: shards on a Ray cluster.")
     ] = "onnxruntime",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing pack.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Pack many pictures into one .isthpack."""
     from dataclasses import asdict

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+from isthmus.cli.options import AsJson
 
 EXAMPLE = "Example: isthmus recipes"
 
 
-def recipes(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+def recipes(as_json: AsJson = False) -> None:
     """List the named experiments."""
     from isthmus.cli.output import print_json
     from isthmus.learn.recipes.loading import load_recipe, recipe_names, recipe_to_table

@@ -7,18 +7,20 @@ from typing import Annotated
 
 import typer
 
+from isthmus.cli.options import AsJson, Fit, Sources
+
 EXAMPLE = "Example: isthmus reconstruct digits/ --model run/model.isthmus -o figure.png"
 
 
 def reconstruct(
-    sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Pictures, or folders of pictures.")],
+    sources: Sources,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FIGURE.png", help="The figure.")],
     model: Annotated[str | None, typer.Option(help="A model file, or the name of a shipped or installed one.")] = None,
     quality: Annotated[int | None, typer.Option(help="1 to 100; the model's default.")] = None,
-    fit: Annotated[bool, typer.Option("--fit", help="Convert and resize pictures to what the model takes.")] = False,
+    fit: Fit = False,
     interpolate: Annotated[bool, typer.Option("--interpolate", help="Walk between the codes of two pictures.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing figure.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Draw originals, codes and reconstructions side by side."""
     from isthmus.cli.extras import needs_extra

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from isthmus.cli.options import AsJson
+
 EXAMPLE = "Example: isthmus sweep digits-reduction --vary model.code=588,259,64,16 --data mnist -o sweep"
 
 
@@ -23,7 +25,7 @@ def sweep(
     force: Annotated[bool, typer.Option("--force", help="Repeat runs that the folder holds.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     seed: Annotated[int, typer.Option(help="Of every run.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train a recipe once per value of a setting; the same command goes on after a stop."""
     from isthmus.cli.extras import needs_extra

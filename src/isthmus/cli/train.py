@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from isthmus.cli.options import AsJson
+
 EXAMPLE = "Example: isthmus train digits-dense --data mnist -o run --set model.code=16 --epochs 20"
 
 
@@ -43,7 +45,7 @@ def train(
     install: Annotated[
         bool, typer.Option("--install", help="Put the model into the user's models folder too.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train a recipe to a model file."""
     from isthmus.cli.extras import needs_extra

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from isthmus.cli.options import AsJson, EngineName, ReplaceFiles, Threads
+
 SHOWN = 20
 """Pictures that were not written and are named one by one."""
 EXAMPLE = "Example: isthmus unpack photos.isthpack -o pictures/ --only 'cats/*'"
@@ -25,10 +27,10 @@ def unpack(
         bool, typer.Option("--recover", help="Write what is whole in a damaged or unfinished pack.")
     ] = False,
     model: Annotated[str | None, typer.Option(help="The model; without it, it is found by the id in the pack.")] = None,
-    threads: Annotated[int, typer.Option(help="Threads for the networks; 0 takes all cores.")] = 0,
-    engine: Annotated[str, typer.Option(help="onnxruntime; openvino where it is installed.")] = "onnxruntime",
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    threads: Threads = 0,
+    engine: EngineName = "onnxruntime",
+    force: ReplaceFiles = False,
+    as_json: AsJson = False,
 ) -> None:
     """Unpack a .isthpack to picture files."""
     from isthmus.cli.output import counter, note, print_json
