@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
@@ -44,7 +45,8 @@ def in_order(
         waiting: deque[Future[Result]] = deque()
         try:
             for item in items:
-                waiting.append(pool.submit(work, item))
+                with _deaf_children():
+                    waiting.append(pool.submit(work, item))
                 if len(waiting) > 2 * jobs:
                     yield waiting.popleft().result()
             while waiting:
@@ -53,6 +55,22 @@ def in_order(
             raise IsthmusError(f"a process that {what} was killed: out of memory? --resume goes on") from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes that are started here inherit a blocked Ctrl-C: one that is still loading would print its traceback.
+
+    This process hears it afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows, where `_begin` alone has to do
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
