@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from isthmus.codec.exact_networks import EXACT_GRAPHS, ExactNetworks, probe
 from isthmus.container.image_file import ImageFile
 from isthmus.container.model_file import ModelFile
 from isthmus.entropy.exact import DECODED_LIMIT, KNOTS, LATENT_LIMIT, LAYERS, MEAN_BITS, Integers, QualityBias
-from isthmus.entropy.hyperprior import HYPER_GROUPS, HYPER_LIMIT, Hyperprior, HyperpriorTables
-from isthmus.entropy.normal_tables import unpack_tables
+from isthmus.entropy.hyper_latents import AROUND, HYPER_GROUPS, HYPER_LIMIT, HyperCoder
+from isthmus.entropy.hyperprior import Hyperprior, HyperpriorTables
+from isthmus.entropy.level_tables import CLASSES, LEVELS, unpack_tables
 from isthmus.errors import FormatError, ModelMismatchError
 from isthmus.imaging.windows import Window, cut, pixels_in
 from isthmus.transforms.engine import Engine, Graph
@@ -236,14 +237,21 @@ def _to_pixels(values: NDArray[np.float32], channels: int) -> NDArray[np.uint8]:
 def _tables(arrays: Mapping[str, NDArray[Any]], width: int) -> HyperpriorTables:
     parts = ("lowest", "sizes", "frequencies")
     levels = unpack_tables(*(arrays[f"level_{part}"] for part in parts))
+    if len(levels) not in (LEVELS, CLASSES * LEVELS):
+        raise FormatError(f"the model has {len(levels)} tables of latents, not {LEVELS} or {CLASSES * LEVELS}")
+    edges = None
+    if "hyper_edges" in arrays:
+        edges = _shaped(arrays, "hyper_edges", np.int16, (HYPER_GROUPS, width, AROUND - 1))
+    each = width * (1 if edges is None else 1 + AROUND)
     hyper = unpack_tables(*(arrays[f"hyper_{part}"] for part in parts))
-    if len(levels) != 64 or len(hyper) != HYPER_GROUPS * width:
-        raise FormatError(f"the model has {len(levels)} tables of latents and {len(hyper)} of hyper-latents")
-    return HyperpriorTables(
-        levels=levels,
-        hyper=[hyper[group * width : (group + 1) * width] for group in range(HYPER_GROUPS)],
-        squash=_shaped(arrays, "squash", np.int16, (DECODED_LIMIT + 1,)),
-    )
+    if len(hyper) != HYPER_GROUPS * each:
+        raise FormatError(f"the model has {len(hyper)} tables of hyper-latents, not {HYPER_GROUPS * each}")
+
+    @cache
+    def coder(group: int) -> HyperCoder:
+        return HyperCoder(hyper[group * each : (group + 1) * each], None if edges is None else edges[group])
+
+    return HyperpriorTables(levels, coder, _shaped(arrays, "squash", np.int16, (DECODED_LIMIT + 1,)))
 
 
 def _shaped(

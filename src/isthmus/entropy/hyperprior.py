@@ -1,18 +1,18 @@
 """The entropy model of the photo codec: hyper-latents by table, latents in four passes by scale level.
 
-A payload is one range coder's bytes: the hyper-latents channel by channel; then, pass by pass, the symbols of that
-pass sorted by scale level (stable), each level with its table. One flag in front of each pass says whether the smallest
-levels are left out: photographs are better without them, drawings that the model did not expect are not.
+A payload is one range coder's bytes: the hyper-latents; then, pass by pass, the symbols of that pass sorted by table
+(stable). The table of a symbol follows from its scale level and from how far its mean is from zero. One flag in front
+of each pass says whether the smallest levels are left out: photographs are better without them, drawings that the
+model did not expect are not.
 Behind the hyper-latents, and behind the symbols of each pass, stand the values of their escapes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,12 +29,13 @@ from isthmus.entropy.exact import (
     scatter,
     squash,
 )  # fmt: skip
-from isthmus.entropy.range_coder import TABLE_BITS, Model, RangeDecoder, RangeEncoder, model_of
+from isthmus.entropy.hyper_latents import HyperCoder, group_of
+from isthmus.entropy.level_tables import mean_class
+from isthmus.entropy.range_coder import TABLE_BITS, RangeDecoder, RangeEncoder
+from isthmus.entropy.table_coder import TableCoder
 from isthmus.entropy.tables import FrequencyTable
 from isthmus.errors import FormatError
 
-HYPER_LIMIT = 31
-HYPER_GROUPS = 10
 MAX_SYMBOL = 4 * LATENT_LIMIT
 SKIPPED_LEVELS = 8
 """A pass codes all levels, or leaves out those below this one: then their symbols are zero."""
@@ -58,16 +59,21 @@ class HyperpriorTables:
     """All frequencies that the coder sees."""
 
     levels: list[FrequencyTable]
-    """64 tables of latents, by scale level."""
-    hyper: list[list[FrequencyTable]]
-    """Tables of hyper-latents: group of qualities, channel."""
+    """Tables of latents: class of the mean, scale level. Models of one class have one table for each level."""
+    hyper: Callable[[int], HyperCoder]
+    """What codes the hyper-latents of a group of qualities."""
     squash: NDArray[np.int16]
     """Of `exact.squash`."""
 
     @cached_property
-    def level_coder(self) -> _TableCoder:
-        """Codes symbols by scale level."""
-        return _TableCoder(self.levels)
+    def has_classes(self) -> bool:
+        """Whether symbols are coded by the class of their mean as well."""
+        return len(self.levels) > SCALE_LEVELS
+
+    @cached_property
+    def level_coder(self) -> TableCoder:
+        """Codes symbols by class and scale level."""
+        return TableCoder(self.levels, MAX_SYMBOL)
 
     @cached_property
     def small_bits(self) -> NDArray[np.float64]:
@@ -80,11 +86,6 @@ class HyperpriorTables:
             beyond = np.arange(len(known), len(row))
             row[len(known) :] = cost[-1] + 6 + 2 * np.floor(np.log2(np.maximum(beyond - len(known) + 1, 1)))
         return bits
-
-    @cached_property
-    def hyper_coders(self) -> list[_TableCoder]:
-        """For each group of qualities, codes hyper-latents by channel."""
-        return [_TableCoder(row) for row in self.hyper]
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,7 @@ class Hyperprior:
             thresholds: (SCALE_LEVELS, symbols), see `to_symbols`.
         """
         encoder = RangeEncoder()
-        sizes = np.full(len(hyper), hyper[0].size)
-        self.tables.hyper_coders[group_of(quality)].encode(encoder, hyper.ravel(), sizes)
+        self.tables.hyper(group_of(quality)).encode(encoder, hyper)
         passes = self.networks.begin(hyper, quality)
         known = _Known(steps.shape, self.strong, self.tables.squash)
         for number in range(len(PASSES)):
@@ -130,8 +130,8 @@ class Hyperprior:
             encoder.encode_flag(is_thorough)
             if not is_thorough:
                 symbols[levels < SKIPPED_LEVELS] = 0
-            order, counts = _by_level(levels, is_thorough=is_thorough)
-            self.tables.level_coder.encode(encoder, symbols[order], counts)
+            order, counts, is_flipped = self._by_table(levels, means, is_thorough=is_thorough)
+            self.tables.level_coder.encode(encoder, _flip(symbols[order], is_flipped), counts)
             known.put(number, symbols, means)
         return Encoded(encoder.finish(), known.decoded)
 
@@ -173,21 +173,34 @@ class Hyperprior:
 
     def _decode(self, decoder: RangeDecoder, grid: tuple[int, int], quality: int) -> Integers:
         rows, columns = grid
-        sizes = np.full(self.hyper_channels, rows * columns // 16)
-        hyper = self.tables.hyper_coders[group_of(quality)].decode(decoder, sizes)
-        if np.abs(hyper).max() > HYPER_LIMIT:
-            raise FormatError("the payload holds a hyper-latent beyond the format's range")
-        passes = self.networks.begin(hyper.reshape(-1, rows // 4, columns // 4), quality)
+        hyper = self.tables.hyper(group_of(quality)).decode(decoder, rows // 4, columns // 4)
+        passes = self.networks.begin(hyper, quality)
         known = _Known((self.channels, rows, columns), self.strong, self.tables.squash)
         for number in range(len(PASSES)):
             levels, means = (part.ravel() for part in passes.estimate(number, known.read, known.strong))
-            order, counts = _by_level(levels, is_thorough=decoder.decode_flag())
+            order, counts, is_flipped = self._by_table(levels, means, is_thorough=decoder.decode_flag())
             symbols = np.zeros(levels.size, np.int32)
-            symbols[order] = self.tables.level_coder.decode(decoder, counts)
-            if symbols.size and np.abs(symbols).max() > MAX_SYMBOL:
-                raise FormatError("the payload holds a symbol beyond the format's range")
+            symbols[order] = _flip(self.tables.level_coder.decode(decoder, counts), is_flipped)
             known.put(number, symbols, means)
         return known.decoded
+
+    def _by_table(
+        self, levels: Whole, means: Whole, *, is_thorough: bool
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_] | None]:
+        """What is coded, in its order.
+
+        Returns:
+            Indices of the coded symbols, sorted by table (stable); how many each table has; and which of the sorted
+            symbols change their sign, so that positive ones point away from zero. None: signs stay.
+        """
+        coded = np.arange(levels.size) if is_thorough else np.flatnonzero(levels >= SKIPPED_LEVELS)
+        table = levels[coded].astype(np.uint8, copy=False)
+        if not self.tables.has_classes:
+            return coded[np.argsort(table, kind="stable")], np.bincount(table, minlength=SCALE_LEVELS), None
+        mean = means[coded]
+        table = table + SCALE_LEVELS * mean_class(mean)
+        order = np.argsort(table, kind="stable")
+        return coded[order], np.bincount(table, minlength=len(self.tables.levels)), mean[order] < 0
 
 
 def to_symbols(offsets: NDArray[np.float32], levels: Whole, thresholds: NDArray[np.float32]) -> Integers:
@@ -210,9 +223,8 @@ def to_symbols(offsets: NDArray[np.float32], levels: Whole, thresholds: NDArray[
     return symbols
 
 
-def group_of(quality: int) -> int:
-    """Which tables of hyper-latents a quality uses."""
-    return min(HYPER_GROUPS - 1, (quality - 1) * HYPER_GROUPS // 99)
+def _flip(symbols: Integers, is_flipped: NDArray[np.bool_] | None) -> Integers:
+    return symbols if is_flipped is None else np.where(is_flipped, -symbols, symbols)
 
 
 class _Known:
@@ -235,55 +247,3 @@ class _Known:
         scatter(number, self.decoded[self.channels(number)], values)
         if number < len(PASSES) - 1:
             scatter(number, self.read, squash(values, self._table))
-
-
-class _TableCoder:
-    """Codes runs of symbols, each run with its own table; then the values of those that no table holds."""
-
-    def __init__(self, tables: Sequence[FrequencyTable]) -> None:
-        self._models: list[Model] = [model_of(table.frequencies) for table in tables]
-        self._lowest = np.array([table.lowest for table in tables], np.int32)
-        self._escape = np.array([table.escape for table in tables], np.int32)
-
-    def encode(self, encoder: RangeEncoder, symbols: Integers, counts: NDArray[np.integer]) -> None:
-        """(count,) symbols, of which counts[i] belong to table i."""
-        escape = np.repeat(self._escape, counts)
-        indices = symbols - np.repeat(self._lowest, counts)
-        outside = (indices < 0) | (indices >= escape)
-        coded = np.where(outside, escape, indices)
-        for table, start, end in _runs(counts):
-            encoder.encode(coded[start:end], self._models[table])
-        for index, limit in zip(indices[outside].tolist(), escape[outside].tolist(), strict=True):
-            encoder.encode_flag(index < 0)
-            encoder.encode_number(-index if index < 0 else index - limit + 1)
-
-    def decode(self, decoder: RangeDecoder, counts: NDArray[np.integer]) -> Integers:
-        """`encode` backwards."""
-        indices = np.empty(int(np.sum(counts)), np.int32)
-        for table, start, end in _runs(counts):
-            indices[start:end] = decoder.decode(self._models[table], end - start)
-        escape = np.repeat(self._escape, counts)
-        for position in np.flatnonzero(indices == escape):
-            is_negative = decoder.decode_flag()
-            number = decoder.decode_number()
-            if number > MAX_SYMBOL:
-                raise FormatError("the payload holds a symbol beyond the format's range")
-            indices[position] = -number if is_negative else number + escape[position] - 1
-        symbols: Integers = indices + np.repeat(self._lowest, counts)
-        return symbols
-
-
-def _runs(counts: NDArray[np.integer]) -> Iterator[tuple[int, int, int]]:
-    """(table, start, end) of each table that has symbols."""
-    ends = np.cumsum(counts).tolist()
-    for table, (start, end) in enumerate(pairwise([0, *ends])):
-        if end > start:
-            yield table, start, end
-
-
-def _by_level(levels: Whole, *, is_thorough: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(coded symbols, sorted by level, stable; how many there are of each level)."""
-    coded = np.arange(levels.size) if is_thorough else np.flatnonzero(levels >= SKIPPED_LEVELS)
-    coded_levels = levels[coded].astype(np.uint8, copy=False)
-    order = coded[np.argsort(coded_levels, kind="stable")]
-    return order, np.bincount(coded_levels, minlength=SCALE_LEVELS)

@@ -20,8 +20,8 @@ from isthmus.codec.photo_coder import BLOCK, KIND
 from isthmus.container.atomic import write_file
 from isthmus.container.model_file import ModelFile, parse_model, write_model
 from isthmus.entropy.exact import ExactLayer, ReferenceNetworks, squash_table
-from isthmus.entropy.hyperprior import HYPER_GROUPS, HYPER_LIMIT
-from isthmus.entropy.normal_tables import normal_tables, pack_tables
+from isthmus.entropy.hyper_latents import HYPER_GROUPS, HYPER_LIMIT
+from isthmus.entropy.level_tables import level_tables, pack_tables
 from isthmus.entropy.tables import FrequencyTable, integer_frequencies
 from isthmus.errors import TrainingError
 from isthmus.learn.export.photo_graphs import analysis_graph, exact_graphs, hyper_analysis_graph, synthesis_graph
@@ -35,6 +35,8 @@ from isthmus.values import LatentSpec, PictureSpec
 
 TABLE_TAIL = 2.0**-15
 """Hyper-latents rarer than this on a side go through the escape."""
+HYPER_PRIOR_COUNT = 30
+"""What a hyper-latent was expected to be stands for this many counted ones."""
 DEFAULT_QUALITY = 60
 
 
@@ -105,9 +107,11 @@ def _arrays(model: PhotoCodec, layers: Mapping[str, ExactLayer]) -> dict[str, ND
         "layout": np.array([sizes["strong"], sizes["hyper"], *margins(settings)], np.int32),
         "probe": np.frombuffer(probe(ReferenceNetworks(layers), squash, **sizes).to_bytes(4, "little"), np.uint8),
     }
-    for name, tables in (("level", normal_tables()), ("hyper", hyper_tables(model))):
+    for name, tables in (("level", level_tables(model.symbol_counts.numpy())), ("hyper", hyper_tables(model))):
         lowest, counts, frequencies = pack_tables(tables)
         arrays |= {f"{name}_lowest": lowest, f"{name}_sizes": counts, f"{name}_frequencies": frequencies}
+    if model.hyper_counts.any():
+        arrays["hyper_edges"] = model.hyper_edges.numpy()
     for name, layer in layers.items():
         arrays[f"layer.{name}.shift"] = layer.bias.shift
         arrays[f"layer.{name}.bias"] = layer.bias.bias
@@ -123,21 +127,31 @@ def margins(settings: PhotoSettings) -> tuple[int, int]:
 
 @torch.no_grad()
 def hyper_tables(model: PhotoCodec) -> list[FrequencyTable]:
-    """Tables of the hyper-latents, group by group, channel by channel."""
+    """Tables of the hyper-latents: group by group, channel by channel, with contexts if they were counted."""
     symbols = torch.arange(-HYPER_LIMIT, HYPER_LIMIT + 1, dtype=torch.float32)
     channels = model.hyper_density.channels
+    counted = model.hyper_counts.numpy()
     tables = []
     for group in range(HYPER_GROUPS):
         knots = knot_weights(torch.tensor([(group + 0.5) / HYPER_GROUPS]))
-        mass = model.hyper_density(symbols.expand(1, channels, 1, -1), knots)[0, :, 0].double().numpy()
-        for row in mass:
-            inside = np.flatnonzero((np.cumsum(row) > TABLE_TAIL) & (np.cumsum(row[::-1])[::-1] > TABLE_TAIL))
-            low, high = (int(inside[0]), int(inside[-1])) if len(inside) else (HYPER_LIMIT, HYPER_LIMIT)
-            escape = max(row.sum() - row[low : high + 1].sum(), 1e-6)
-            tables.append(
-                FrequencyTable(low - HYPER_LIMIT, integer_frequencies(np.append(row[low : high + 1], escape)))
-            )
+        learnt = model.hyper_density(symbols.expand(1, channels, 1, -1), knots)[0, :, 0].double().numpy()
+        for mass, counts in zip(learnt, counted[group], strict=True):
+            whole = _mixed(counts.sum(0), mass)
+            tables += [_hyper_table(_mixed(row, whole)) for row in counts] if counted.any() else [_hyper_table(mass)]
     return tables
+
+
+def _mixed(counts: NDArray[np.int64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities: those that were counted, with a little of those that were expected before."""
+    mixed: NDArray[np.float64] = (counts + HYPER_PRIOR_COUNT * expected) / (counts.sum() + HYPER_PRIOR_COUNT)
+    return mixed
+
+
+def _hyper_table(mass: NDArray[np.float64]) -> FrequencyTable:
+    inside = np.flatnonzero((np.cumsum(mass) > TABLE_TAIL) & (np.cumsum(mass[::-1])[::-1] > TABLE_TAIL))
+    low, high = (int(inside[0]), int(inside[-1])) if len(inside) else (HYPER_LIMIT, HYPER_LIMIT)
+    escape = max(mass.sum() - mass[low : high + 1].sum(), 1e-6)
+    return FrequencyTable(low - HYPER_LIMIT, integer_frequencies(np.append(mass[low : high + 1], escape)))
 
 
 def _check(model: Model) -> None:

@@ -9,16 +9,18 @@ from collections import defaultdict
 import torch
 from torch import Tensor
 
+from isthmus.learn.loop.processes import computes_in_bf16
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the Newton-Schulz step, from the source."""
 UPDATE_SIZE = 0.2
 """Root mean square of an AdamW update per learning rate, which this one copies."""
 
 
-def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
-    """(count, rows, columns) -> about U V^T of each one's singular value decomposition, bfloat16."""
+def orthogonalise(matrices: Tensor, dtype: torch.dtype, steps: int = 5) -> Tensor:
+    """(count, rows, columns) -> about U V^T of each one's singular value decomposition, computed in `dtype`."""
     a, b, c = COEFFICIENTS
-    x = matrices.to(torch.bfloat16)
+    x = matrices.to(dtype)
     is_tall = x.shape[1] > x.shape[2]
     if is_tall:
         x = x.transpose(1, 2)
@@ -31,10 +33,14 @@ def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """For weights of two dimensions and more; further dimensions count as columns."""
+    """For weights of two dimensions and more; further dimensions count as columns.
+
+    Computes in bfloat16 where the processor has it: where it is emulated, float32 is several times as fast.
+    """
 
     def __init__(self, parameters: list[Tensor], learning_rate: float, momentum: float = 0.95) -> None:
         super().__init__(parameters, {"lr": learning_rate, "momentum": momentum})
+        self._dtype = torch.bfloat16 if computes_in_bf16(on_cuda=False) else torch.float32
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -51,7 +57,7 @@ class Muon(torch.optim.Optimizer):
                 update = weight.grad.lerp(state["momentum"], group["momentum"]).flatten(1)
                 same_shape[tuple(update.shape)].append((weight, update))
             for (rows, columns), pairs in same_shape.items():
-                updates = orthogonalise(torch.stack([update for _, update in pairs]))
+                updates = orthogonalise(torch.stack([update for _, update in pairs]), self._dtype)
                 size = group["lr"] * UPDATE_SIZE * max(rows, columns) ** 0.5
                 for (weight, _), update in zip(pairs, updates, strict=True):
                     weight.add_(update.reshape(weight.shape).to(weight.dtype), alpha=-size)

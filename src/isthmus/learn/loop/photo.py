@@ -10,16 +10,20 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from isthmus.entropy.level_tables import level_bits
 from isthmus.learn.loop.muon import Muon
 from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
 from isthmus.learn.loop.photo_revival import dead_units
 from isthmus.learn.loop.photo_start import measure_start
+from isthmus.learn.loop.photo_symbols import count_hyper, count_symbols
 from isthmus.learn.loop.photo_weights import load_weights
+from isthmus.learn.loop.processes import computes_in_bf16
 from isthmus.learn.models.photo_codec import CodecOutput, PhotoCodec, PhotoSettings
 from isthmus.learn.models.photo_prior import thrifty_thresholds
 from isthmus.learn.models.photo_transforms import TransformStart
@@ -28,6 +32,8 @@ from isthmus.learn.models.quality import lambda_at
 MIDDLE_LAMBDA = 0.018
 LONGEST_STEP = 5.0
 """Seconds of a step that count against the budget; beyond it the process was stopped."""
+COUNTED_WINDOWS, COUNTED_PICTURES = 120, 300
+"""Of the training, on which symbols and hyper-latents are counted, to fit the tables that code them."""
 LOG_HEADER = (
     "time,step,seconds_per_step,learning_rate,quantised,loss,bits_per_pixel,skipped,"
     "held_loss,held_bpp,held_psnr,dead_units"
@@ -100,8 +106,11 @@ class Run:
             self.model.load_state_dict(start_weights, strict=False)
         self.forward: Callable[..., CodecOutput] = torch.compile(self.model) if training.compile else self.model
         self.average = PhotoCodec(settings, self.start).eval().requires_grad_(requires_grad=False)
+        self.average.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average.load_state_dict(self.model.state_dict())
         self.thresholds = thrifty_thresholds()
+        self._symbol_bits: Tensor | None = None
+        self.is_mixed = computes_in_bf16(on_cuda=False)
         self.random = np.random.default_rng(seed)
         basis, matrices, rest = split_parameters(self.model)
         self.muon = Muon(matrices, training.muon_rate)
@@ -125,6 +134,24 @@ class Run:
     def some_pixels(self) -> Tensor:
         """Sixteen held-aside windows."""
         return to_pixels(self.crops.held_aside_centres()[::3][:16])
+
+    def count_symbols(self) -> None:
+        """Of the averaged weights, on some training pictures."""
+        pixels = to_pixels(self.crops.training_centres(COUNTED_WINDOWS))
+        self.average.symbol_counts = count_symbols(self.average, pixels, self.thresholds)
+        self.average.hyper_edges, self.average.hyper_counts = count_hyper(
+            self.average, self.crops.some_training(COUNTED_PICTURES)
+        )
+
+    def _quantised(self, *, quantise: bool) -> dict[str, Any]:
+        """Arguments of the model: with integers come thrifty rounding and the cost of symbols as they are coded."""
+        if not quantise:
+            return {"quantise": False}
+        if self._symbol_bits is None:
+            if not self.average.symbol_counts.any():
+                self.count_symbols()
+            self._symbol_bits = torch.from_numpy(level_bits(self.average.symbol_counts.numpy()))
+        return {"quantise": True, "thresholds": self.thresholds, "symbol_bits": self._symbol_bits}
 
     def count_dead(self) -> int:
         """Units of the entropy networks that are never on."""
@@ -162,8 +189,8 @@ class Run:
         for optimiser in (self.muon, self.adam):
             optimiser.zero_grad(set_to_none=True)
         self.model.train()
-        with torch.autocast("cpu", torch.bfloat16):
-            output = self.forward(pixels, position, quantise=quantise, thresholds=self.thresholds if quantise else None)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.is_mixed):
+            output = self.forward(pixels, position, **self._quantised(quantise=quantise))
         lambdas = lambda_at(position)
         bits = (output.latent_bits + output.hyper_bits) / training.side**2
         errors = (output.reconstruction - pixels).square().mean((1, 2, 3))
@@ -200,8 +227,8 @@ class Run:
         for place in (0.1, 0.3, 0.5, 0.7, 0.9):
             for part in torch.split(pixels, 9):
                 position = torch.full((len(part),), place)
-                with torch.autocast("cpu", torch.bfloat16):
-                    output = self.average(part, position, quantise=quantise, thresholds=self.thresholds)
+                with torch.autocast("cpu", torch.bfloat16, enabled=self.is_mixed):
+                    output = self.average(part, position, **self._quantised(quantise=quantise))
                 error = (output.reconstruction.clamp(-0.5, 0.5) - part).square().mean((1, 2, 3))
                 bits = (output.latent_bits + output.hyper_bits) / 256**2
                 lambdas = lambda_at(position)
@@ -243,6 +270,7 @@ class Run:
             if time.time() - saved > save_seconds:
                 self.save()
                 saved = time.time()
+        self.count_symbols()
         self.save()
 
 

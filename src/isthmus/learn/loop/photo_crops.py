@@ -54,13 +54,26 @@ class PhotoCrops:
 
     def held_aside_centres(self) -> NDArray[np.uint8]:
         """(pictures, side, side, 3) uint8: the middle of each held-aside picture, at most 256 a side."""
-        longest = max(max(picture.shape[:2]) for picture in self.held_aside)
-        side = min(LARGEST_CENTRE, -(-longest // HYPER_BLOCK) * HYPER_BLOCK)
-        middles = []
-        for picture in self.held_aside:
-            top, left = (max(length - side, 0) // 2 for length in picture.shape[:2])
-            middles.append(_padded(picture[top : top + side, left : left + side], side))
-        return np.stack(middles)
+        return _centres(self.held_aside)
+
+    def some_training(self, count: int) -> list[NDArray[np.uint8]]:
+        """`count` training pictures, or all, evenly spread."""
+        places = np.linspace(0, len(self.training) - 1, min(count, len(self.training)))
+        return [self.training[index] for index in places.astype(int)]
+
+    def training_centres(self, count: int) -> NDArray[np.uint8]:
+        """(pictures, side, side, 3) uint8: the middles of some training pictures."""
+        return _centres(self.some_training(count))
+
+
+def _centres(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    longest = max(max(picture.shape[:2]) for picture in pictures)
+    side = min(LARGEST_CENTRE, -(-longest // HYPER_BLOCK) * HYPER_BLOCK)
+    middles = []
+    for picture in pictures:
+        top, left = (max(length - side, 0) // 2 for length in picture.shape[:2])
+        middles.append(_padded(picture[top : top + side, left : left + side], side))
+    return np.stack(middles)
 
 
 def to_pixels(batch: np.ndarray) -> Tensor:

@@ -7,9 +7,11 @@ A new run starts from them with `python -m isthmus.learn.loop.photo ... --weight
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from isthmus.learn.models.photo_transforms import TransformStart
@@ -20,11 +22,8 @@ _START = "start."
 def save_weights(checkpoint: Path, path: Path) -> None:
     """The average of a checkpoint, float16; what training started from, float32."""
     saved = torch.load(checkpoint, weights_only=False)
-    arrays = {
-        # buffers follow from the start; quality tables are small and feed exact integers
-        name: value.numpy().astype(np.float32 if name.endswith(".table") else np.float16)
-        for name, value in saved["average"].items() if not name.endswith(".scale")
-    }  # fmt: skip
+    # buffers of scales follow from the start
+    arrays = {name: _stored(name, value) for name, value in saved["average"].items() if not name.endswith(".scale")}
     starts = {_START + name: np.asarray(value) for name, value in saved["start"].items()}
     np.savez_compressed(path, step=np.array(saved["step"]), **arrays, **starts)  # type: ignore[arg-type]
 
@@ -32,10 +31,21 @@ def save_weights(checkpoint: Path, path: Path) -> None:
 def load_weights(path: Path) -> tuple[dict[str, Tensor], TransformStart, int]:
     """(weights for `load_state_dict(strict=False)`, start, steps trained)."""
     with np.load(path) as stored:
-        weights = {name: torch.from_numpy(stored[name].astype(np.float32)) for name in stored.files
-                   if not name.startswith(_START) and name != "step"}  # fmt: skip
+        names = [name for name in stored.files if not name.startswith(_START) and name != "step"]
+        weights = {name: _loaded(stored[name]) for name in names}
         start = TransformStart(*(stored[_START + name] for name in ("fine_scale", "latent_scale", "kept")))
         return weights, start, int(stored["step"])
+
+
+def _stored(name: str, value: Tensor) -> NDArray[Any]:
+    """Half precision, but for counts, and for quality tables, which are small and feed exact integers."""
+    array: NDArray[Any] = value.numpy()
+    is_whole = array.dtype.kind == "i"
+    return array if is_whole or name.endswith(".table") else array.astype(np.float16)
+
+
+def _loaded(array: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(array if array.dtype.kind == "i" else array.astype(np.float32))
 
 
 if __name__ == "__main__":

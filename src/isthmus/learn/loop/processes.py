@@ -77,7 +77,7 @@ def make_fabric(device: str, precision: str, processes: Processes) -> Fabric:
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("device cuda: PyTorch finds no CUDA device here; --device cpu works everywhere")
     on_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-    mixed = precision == "bf16" or (precision == "auto" and _computes_in_bf16(on_cuda=on_cuda))
+    mixed = precision == "bf16" or (precision == "auto" and computes_in_bf16(on_cuda=on_cuda))
     options: dict[str, Any] = {}
     if processes.count > 1:
         _check_devices(processes.devices, on_cuda=on_cuda)
@@ -193,7 +193,7 @@ def _are_started_outside() -> bool:
     return is_scheduled or LightningEnvironment().creates_processes_externally
 
 
-def _computes_in_bf16(*, on_cuda: bool) -> bool:
+def computes_in_bf16(*, on_cuda: bool) -> bool:
     """Whether bf16 is computed rather than emulated."""
     if on_cuda:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

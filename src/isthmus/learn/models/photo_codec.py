@@ -6,9 +6,9 @@ Flow:
     quantisation steps -> HyperAnalysis -> round -> hyper-latents
     hyper-latents -> HyperSynthesis -> Passes -> levels and means -> rate;  decoded steps / gains -> Synthesis -> pixels
 
-The rate sees additive uniform noise, everything else rounded values with gradients passed straight through
-(Balle et al. 2017, arXiv 1611.01704; Minnen and Singh 2020, arXiv 2007.08739). One model serves all rates with gains
-per channel and quality (Cui et al. 2021, arXiv 2003.02012).
+The rate sees additive uniform noise, and in the end its levels see the symbols themselves; everything else sees rounded
+values with gradients passed straight through (Balle et al. 2017, arXiv 1611.01704; Minnen and Singh 2020, arXiv
+2007.08739). One model serves all rates with gains per channel and quality (Cui et al. 2021, arXiv 2003.02012).
 """
 
 import math
@@ -18,12 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from isthmus.entropy.hyper_latents import AROUND, HYPER_GROUPS, HYPER_LIMIT
+from isthmus.entropy.level_tables import COUNTED_LEVELS, COUNTS_SHAPE, LARGEST_COUNTED
 from isthmus.learn.models.integer import clamp_inwards
 from isthmus.learn.models.photo_prior import (
-    HYPER_GROUPS,
-    HYPER_LIMIT,
     LATENT_LIMIT,
+    SCALE_LEVELS,
     SCALE_STEP,
+    SKIPPED_LEVELS,
     SMALLEST_SCALE,
     Estimate,
     HyperAnalysis,
@@ -69,7 +71,13 @@ class CodecOutput:
 
 
 class PhotoCodec(nn.Module):
-    """The networks and the quality-dependent gains."""
+    """The networks and the quality-dependent gains.
+
+    Attributes:
+        symbol_counts: COUNTS_SHAPE int64, what the tables of latents are fitted to; zeros until `count_symbols` has
+            counted.
+        hyper_edges, hyper_counts: the same for hyper-latents, of `count_hyper`.
+    """
 
     def __init__(self, settings: PhotoSettings, start: TransformStart) -> None:
         super().__init__()
@@ -80,6 +88,13 @@ class PhotoCodec(nn.Module):
         self.hyper_synthesis = HyperSynthesis(settings.prior)
         self.passes = Passes(settings.latents, settings.prior)
         self.hyper_density = HyperDensity(settings.prior.hyper_latents)
+        self.symbol_counts: Tensor
+        self.hyper_edges: Tensor
+        self.hyper_counts: Tensor
+        contexts = (HYPER_GROUPS, settings.prior.hyper_latents)
+        self.register_buffer("symbol_counts", torch.zeros(COUNTS_SHAPE, dtype=torch.int64))
+        self.register_buffer("hyper_edges", torch.zeros(*contexts, AROUND - 1, dtype=torch.int16))
+        self.register_buffer("hyper_counts", torch.zeros(*contexts, 1 + AROUND, 2 * HYPER_LIMIT + 1, dtype=torch.int64))
         lambdas = lambda_at(torch.linspace(0, 1, KNOTS)).numpy()
         # the step of a uniform quantiser whose error, weighed against rate at high resolution, is best for each lambda
         steps = np.sqrt(18 / (math.log(2) * lambdas * 255**2))
@@ -100,9 +115,17 @@ class PhotoCodec(nn.Module):
         """(batch, latents, 1, 1): quantisation steps per unit of latent."""
         return self.log_gain(knots).exp()
 
-    def steps_of(self, pixels: Tensor, knots: Tensor) -> Tensor:
-        """Latents in quantisation steps, (batch, latents, rows/16, columns/16) float32."""
-        return (self.analysis(pixels).float() * self.gains(knots)).clamp(-LATENT_LIMIT, LATENT_LIMIT)
+    def limited_steps(self, latents: Tensor, knots: Tensor) -> Tensor:
+        """Latents of the analysis in quantisation steps, (batch, latents, rows, columns) float32."""
+        return (latents.float() * self.gains(knots)).clamp(-LATENT_LIMIT, LATENT_LIMIT)
+
+    def whole_hyper(self, steps: Tensor) -> Tensor:
+        """Hyper-latents as the decoder will know them; gradient passed straight through."""
+        return _rounded(self.hyper_of(steps))
+
+    def hyper_of(self, steps: Tensor) -> Tensor:
+        """Hyper-latents, not rounded."""
+        return clamp_inwards(self.hyper_analysis(steps).float(), -HYPER_LIMIT, HYPER_LIMIT)
 
     def estimate(
         self, hyper: Tensor, steps: Tensor, knots: Tensor, *, quantise: bool, thresholds: Tensor | None = None
@@ -116,7 +139,13 @@ class PhotoCodec(nn.Module):
         return self.synthesis(decoded / self.gains(knots), knots)
 
     def forward(
-        self, pixels: Tensor, position: Tensor, *, quantise: bool, thresholds: Tensor | None = None
+        self,
+        pixels: Tensor,
+        position: Tensor,
+        *,
+        quantise: bool,
+        thresholds: Tensor | None = None,
+        symbol_bits: Tensor | None = None,
     ) -> CodecOutput:
         """Code pixels.
 
@@ -125,20 +154,26 @@ class PhotoCodec(nn.Module):
             position: (batch,) place of each picture's quality between the knots, 0..1.
             quantise: run the entropy networks in (fake) integers.
             thresholds: of `decode_thrifty`; None rounds to the nearest.
+            symbol_bits: of `level_bits`, what symbols cost with the tables that will code them; None: as if they were
+                normal.
         """
         knots = knot_weights(position)
-        steps = self.steps_of(pixels, knots)
-        hyper = clamp_inwards(self.hyper_analysis(steps).float(), -HYPER_LIMIT, HYPER_LIMIT)
-        whole = hyper + (torch.floor(hyper + 0.5) - hyper).detach()
+        steps = self.limited_steps(self.analysis(pixels), knots)
+        hyper = self.hyper_of(steps)
+        whole = _rounded(hyper)
         estimate = self.estimate(whole, steps, knots, quantise=quantise, thresholds=thresholds)
         if self.training:
             measured, hyper = steps + torch.rand_like(steps) - 0.5, hyper + torch.rand_like(hyper) - 0.5
         else:
             measured, hyper = estimate.decoded, whole
+        if symbol_bits is None:
+            bits = _bits(normal_mass(measured - estimate.mean, estimate.level))
+        else:
+            bits = _coded_bits(measured, estimate, symbol_bits)
         return CodecOutput(
             reconstruction=self.decode(estimate.decoded, knots).float(),
-            latent_bits=_bits(normal_mass(measured - estimate.mean, estimate.level)),
-            hyper_bits=_bits(self.hyper_density(hyper, group_knots(position))),
+            latent_bits=bits.sum((1, 2, 3)),
+            hyper_bits=_bits(self.hyper_density(hyper, group_knots(position))).sum((1, 2, 3)),
         )
 
 
@@ -156,4 +191,27 @@ def normal_mass(offset: Tensor, level: Tensor) -> Tensor:
 
 
 def _bits(probability: Tensor) -> Tensor:
-    return -torch.log2(clamp_inwards(probability, LEAST_PROBABILITY, 2.0)).sum((1, 2, 3))
+    return -torch.log2(clamp_inwards(probability, LEAST_PROBABILITY, 2.0))
+
+
+def _rounded(values: Tensor) -> Tensor:
+    return values + (torch.floor(values + 0.5) - values).detach()
+
+
+def _coded_bits(measured: Tensor, estimate: Estimate, symbol_bits: Tensor) -> Tensor:
+    """Bits of the symbols as they are coded.
+
+    Levels learn from them: noise knows nothing of thrifty rounding. Latents and means learn from `measured`, since a
+    rounded latent has no useful gradient, and so do levels that are left out or too wide to be counted.
+    """
+    level, symbol = estimate.level, (estimate.decoded - estimate.mean).detach()
+    row = torch.floor(level.detach() + 0.5).long()
+    column = torch.floor(symbol + 0.5).long() + LARGEST_COUNTED
+    is_counted = (row >= SKIPPED_LEVELS) & (row < COUNTED_LEVELS) & (column >= 0) & (column <= 2 * LARGEST_COUNTED)
+    column = column.clamp(0, 2 * LARGEST_COUNTED)
+    above, below = (row + 1).clamp_max(SCALE_LEVELS - 1), (row - 1).clamp_min(0)
+    slope = (symbol_bits[above, column] - symbol_bits[below, column]) / 2
+    noisy = _bits(normal_mass(measured - estimate.mean, torch.where(is_counted, level.detach(), level)))
+    unseen = noisy - noisy.detach()  # no bits, only their gradient
+    coded = symbol_bits[row, column] + slope * (level - level.detach()) + unseen
+    return torch.where(is_counted, coded, torch.where(row < SKIPPED_LEVELS, unseen, noisy))

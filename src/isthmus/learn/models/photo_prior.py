@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from isthmus.entropy.exact import squash_table
+from isthmus.entropy.hyper_latents import HYPER_LIMIT
 from isthmus.learn.models.integer import ACTIVATION_BITS, IntegerConvolution, activate, clamp_inwards, round_to
 from isthmus.learn.models.quality import KNOTS, QualityTable
 
@@ -39,10 +40,6 @@ LATENT_LIMIT = 511
 """Latents and means are kept within this many quantisation steps."""
 PREDICTION_LIMIT = (LATENT_LIMIT + 1) * 2**MEAN_BITS
 """Largest magnitude of a decoded latent as an integer."""
-HYPER_LIMIT = 31
-"""Hyper-latents are kept in -31..31."""
-HYPER_GROUPS = 10
-"""Qualities in ten groups share their tables of hyper-latents."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,112 @@
+"""Tables of the 64 scale levels: normal distributions, bent to the symbols that were counted.
+
+Symbols are rounded thriftily, so that zero is more frequent, and real tails are heavier, than a normal distribution has
+it. And where the mean is not zero, they are skewed: most of what is far from the mean is farther from zero. So symbols
+are counted, and coded, by the class of their mean, their sign turned so that positive ones point away from zero
+(docs/experiments.md).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.entropy.tables import FrequencyTable, integer_frequencies
+
+SMALLEST_SCALE, LARGEST_SCALE, LEVELS = 0.11, 256.0, 64
+TAIL = 2.0**-15
+"""A table ends where less than this is left on both sides together; the rest is the escape's."""
+LARGEST_COUNTED = 255
+"""Symbols are counted from -LARGEST_COUNTED to LARGEST_COUNTED."""
+COUNTED_LEVELS = 48
+"""Levels from here on are so wide that many of their symbols would not be counted: they stay normal."""
+CLASS_EDGES = (4, 16, 64)
+"""Least magnitudes of the means of classes 1 to 3, in 64ths of a quantisation step."""
+CLASSES = len(CLASS_EDGES) + 1
+COUNTS_SHAPE = (CLASSES, LEVELS, 2 * LARGEST_COUNTED + 1)
+PRIOR_COUNT = 500
+"""A normal table stands for this many counted symbols: what was hardly seen is expected as it was."""
+
+
+def scale_of(level: int) -> float:
+    """Standard deviation of a level, in quantisation steps."""
+    return SMALLEST_SCALE * math.exp(level * math.log(LARGEST_SCALE / SMALLEST_SCALE) / (LEVELS - 1))
+
+
+def mean_class(means: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+    """The class of each mean, given in 64ths of a quantisation step."""
+    size = np.abs(means)
+    classes = np.zeros(size.shape, np.uint8)
+    for edge in CLASS_EDGES:
+        classes += size >= edge
+    return classes
+
+
+def level_tables(counts: NDArray[np.integer[Any]]) -> list[FrequencyTable]:
+    """One table for each class and level, with ranges symmetric around zero.
+
+    Args:
+        counts: COUNTS_SHAPE, how often each symbol was seen; zeros: one normal table for each level.
+    """
+    if not counts.any():
+        return [_table(_probabilities(counts[0, level], level)) for level in range(LEVELS)]
+    return [_table(_probabilities(seen, level)) for one in counts for level, seen in enumerate(one)]
+
+
+def level_bits(counts: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+    """(LEVELS, 2 * LARGEST_COUNTED + 1) bits of each symbol at each level, for training: no classes, no escapes."""
+    rows = []
+    for level, seen in enumerate(counts.sum(0)):
+        probabilities = _probabilities(seen + seen[::-1], level)
+        beyond = len(probabilities) // 2 - LARGEST_COUNTED
+        rows.append(-np.log2(np.maximum(probabilities[beyond : len(probabilities) - beyond], 2.0**-24)))
+    return np.asarray(rows, np.float32)
+
+
+def _probabilities(seen: NDArray[np.integer[Any]], level: int) -> NDArray[np.float64]:
+    """Those of symbols -n..n, n as large as it takes."""
+    edge = max(LARGEST_COUNTED, math.ceil(6 * scale_of(level)))
+    normal = _normal_masses(scale_of(level), edge)
+    if level >= COUNTED_LEVELS:
+        return normal
+    mixed: NDArray[np.float64] = (seen + PRIOR_COUNT * normal) / (seen.sum() + PRIOR_COUNT)
+    return mixed
+
+
+def _normal_masses(scale: float, edge: int) -> NDArray[np.float64]:
+    """Of symbols -edge..edge, their sum 1."""
+    upper = np.array([0.5 * math.erfc((symbol - 0.5) / (scale * math.sqrt(2))) for symbol in range(1, edge + 2)])
+    side = upper[:-1] - upper[1:]
+    masses = np.concatenate([side[::-1], [1 - 2 * upper[0]], side])
+    whole: NDArray[np.float64] = masses / masses.sum()
+    return whole
+
+
+def _table(probabilities: NDArray[np.float64]) -> FrequencyTable:
+    """From where both tails together are rarer than TAIL on, symbols are escapes."""
+    middle = len(probabilities) // 2
+    tails = np.cumsum(probabilities[:middle] + probabilities[:middle:-1])[::-1]  # beyond 0, beyond 1, ...
+    edge = max(1, int(np.count_nonzero(tails > TAIL)))
+    inside = probabilities[middle - edge : middle + edge + 1]
+    escape = max(1 - inside.sum(), TAIL / 4)
+    return FrequencyTable(-edge, integer_frequencies(np.append(inside, escape)))
+
+
+def pack_tables(tables: list[FrequencyTable]) -> tuple[NDArray[np.int32], NDArray[np.uint16], NDArray[np.uint16]]:
+    """(lowest symbols, sizes, frequencies one behind the other)."""
+    return (
+        np.array([table.lowest for table in tables], np.int32),
+        np.array([len(table.frequencies) for table in tables], np.uint16),
+        np.concatenate([table.frequencies for table in tables]),
+    )
+
+
+def unpack_tables(
+    lowest: NDArray[np.int32], sizes: NDArray[np.uint16], frequencies: NDArray[np.uint16]
+) -> list[FrequencyTable]:
+    """What `pack_tables` packed, checked."""
+    parts = np.split(frequencies, np.cumsum(sizes, dtype=np.int64)[:-1])
+    return [FrequencyTable(int(low), part) for low, part in zip(lowest, parts, strict=True)]
