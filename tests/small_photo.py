@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from isthmus.learn.loop.photo_crops import to_pixels
+from isthmus.learn.loop.photo_symbols import count_hyper, count_symbols
 from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings
-from isthmus.learn.models.photo_prior import PriorSettings
+from isthmus.learn.models.photo_prior import PriorSettings, thrifty_thresholds
 from isthmus.learn.models.photo_transforms import TransformStart
 
 LATENTS, STRONG, HYPER = 24, 8, 6
@@ -31,4 +33,13 @@ def small_photo_codec(seed: int = 3) -> PhotoCodec:
     passes = model.passes
     for network in (passes.first_pass, passes.second_pass, passes.third_pass, passes.fourth_pass):
         network.last.weight.mul_(20)  # an untrained network would choose hardly more than one level
+    return model
+
+
+def counted_photo_codec() -> PhotoCodec:
+    """The same with tables fitted to what it makes of random pictures."""
+    model = small_photo_codec()
+    pictures = np.random.default_rng(1).integers(0, 256, (6, 16, 16, 3), np.uint8).repeat(12, 1).repeat(12, 2)
+    model.symbol_counts = count_symbols(model, to_pixels(pictures), thrifty_thresholds())
+    model.hyper_edges, model.hyper_counts = count_hyper(model, list(pictures))
     return model

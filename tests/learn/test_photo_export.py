@@ -14,13 +14,13 @@ from isthmus.learn.export.photo import export_photo
 from isthmus.learn.export.photo_layers import integer_layers
 from isthmus.learn.export.torch_networks import TorchNetworks
 from isthmus.transforms.engine import Engine
-from tests.small_photo import HYPER, LATENTS, small_photo_codec
+from tests.small_photo import HYPER, LATENTS, counted_photo_codec, small_photo_codec
 
 
-@pytest.fixture(scope="module")
-def priors() -> tuple[Hyperprior, Hyperprior, Hyperprior, np.ndarray]:
+@pytest.fixture(scope="module", params=[small_photo_codec, counted_photo_codec])
+def priors(request) -> tuple[Hyperprior, Hyperprior, Hyperprior, np.ndarray]:
     """(on ONNX Runtime, on the NumPy reference, on PyTorch as trained, thresholds) of one network."""
-    network = small_photo_codec()
+    network = request.param()
     coder = Model(parse_model(export_photo(network), name="small"), Engine(threads=1)).coder
     assert isinstance(coder, PhotoCoder)
     prior = coder.prior
@@ -44,3 +44,17 @@ def test_every_engine_writes_and_reads_the_same_bytes(priors, quality: int, spre
     assert len({one.payload for one in written}) == 1
     for engine in engines:
         np.testing.assert_array_equal(engine.decode(written[0].payload, (8, 12), quality), written[0].decoded)
+
+
+def test_counted_tables_take_fewer_bytes_for_the_same_symbols(monkeypatch):
+    """Pictures like those that were counted, at every quality, with the same levels left out."""
+    monkeypatch.setattr(Hyperprior, "_pays_to_code_all", lambda *_: False)
+    plain, counted = (
+        Model(parse_model(export_photo(network), name="small"), Engine(threads=1))
+        for network in (small_photo_codec(), counted_photo_codec())
+    )
+    pixels = np.random.default_rng(2).integers(0, 256, (16, 16, 3), np.uint8).repeat(12, 0).repeat(12, 1)
+    for quality in (1, 50, 100):
+        before, after = (model.encode(pixels, quality=quality) for model in (plain, counted))
+        assert len(after) < len(before)
+        np.testing.assert_array_equal(plain.symbols(before)[0], counted.symbols(after)[0])

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.entropy.factorized import LOCKSTEP_ROWS, QUALITIES, FactorizedPrior
+from isthmus.entropy.hyper_latents import AROUND, HYPER_LIMIT, HyperCoder, neighbour_means
+from isthmus.entropy.level_tables import COUNTS_SHAPE, LARGEST_COUNTED, LEVELS, level_bits, level_tables, mean_class
 from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder, model_of
 from isthmus.entropy.tables import TOTAL, fit_table, integer_frequencies
 from isthmus.errors import FormatError
@@ -109,3 +111,44 @@ def test_batches_of_noise_are_what_they_are_one_by_one(seed, channels):
             prior.decode_batch(payloads, (1, 1), 1)
     else:
         assert np.array_equal(prior.decode_batch(payloads, (1, 1), 1), expected)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 7), st.integers(1, 7), st.floats(0.1, 40), st.booleans())
+def test_hyper_latents_survive_in_any_grid(seed, rows, columns, spread, has_contexts):
+    """With tables that hold few of them, in grids with and without black fields."""
+    random = np.random.default_rng(seed)
+    channels = 3
+    count = channels * (1 + AROUND if has_contexts else 1)
+    tables = [fit_table(np.rint(random.normal(0, 3, 50)).clip(-31, 31).astype(np.int32)) for _ in range(count)]
+    tables[0] = fit_table(np.full(9, HYPER_LIMIT, np.int32))  # everything else is far below it
+    edges = np.sort(random.integers(-40, 40, (channels, AROUND - 1)), axis=1).astype(np.int16)
+    coder = HyperCoder(tables, edges if has_contexts else None)
+    hyper = np.rint(random.normal(0, spread, (channels, rows, columns))).clip(-HYPER_LIMIT, HYPER_LIMIT)
+    encoder = RangeEncoder()
+    coder.encode(encoder, hyper.astype(np.int32))
+    assert np.array_equal(coder.decode(RangeDecoder(encoder.finish()), rows, columns), hyper)
+
+
+def test_neighbours_beyond_the_grid_do_not_count():
+    """A corner has two, an edge three."""
+    hyper = np.arange(6).reshape(1, 2, 3)
+    assert neighbour_means(hyper)[0].tolist() == [[24, 24, 36], [24, 36, 36]]
+    assert neighbour_means(np.array([[[-1, 0]]])).tolist() == [[[0, -12]]]
+
+
+def test_tables_follow_what_was_counted():
+    """Where much was seen, its frequencies; where nothing was, and at the widest levels, the normal distribution."""
+    nothing = np.zeros(COUNTS_SHAPE, np.int64)
+    normal = level_tables(nothing)
+    assert len(normal) == LEVELS
+    counts = nothing.copy()
+    counts[2, 20, LARGEST_COUNTED : LARGEST_COUNTED + 2] = 750_000, 250_000
+    fitted = level_tables(counts)
+    assert len(fitted) == 4 * LEVELS
+    zero, one = (fitted[2 * LEVELS + 20].frequencies[symbol - fitted[2 * LEVELS + 20].lowest] for symbol in (0, 1))
+    assert (zero / TOTAL, one / TOTAL) == pytest.approx((0.75, 0.25), abs=0.01)
+    for other in (21, 63, LEVELS + 20):
+        assert np.array_equal(fitted[other].frequencies, normal[other % LEVELS].frequencies)
+    assert level_bits(counts)[20, LARGEST_COUNTED] == pytest.approx(-np.log2(0.75), abs=0.01)
+    assert mean_class(np.array([0, -3, 4, 15, -16, 63, 64, -9999])).tolist() == [0, 0, 1, 1, 2, 2, 3, 3]

@@ -130,8 +130,8 @@ class Hyperprior:
             encoder.encode_flag(is_thorough)
             if not is_thorough:
                 symbols[levels < SKIPPED_LEVELS] = 0
-            order, counts, is_flipped = self._by_table(levels, means, is_thorough=is_thorough)
-            self.tables.level_coder.encode(encoder, _flip(symbols[order], is_flipped), counts)
+            order, counts = self._by_table(levels, means, is_thorough=is_thorough)
+            self.tables.level_coder.encode(encoder, self._flip(symbols, means)[order], counts)
             known.put(number, symbols, means)
         return Encoded(encoder.finish(), known.decoded)
 
@@ -178,29 +178,31 @@ class Hyperprior:
         known = _Known((self.channels, rows, columns), self.strong, self.tables.squash)
         for number in range(len(PASSES)):
             levels, means = (part.ravel() for part in passes.estimate(number, known.read, known.strong))
-            order, counts, is_flipped = self._by_table(levels, means, is_thorough=decoder.decode_flag())
+            order, counts = self._by_table(levels, means, is_thorough=decoder.decode_flag())
             symbols = np.zeros(levels.size, np.int32)
-            symbols[order] = _flip(self.tables.level_coder.decode(decoder, counts), is_flipped)
-            known.put(number, symbols, means)
+            symbols[order] = self.tables.level_coder.decode(decoder, counts)
+            known.put(number, self._flip(symbols, means), means)
         return known.decoded
 
     def _by_table(
         self, levels: Whole, means: Whole, *, is_thorough: bool
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_] | None]:
-        """What is coded, in its order.
-
-        Returns:
-            Indices of the coded symbols, sorted by table (stable); how many each table has; and which of the sorted
-            symbols change their sign, so that positive ones point away from zero. None: signs stay.
-        """
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(coded symbols, sorted by table, stable; how many each table has)."""
+        tables = levels.astype(np.uint8, copy=False)
+        if self.tables.has_classes:
+            tables = tables + SCALE_LEVELS * mean_class(means)
         coded = np.arange(levels.size) if is_thorough else np.flatnonzero(levels >= SKIPPED_LEVELS)
-        table = levels[coded].astype(np.uint8, copy=False)
+        coded_tables = tables[coded]
+        order = coded[np.argsort(coded_tables, kind="stable")]
+        return order, np.bincount(coded_tables, minlength=len(self.tables.levels))
+
+    def _flip(self, symbols: Integers, means: Whole) -> Integers:
+        """With classes of means, symbols are coded so that positive ones point away from zero."""
         if not self.tables.has_classes:
-            return coded[np.argsort(table, kind="stable")], np.bincount(table, minlength=SCALE_LEVELS), None
-        mean = means[coded]
-        table = table + SCALE_LEVELS * mean_class(mean)
-        order = np.argsort(table, kind="stable")
-        return coded[order], np.bincount(table, minlength=len(self.tables.levels)), mean[order] < 0
+            return symbols
+        mask = -(means < 0).astype(np.int32)  # all ones where the sign changes
+        flipped: Integers = (symbols ^ mask) - mask
+        return flipped
 
 
 def to_symbols(offsets: NDArray[np.float32], levels: Whole, thresholds: NDArray[np.float32]) -> Integers:
@@ -221,10 +223,6 @@ def to_symbols(offsets: NDArray[np.float32], levels: Whole, thresholds: NDArray[
     symbols = np.zeros(len(offsets), np.int32)
     symbols[some] = np.where(offsets[some] < 0, -nearest, nearest)
     return symbols
-
-
-def _flip(symbols: Integers, is_flipped: NDArray[np.bool_] | None) -> Integers:
-    return symbols if is_flipped is None else np.where(is_flipped, -symbols, symbols)
 
 
 class _Known:

@@ -20,7 +20,7 @@ class TableCoder:
 
     Args:
         tables: by their numbers.
-        limit: the largest magnitude that an escaped symbol may have.
+        limit: the largest magnitude that a symbol may have.
     """
 
     def __init__(self, tables: Sequence[FrequencyTable], limit: int) -> None:
@@ -54,7 +54,7 @@ class TableCoder:
         for position in np.flatnonzero(indices == escape):
             is_negative = decoder.decode_flag()
             number = decoder.decode_number()
-            if number > self._limit:
+            if number > 2 * self._limit + 1:  # no symbol within the limit is farther from a table
                 raise FormatError("the payload holds a symbol beyond the format's range")
             indices[position] = -number if is_negative else number + escape[position] - 1
         symbols: Integers = indices + np.repeat(self._lowest, counts)
