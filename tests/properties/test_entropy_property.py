@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.entropy.factorized import LOCKSTEP_ROWS, QUALITIES, FactorizedPrior
-from isthmus.entropy.hyper_latents import AROUND, HYPER_LIMIT, HyperCoder, neighbour_means
+from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_LIMIT, HyperCoder, neighbour_means, part_masks
 from isthmus.entropy.level_tables import COUNTS_SHAPE, LARGEST_COUNTED, LEVELS, level_bits, level_tables, mean_class
 from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder, model_of
 from isthmus.entropy.tables import TOTAL, fit_table, integer_frequencies
@@ -116,13 +116,13 @@ def test_batches_of_noise_are_what_they_are_one_by_one(seed, channels):
 @settings(deadline=None, max_examples=100)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 7), st.integers(1, 7), st.floats(0.1, 40), st.booleans())
 def test_hyper_latents_survive_in_any_grid(seed, rows, columns, spread, has_contexts):
-    """With tables that hold few of them, in grids with and without black fields."""
+    """With tables that hold few of them, in grids of one row too, where a part is empty."""
     random = np.random.default_rng(seed)
     channels = 3
-    count = channels * (1 + AROUND if has_contexts else 1)
+    count = channels * (CONTEXTS if has_contexts else 1)
     tables = [fit_table(np.rint(random.normal(0, 3, 50)).clip(-31, 31).astype(np.int32)) for _ in range(count)]
     tables[0] = fit_table(np.full(9, HYPER_LIMIT, np.int32))  # everything else is far below it
-    edges = np.sort(random.integers(-40, 40, (channels, AROUND - 1)), axis=1).astype(np.int16)
+    edges = np.sort(random.integers(-40, 40, (channels, 2, AROUND - 1)), axis=2).astype(np.int16)
     coder = HyperCoder(tables, edges if has_contexts else None)
     hyper = np.rint(random.normal(0, spread, (channels, rows, columns))).clip(-HYPER_LIMIT, HYPER_LIMIT)
     encoder = RangeEncoder()
@@ -131,10 +131,17 @@ def test_hyper_latents_survive_in_any_grid(seed, rows, columns, spread, has_cont
 
 
 def test_neighbours_beyond_the_grid_do_not_count():
-    """A corner has two, an edge three."""
+    """A corner has two direct ones and one diagonal, an edge three and two."""
     hyper = np.arange(6).reshape(1, 2, 3)
-    assert neighbour_means(hyper)[0].tolist() == [[24, 24, 36], [24, 36, 36]]
-    assert neighbour_means(np.array([[[-1, 0]]])).tolist() == [[[0, -12]]]
+    assert neighbour_means(hyper, 2)[0].tolist() == [[24, 24, 36], [24, 36, 36]]
+    assert neighbour_means(hyper, 1)[0].tolist() == [[48, 48, 48], [12, 12, 12]]
+    assert neighbour_means(np.array([[[-1, 0]]]), 2).tolist() == [[[0, -12]]]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 4), (3, 1), (4, 5)])
+def test_the_parts_of_a_grid_are_all_of_it(shape):
+    """Each position once."""
+    assert (np.sum(part_masks(*shape), axis=0) == 1).all()
 
 
 def test_tables_follow_what_was_counted():

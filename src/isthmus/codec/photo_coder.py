@@ -14,7 +14,7 @@ from isthmus.codec.exact_networks import EXACT_GRAPHS, ExactNetworks, probe
 from isthmus.container.image_file import ImageFile
 from isthmus.container.model_file import ModelFile
 from isthmus.entropy.exact import DECODED_LIMIT, KNOTS, LATENT_LIMIT, LAYERS, MEAN_BITS, Integers, QualityBias
-from isthmus.entropy.hyper_latents import AROUND, HYPER_GROUPS, HYPER_LIMIT, HyperCoder
+from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_GROUPS, HYPER_LIMIT, HyperCoder
 from isthmus.entropy.hyperprior import Hyperprior, HyperpriorTables
 from isthmus.entropy.level_tables import CLASSES, LEVELS, unpack_tables
 from isthmus.errors import FormatError, ModelMismatchError
@@ -241,15 +241,18 @@ def _tables(arrays: Mapping[str, NDArray[Any]], width: int) -> HyperpriorTables:
         raise FormatError(f"the model has {len(levels)} tables of latents, not {LEVELS} or {CLASSES * LEVELS}")
     edges = None
     if "hyper_edges" in arrays:
-        edges = _shaped(arrays, "hyper_edges", np.int16, (HYPER_GROUPS, width, AROUND - 1))
-    each = width * (1 if edges is None else 1 + AROUND)
-    hyper = unpack_tables(*(arrays[f"hyper_{part}"] for part in parts))
-    if len(hyper) != HYPER_GROUPS * each:
-        raise FormatError(f"the model has {len(hyper)} tables of hyper-latents, not {HYPER_GROUPS * each}")
+        edges = _shaped(arrays, "hyper_edges", np.int16, (HYPER_GROUPS, width, 2, AROUND - 1))
+    each = width * (1 if edges is None else CONTEXTS)
+    lowest, sizes, frequencies = (arrays[f"hyper_{part}"] for part in parts)
+    if not len(lowest) == len(sizes) == HYPER_GROUPS * each:
+        raise FormatError(f"the model has {len(sizes)} tables of hyper-latents, not {HYPER_GROUPS * each}")
+    ends = np.cumsum(sizes, dtype=np.int64)[each - 1 :: each]
 
     @cache
     def coder(group: int) -> HyperCoder:
-        return HyperCoder(hyper[group * each : (group + 1) * each], None if edges is None else edges[group])
+        some = slice(group * each, (group + 1) * each)
+        mine = frequencies[ends[group - 1] if group else 0 : ends[group]]
+        return HyperCoder(unpack_tables(lowest[some], sizes[some], mine), None if edges is None else edges[group])
 
     return HyperpriorTables(levels, coder, _shaped(arrays, "squash", np.int16, (DECODED_LIMIT + 1,)))
 

@@ -1,7 +1,9 @@
-"""Hyper-latents by table: positions like the white fields of a chessboard first, the others by what stands around them.
+"""Hyper-latents by table, in three parts like the strong latents: most of them by what stands around them.
 
-A channel has one table for the white fields and `AROUND` for the black ones, by the mean of the white neighbours; from
-which mean on each of them is used is said by its edges. Models without edges have one table for all positions.
+First the positions whose row and column are even, then those whose are odd, by the mean of their diagonal neighbours,
+then the others, by the mean of their direct ones. A channel has one table for the first part and `AROUND` for each
+other; from which mean on each of them is used is said by its edges. Models without edges have one table for all
+positions.
 """
 
 from __future__ import annotations
@@ -23,11 +25,15 @@ HYPER_GROUPS = 10
 """Qualities in ten groups share tables."""
 QUALITIES = 100
 AROUND = 5
-"""Tables of a channel's black fields."""
+"""Tables of a channel in the second part, and in the third."""
+CONTEXTS = 1 + 2 * AROUND
+"""Tables of a channel."""
+NEIGHBOURS = ((), ((-1, -1), (-1, 1), (1, -1), (1, 1)), ((-1, 0), (0, -1), (0, 1), (1, 0)))
+"""(row, column) of what a position of each part looks at."""
 MEAN_UNITS = 12
-"""Means of two, three or four neighbours are whole multiples of 1/12."""
+"""Means of up to four neighbours are whole multiples of 1/12."""
 
-Fields = NDArray[np.bool_]
+Mask = NDArray[np.bool_]
 
 
 def group_of(quality: int) -> int:
@@ -35,29 +41,48 @@ def group_of(quality: int) -> int:
     return min(HYPER_GROUPS - 1, (quality - 1) * HYPER_GROUPS // (QUALITIES - 1))
 
 
-def black_fields(rows: int, columns: int) -> Fields:
-    """(rows, columns): where row and column add up to an odd number."""
-    fields: Fields = np.add.outer(np.arange(rows), np.arange(columns)) % 2 == 1
-    return fields
+def part_masks(rows: int, columns: int) -> list[Mask]:
+    """(rows, columns) each: the positions of each part."""
+    odd_row, odd_column = (index % 2 == 1 for index in np.indices((rows, columns)))
+    return [~odd_row & ~odd_column, odd_row & odd_column, odd_row ^ odd_column]
 
 
-def neighbour_means(hyper: NDArray[np.integer[Any]]) -> Integers:
-    """(channels, rows, columns) -> the mean of the direct neighbours within the grid, in 12ths, rounded down."""
+def neighbour_means(hyper: NDArray[np.integer[Any]], part: int) -> Integers:
+    """(channels, rows, columns) -> the mean of what a part looks at, within the grid, in 12ths, rounded down."""
     padded = np.pad(hyper.astype(np.int32), ((0, 0), (1, 1), (1, 1)))
     inside = np.pad(np.ones(hyper.shape[1:], np.int32), 1)
+    rows, columns = hyper.shape[1:]
     sums, counts = (
-        x[..., :-2, 1:-1] + x[..., 2:, 1:-1] + x[..., 1:-1, :-2] + x[..., 1:-1, 2:] for x in (padded, inside)
+        sum(x[..., 1 + row : 1 + row + rows, 1 + column : 1 + column + columns] for row, column in NEIGHBOURS[part])
+        for x in (padded, inside)
     )
     means: Integers = sums * MEAN_UNITS // np.maximum(counts, 1)
     return means
+
+
+def contexts_of(hyper: NDArray[np.integer[Any]], part: int, mask: Mask, edges: NDArray[np.int16]) -> NDArray[np.int64]:
+    """(channels, positions of the part) which of a channel's tables each hyper-latent uses.
+
+    Args:
+        hyper: (channels, rows, columns), the parts before this one known.
+        part: 0 to 2.
+        mask: of the part.
+        edges: (channels, 2, AROUND - 1), see `HyperCoder`.
+    """
+    if part == 0:
+        return np.zeros((len(hyper), np.count_nonzero(mask)), np.int64)
+    means = neighbour_means(hyper, part)[:, mask]
+    contexts: NDArray[np.int64] = (means[:, :, None] >= edges[:, None, part - 1]).sum(2) + 1 + (part - 1) * AROUND
+    return contexts
 
 
 class HyperCoder:
     """Codes the hyper-latents of one group of qualities.
 
     Args:
-        tables: one for each channel; or, with edges, 1 + AROUND for each.
-        edges: (channels, AROUND - 1): from edges[c, i] on neighbour means use table i + 2 of channel c. Or None.
+        tables: one for each channel; or, with edges, CONTEXTS for each.
+        edges: (channels, 2, AROUND - 1), rising, in 12ths: a mean that reaches n edges of the second part or the third
+            has the part's table n. Or None.
     """
 
     def __init__(self, tables: Sequence[FrequencyTable], edges: NDArray[np.int16] | None) -> None:
@@ -71,10 +96,9 @@ class HyperCoder:
         if self._edges is None:
             self._coder.encode(encoder, hyper.ravel(), np.full(self._channels, hyper[0].size))
             return
-        black = black_fields(*hyper.shape[1:])
-        self._coder.encode(encoder, hyper[:, ~black].ravel(), self._white_counts(black))
-        order, counts = self._black_order(hyper, black, self._edges)
-        self._coder.encode(encoder, hyper[:, black].ravel()[order], counts)
+        for part, mask in enumerate(part_masks(*hyper.shape[1:])):
+            order, counts = self._by_table(contexts_of(hyper, part, mask, self._edges))
+            self._coder.encode(encoder, hyper[:, mask].ravel()[order], counts)
 
     def decode(self, decoder: RangeDecoder, rows: int, columns: int) -> Integers:
         """`encode` backwards.
@@ -82,28 +106,18 @@ class HyperCoder:
         Raises:
             FormatError: a hyper-latent beyond the limit.
         """
-        if self._edges is None:
-            values = self._coder.decode(decoder, np.full(self._channels, rows * columns))
-            return values.reshape(self._channels, rows, columns)
-        black = black_fields(rows, columns)
         hyper = np.zeros((self._channels, rows, columns), np.int32)
-        white = self._coder.decode(decoder, self._white_counts(black))
-        hyper[:, ~black] = white.reshape(self._channels, -1)
-        order, counts = self._black_order(hyper, black, self._edges)
-        values = np.empty(len(order), np.int32)
-        values[order] = self._coder.decode(decoder, counts)
-        hyper[:, black] = values.reshape(self._channels, -1)
+        if self._edges is None:
+            hyper[:] = self._coder.decode(decoder, np.full(self._channels, rows * columns)).reshape(hyper.shape)
+            return hyper
+        for part, mask in enumerate(part_masks(rows, columns)):
+            order, counts = self._by_table(contexts_of(hyper, part, mask, self._edges))
+            values = np.empty(len(order), np.int32)
+            values[order] = self._coder.decode(decoder, counts)
+            hyper[:, mask] = values.reshape(self._channels, -1)
         return hyper
 
-    def _white_counts(self, black: Fields) -> NDArray[np.int64]:
-        counts = np.zeros(self._tables, np.int64)
-        counts[:: 1 + AROUND] = np.count_nonzero(~black)
-        return counts
-
-    def _black_order(
-        self, hyper: Integers, black: Fields, edges: NDArray[np.int16]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(black fields of all channels, sorted by table, stable; how many each table has)."""
-        around = (neighbour_means(hyper)[:, black][:, :, None] >= edges[:, None, :]).sum(2)
-        table = (np.arange(self._channels)[:, None] * (1 + AROUND) + 1 + around).ravel()
-        return np.argsort(table, kind="stable"), np.bincount(table, minlength=self._tables)
+    def _by_table(self, contexts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(hyper-latents of a part, sorted by table, stable; how many each table has)."""
+        tables = (contexts + np.arange(self._channels)[:, None] * CONTEXTS).ravel()
+        return np.argsort(tables, kind="stable"), np.bincount(tables, minlength=self._tables)

@@ -10,11 +10,12 @@ from torch import Tensor
 from isthmus.codec.photo_coder import HYPER_BLOCK
 from isthmus.entropy.exact import MEAN_BITS
 from isthmus.entropy.hyper_latents import (
-    AROUND,
+    CONTEXTS,
     HYPER_GROUPS,
     HYPER_LIMIT,
-    black_fields,
+    contexts_of,
     neighbour_means,
+    part_masks,
 )
 from isthmus.entropy.level_tables import CLASSES, COUNTS_SHAPE, LARGEST_COUNTED, LEVELS, mean_class
 from isthmus.learn.loop.photo_crops import to_pixels
@@ -64,8 +65,8 @@ def count_hyper(model: PhotoCodec, pictures: Sequence[NDArray[np.uint8]]) -> tup
         pictures: (rows, columns, 3) each; what is beyond multiples of 64 pixels is left out.
 
     Returns:
-        (HYPER_GROUPS, channels, AROUND - 1) int16 edges between the contexts, in 12ths; and (HYPER_GROUPS, channels,
-        1 + AROUND, symbols) int64 counts.
+        (HYPER_GROUPS, channels, 2, AROUND - 1) int16 edges between the contexts, in 12ths; and (HYPER_GROUPS, channels,
+        CONTEXTS, symbols) int64 counts.
     """
     seen: list[list[NDArray[np.int8]]] = [[] for _ in range(HYPER_GROUPS)]
     for picture in pictures:
@@ -80,21 +81,23 @@ def count_hyper(model: PhotoCodec, pictures: Sequence[NDArray[np.uint8]]) -> tup
 
 
 def _count_group(grids: list[NDArray[np.int8]]) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
-    """(channels, AROUND - 1) edges, (channels, 1 + AROUND, symbols) counts of (channels, rows, columns) grids."""
-    white, black, means = [], [], []
-    for grid in grids:
-        fields = black_fields(*grid.shape[1:])
-        white.append(grid[:, ~fields])
-        black.append(grid[:, fields])
-        means.append(neighbour_means(grid)[:, fields])
-    around = np.concatenate(means, 1)
-    edges = np.ceil(around.mean(1, keepdims=True) + around.std(1, keepdims=True) * SPREADS).astype(np.int16)
-    contexts = 1 + (around[:, :, None] >= edges[:, None, :]).sum(2)
-    values = np.concatenate([*white, *black], 1)
-    alone = np.zeros((len(edges), values.shape[1] - contexts.shape[1]), np.int64)
-    contexts = np.concatenate([alone, contexts], 1)
-    symbols = 2 * HYPER_LIMIT + 1
-    index = (np.arange(len(edges))[:, None] * (1 + AROUND) + contexts) * symbols + values + HYPER_LIMIT
-    counts = np.bincount(index.ravel(), minlength=len(edges) * (1 + AROUND) * symbols)
-    counts = counts.reshape(len(edges), 1 + AROUND, symbols)
-    return edges, counts
+    """(channels, 2, AROUND - 1) edges, (channels, CONTEXTS, symbols) counts of (channels, rows, columns) grids."""
+    masks = [part_masks(*grid.shape[1:]) for grid in grids]
+    edges = np.stack([_edges(grids, masks, part) for part in (1, 2)], axis=1)
+    channels, symbols = len(edges), 2 * HYPER_LIMIT + 1
+    counts = np.zeros(channels * CONTEXTS * symbols, np.int64)
+    for grid, parts in zip(grids, masks, strict=True):
+        for part, mask in enumerate(parts):
+            table = np.arange(channels)[:, None] * CONTEXTS + contexts_of(grid, part, mask, edges)
+            counts += np.bincount((table * symbols + grid[:, mask] + HYPER_LIMIT).ravel(), minlength=len(counts))
+    return edges, counts.reshape(channels, CONTEXTS, symbols)
+
+
+def _edges(grids: list[NDArray[np.int8]], masks: list[list[NDArray[np.bool_]]], part: int) -> NDArray[np.int16]:
+    """(channels, AROUND - 1): so many standard deviations from the mean of what the part looks at."""
+    pairs = zip(grids, masks, strict=True)
+    around = np.concatenate([neighbour_means(grid, part)[:, parts[part]] for grid, parts in pairs], axis=1)
+    if around.size == 0:  # grids of one row or column have no second part
+        return np.zeros((len(around), len(SPREADS)), np.int16)
+    edges: NDArray[np.int16] = np.ceil(around.mean(1)[:, None] + around.std(1)[:, None] * SPREADS).astype(np.int16)
+    return edges

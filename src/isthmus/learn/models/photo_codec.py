@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from isthmus.entropy.hyper_latents import AROUND, HYPER_GROUPS, HYPER_LIMIT
+from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_GROUPS, HYPER_LIMIT
 from isthmus.entropy.level_tables import COUNTED_LEVELS, COUNTS_SHAPE, LARGEST_COUNTED
 from isthmus.learn.models.integer import clamp_inwards
 from isthmus.learn.models.photo_prior import (
@@ -93,8 +93,8 @@ class PhotoCodec(nn.Module):
         self.hyper_counts: Tensor
         contexts = (HYPER_GROUPS, settings.prior.hyper_latents)
         self.register_buffer("symbol_counts", torch.zeros(COUNTS_SHAPE, dtype=torch.int64))
-        self.register_buffer("hyper_edges", torch.zeros(*contexts, AROUND - 1, dtype=torch.int16))
-        self.register_buffer("hyper_counts", torch.zeros(*contexts, 1 + AROUND, 2 * HYPER_LIMIT + 1, dtype=torch.int64))
+        self.register_buffer("hyper_edges", torch.zeros(*contexts, 2, AROUND - 1, dtype=torch.int16))
+        self.register_buffer("hyper_counts", torch.zeros(*contexts, CONTEXTS, 2 * HYPER_LIMIT + 1, dtype=torch.int64))
         lambdas = lambda_at(torch.linspace(0, 1, KNOTS)).numpy()
         # the step of a uniform quantiser whose error, weighed against rate at high resolution, is best for each lambda
         steps = np.sqrt(18 / (math.log(2) * lambdas * 255**2))
