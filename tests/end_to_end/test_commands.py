@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -132,7 +133,7 @@ def test_bad_input_gets_one_clear_line(tmp_path, arguments, code, message):
 
 @pytest.mark.train
 def test_interrupted_training_keeps_its_last_epoch(tmp_path):
-    """Ctrl-C gives one line and exit code 1, and --resume goes on."""
+    """Ctrl-C gives one line and exit code 130, and --resume goes on."""
     command = [
         sys.executable,
         "-m",
@@ -156,7 +157,7 @@ def test_interrupted_training_keeps_its_last_epoch(tmp_path):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, message = process.communicate(timeout=60)
-    assert process.returncode == 1
+    assert process.returncode == 130
     assert "--resume" in message
     assert "Traceback" not in message
     assert not list(tmp_path.rglob("*.tmp"))
@@ -190,3 +191,26 @@ def test_no_command_overwrites_its_input(tmp_path):
     assert done.returncode == 1
     assert "overwritten by its own result" in done.stderr
     assert (tmp_path / "a.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interrupted_evaluation_says_so_in_one_line(tmp_path, jobs):
+    """Ctrl-C reaches its processes too; the journal stays for the same command."""
+    (tmp_path / "pictures").mkdir()
+    for index in range(40):
+        Image.fromarray(np.full((512, 512, 3), index, np.uint8)).save(tmp_path / "pictures" / f"{index}.png")
+    folder = tmp_path / "comparison"
+    command = [sys.executable, "-m", "isthmus", "evaluate", "--data", str(tmp_path / "pictures"), "-o", str(folder)]
+    process = subprocess.Popen(
+        [*command, "--against", "avif", "--jobs", str(jobs)], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    journal = folder / "journal.jsonl"
+    while not journal.exists() or len(journal.read_text().splitlines()) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert message.strip().splitlines() == [
+        f"isthmus: stopped: what was measured is in {folder}, the same command goes on with the others"
+    ]

@@ -37,7 +37,7 @@ def evaluate(
     import sys
 
     from isthmus.cli.extras import needs_extra
-    from isthmus.cli.output import counter, note, numbers, print_json, words
+    from isthmus.cli.output import Stopped, counter, note, numbers, print_json, words
 
     with needs_extra("evaluate", "an evaluation"):
         from isthmus.evaluate.evaluation import EvaluationOptions
@@ -57,9 +57,12 @@ def evaluate(
         force=force,
     )
     with counter(len(pictures_below(data)), doing="evaluating") as advance:
-        results = run_evaluation(
-            data, options, output, command="isthmus " + shlex.join(sys.argv[1:]), on_done=lambda _: advance()
-        )
+        try:
+            results = run_evaluation(
+                data, options, output, command="isthmus " + shlex.join(sys.argv[1:]), on_done=lambda _: advance()
+            )
+        except KeyboardInterrupt:
+            raise Stopped(f"what was measured is in {output}, the same command goes on with the others") from None
     for failure in results.failures:
         note(f"{failure.picture}: {failure.codec or 'not read'}: {failure.message}")
     for picture, line in results.conversions:

@@ -26,11 +26,12 @@ from isthmus.cli import (
     train,
     unpack,
 )  # fmt: skip
-from isthmus.cli.output import note
+from isthmus.cli.output import Stopped, note
 from isthmus.errors import IsthmusError, UsageError
 
 EXIT_ERROR = 1
 EXIT_USAGE = 2
+EXIT_STOPPED = 130
 
 app = typer.Typer(
     name="isthmus",
@@ -80,11 +81,9 @@ def run() -> NoReturn:
             raise
         note(str(error))
         sys.exit(EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR)
-    except KeyboardInterrupt:
-        if debug:
-            raise
-        note("stopped")
-        sys.exit(EXIT_ERROR)
+    except Stopped as stopped:
+        note(f"stopped: {stopped}")
+        sys.exit(EXIT_STOPPED)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_ERROR)
@@ -93,6 +92,8 @@ def run() -> NoReturn:
             raise
         note(f"{type(error).__name__}: {error}")
         sys.exit(EXIT_ERROR)
+    if code == EXIT_STOPPED:  # what Typer makes of a Ctrl-C that no command took
+        note("stopped")
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -16,6 +16,10 @@ from isthmus.errors import InputError, IsthmusError, UsageError
 Item = TypeVar("Item")
 
 
+class Stopped(Exception):  # noqa: N818 - no error
+    """Ctrl-C, where something is kept: the message says what, and how to go on."""
+
+
 def print_json(value: Any) -> None:
     """The one JSON object of `--json`; infinite and undefined numbers become null, as JSON knows neither."""
     print(json.dumps(_finite(value), ensure_ascii=False))

@@ -61,7 +61,7 @@ def pack(
     """Pack many pictures into one .isthpack."""
     from dataclasses import asdict
 
-    from isthmus.cli.output import counter, note, print_json
+    from isthmus.cli.output import Stopped, counter, note, print_json
     from isthmus.cli.shards import find_anywhere, pack_shards, shard_runner
     from isthmus.codec.decoding import DEFAULT_MODEL
     from isthmus.codec.model import load_model
@@ -100,8 +100,7 @@ def pack(
                 jobs=1 if jobs is None else jobs, append=append, resume=resume, force=force, on_picture=show,
             )  # fmt: skip
         except KeyboardInterrupt:
-            note(f"stopped: what was packed is in {output}.part, --resume goes on with it")
-            raise typer.Exit(130) from None
+            raise Stopped(f"what was packed is in {output}.part, --resume goes on with it") from None
     if as_json:
         print_json(asdict(done))
     else:

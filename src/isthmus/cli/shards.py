@@ -53,7 +53,7 @@ def pack_shards(
     """Pack into shards, and say what that came to."""
     from dataclasses import asdict
 
-    from isthmus.cli.output import counter, note, print_json
+    from isthmus.cli.output import Stopped, counter, note, print_json
     from isthmus.codec.shard_folder import REJECTED
     from isthmus.codec.sharding import DEFAULT_SHARD_SIZE, pack_to_shards
 
@@ -65,8 +65,7 @@ def pack_shards(
                 shard_size=size, resume=resume, force=force, on_shard=lambda _: advance(),
             )  # fmt: skip
         except KeyboardInterrupt:
-            note(f"stopped: whole shards stay in {folder}, --resume goes on with the others")
-            raise typer.Exit(130) from None
+            raise Stopped(f"whole shards stay in {folder}, --resume goes on with the others") from None
     if as_json:
         print_json(asdict(done))
     else:

@@ -37,7 +37,7 @@ def sweep(
         from isthmus.learn.sweep import FIGURE, TABLE, SweepRun, run_sweep
     from dataclasses import asdict
 
-    from isthmus.cli.output import note, print_json
+    from isthmus.cli.output import Stopped, note, print_json
 
     def report(run: SweepRun) -> None:
         if run.error is not None:
@@ -61,8 +61,7 @@ def sweep(
             report=report,
         )
     except KeyboardInterrupt:
-        note("stopped; the same command goes on where it was")
-        raise typer.Exit(1) from None
+        raise Stopped("the same command goes on where it was") from None
     has_figure = any(run.error is None for run in runs)
     if as_json:
         figure = str(folder / FIGURE) if has_figure else None

@@ -57,7 +57,7 @@ def train(
         from isthmus.learn.recipes.loading import load_recipe
     from dataclasses import asdict
 
-    from isthmus.cli.output import note, print_json
+    from isthmus.cli.output import Stopped, note, print_json
     from isthmus.errors import UsageError
     from isthmus.zoo.finding import install as install_model
 
@@ -90,8 +90,7 @@ def train(
             report=note,
         )
     except KeyboardInterrupt:
-        note(f"stopped; the last whole epoch is kept in {folder}: the same command with --resume goes on")
-        raise typer.Exit(1) from None
+        raise Stopped(f"the last whole epoch is kept in {folder}, the same command with --resume goes on") from None
     if install:
         install_model(Path(experiment.model), name=chosen.name, force=force)
     if as_json:

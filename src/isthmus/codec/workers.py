@@ -27,6 +27,7 @@ def in_order(
     start: Callable[..., None],
     arguments: tuple[Any, ...],
     what: str,
+    remedy: str = "--resume goes on",
 ) -> Iterator[Result]:
     """What some processes make of each item, in order; few items are waiting at a time.
 
@@ -37,6 +38,7 @@ def in_order(
         start: a module's function, called once in each process with `arguments`.
         arguments: for `start`.
         what: a process does, for the message: "coded pictures".
+        remedy: what the user can do when one was killed.
 
     Raises:
         IsthmusError: a process was killed.
@@ -52,7 +54,7 @@ def in_order(
             while waiting:
                 yield waiting.popleft().result()
         except BrokenProcessPool as error:
-            raise IsthmusError(f"a process that {what} was killed: out of memory? --resume goes on") from error
+            raise IsthmusError(f"a process that {what} was killed: out of memory? {remedy}") from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from isthmus.codec.workers import in_order
 from isthmus.errors import InputError, OutputError
 from isthmus.evaluate.codecs import Codec, CodecSpec, build_codec
 from isthmus.evaluate.measuring import Failure, Measurement, PictureOutcome, file_digest, measure_picture, warm_up
@@ -101,13 +100,15 @@ def _measure(
         for name, path in waiting.items():
             yield measure_picture(path, name, codecs, metrics)
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (tuple(specs), tuple(metrics), first)) as pool:
-        futures = [pool.submit(_measure_one, path, name) for name, path in waiting.items()]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    yield from in_order(
+        _measure_one,
+        waiting.items(),
+        jobs=jobs,
+        start=_start_worker,
+        arguments=(tuple(specs), tuple(metrics), first),
+        what="measured pictures",
+        remedy="the same command goes on",
+    )
 
 
 def _start_worker(specs: Sequence[CodecSpec], metrics: Sequence[str], first: Path) -> None:
@@ -116,7 +117,8 @@ def _start_worker(specs: Sequence[CodecSpec], metrics: Sequence[str], first: Pat
     _worker.update(codecs=codecs, metrics=metrics)
 
 
-def _measure_one(path: Path, name: str) -> PictureOutcome:
+def _measure_one(picture: tuple[str, Path]) -> PictureOutcome:
+    name, path = picture
     return measure_picture(path, name, _worker["codecs"], _worker["metrics"])
 
 
