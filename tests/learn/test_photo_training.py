@@ -11,6 +11,7 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from isthmus.codec.model import load_model
+from isthmus.container.model_file import read_model
 from isthmus.errors import InputError, UsageError
 from isthmus.learn.loop import photo_start
 from isthmus.learn.loop.photo_crops import PhotoCrops
@@ -41,6 +42,7 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     second = run_photo(tmp_path / "run", minutes=0.05, resume=True, **options)
     assert second.steps > first.steps
     assert second.train_seconds > first.train_seconds
+    assert "hyper_edges" in read_model(second.model).arrays  # its tables are fitted to its symbols
     model = load_model(second.model)
     with Image.open(pictures / "1.png") as image:
         pixels = np.asarray(image)

@@ -16,7 +16,8 @@ from isthmus.container.model_file import ModelFile
 from isthmus.entropy.exact import DECODED_LIMIT, KNOTS, LATENT_LIMIT, LAYERS, MEAN_BITS, Integers, QualityBias
 from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_GROUPS, HYPER_LIMIT, HyperCoder
 from isthmus.entropy.hyperprior import Hyperprior, HyperpriorTables
-from isthmus.entropy.level_tables import CLASSES, LEVELS, unpack_tables
+from isthmus.entropy.level_tables import CLASSES, LEVELS
+from isthmus.entropy.tables import unpack_tables
 from isthmus.errors import FormatError, ModelMismatchError
 from isthmus.imaging.windows import Window, cut, pixels_in
 from isthmus.transforms.engine import Engine, Graph

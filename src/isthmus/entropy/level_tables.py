@@ -93,20 +93,3 @@ def _table(probabilities: NDArray[np.float64]) -> FrequencyTable:
     inside = probabilities[middle - edge : middle + edge + 1]
     escape = max(1 - inside.sum(), TAIL / 4)
     return FrequencyTable(-edge, integer_frequencies(np.append(inside, escape)))
-
-
-def pack_tables(tables: list[FrequencyTable]) -> tuple[NDArray[np.int32], NDArray[np.uint16], NDArray[np.uint16]]:
-    """(lowest symbols, sizes, frequencies one behind the other)."""
-    return (
-        np.array([table.lowest for table in tables], np.int32),
-        np.array([len(table.frequencies) for table in tables], np.uint16),
-        np.concatenate([table.frequencies for table in tables]),
-    )
-
-
-def unpack_tables(
-    lowest: NDArray[np.int32], sizes: NDArray[np.uint16], frequencies: NDArray[np.uint16]
-) -> list[FrequencyTable]:
-    """What `pack_tables` packed, checked."""
-    parts = np.split(frequencies, np.cumsum(sizes, dtype=np.int64)[:-1])
-    return [FrequencyTable(int(low), part) for low, part in zip(lowest, parts, strict=True)]

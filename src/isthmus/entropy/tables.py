@@ -91,3 +91,20 @@ def integer_frequencies(weights: NDArray[np.float64]) -> NDArray[np.uint16]:
     frequencies[order[:missing]] += 1
     whole: NDArray[np.uint16] = (frequencies + 1).astype(np.uint16)
     return whole
+
+
+def pack_tables(tables: list[FrequencyTable]) -> tuple[NDArray[np.int32], NDArray[np.uint16], NDArray[np.uint16]]:
+    """(lowest symbols, sizes, frequencies one behind the other)."""
+    return (
+        np.array([table.lowest for table in tables], np.int32),
+        np.array([len(table.frequencies) for table in tables], np.uint16),
+        np.concatenate([table.frequencies for table in tables]),
+    )
+
+
+def unpack_tables(
+    lowest: NDArray[np.int32], sizes: NDArray[np.uint16], frequencies: NDArray[np.uint16]
+) -> list[FrequencyTable]:
+    """What `pack_tables` packed, checked."""
+    parts = np.split(frequencies, np.cumsum(sizes, dtype=np.int64)[:-1])
+    return [FrequencyTable(int(low), part) for low, part in zip(lowest, parts, strict=True)]

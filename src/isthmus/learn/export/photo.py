@@ -21,8 +21,8 @@ from isthmus.container.atomic import write_file
 from isthmus.container.model_file import ModelFile, parse_model, write_model
 from isthmus.entropy.exact import ExactLayer, ReferenceNetworks, squash_table
 from isthmus.entropy.hyper_latents import HYPER_GROUPS, HYPER_LIMIT
-from isthmus.entropy.level_tables import level_tables, pack_tables
-from isthmus.entropy.tables import FrequencyTable, integer_frequencies
+from isthmus.entropy.level_tables import level_tables
+from isthmus.entropy.tables import FrequencyTable, integer_frequencies, pack_tables
 from isthmus.errors import TrainingError
 from isthmus.learn.export.photo_graphs import analysis_graph, exact_graphs, hyper_analysis_graph, synthesis_graph
 from isthmus.learn.export.photo_layers import integer_layers

@@ -139,9 +139,8 @@ class Run:
         """Of the averaged weights, on some training pictures."""
         pixels = to_pixels(self.crops.training_centres(COUNTED_WINDOWS))
         self.average.symbol_counts = count_symbols(self.average, pixels, self.thresholds)
-        self.average.hyper_edges, self.average.hyper_counts = count_hyper(
-            self.average, self.crops.some_training(COUNTED_PICTURES)
-        )
+        wholes = self.crops.training_wholes(COUNTED_PICTURES)
+        self.average.hyper_edges, self.average.hyper_counts = count_hyper(self.average, wholes)
 
     def _quantised(self, *, quantise: bool) -> dict[str, Any]:
         """Arguments of the model: with integers come thrifty rounding and the cost of symbols as they are coded."""
@@ -270,8 +269,10 @@ class Run:
             if time.time() - saved > save_seconds:
                 self.save()
                 saved = time.time()
-        self.count_symbols()
         self.save()
+        if not self.is_asked_to_stop:  # the next minute or two are for the tables
+            self.count_symbols()
+            self.save()
 
 
 def split_parameters(model: PhotoCodec) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:

@@ -1,5 +1,6 @@
 """Training pictures of the photo codec: decoded crops in memory, random windows of them, and those held aside."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from isthmus.imaging.windows import Window, pixels_in
 HELD_ASIDE_EVERY = 20
 """Every 20th file by name is never trained on."""
 LARGEST_CENTRE = 256
+LARGEST_WHOLE = 1024
 
 
 class PhotoCrops:
@@ -61,6 +63,13 @@ class PhotoCrops:
         places = np.linspace(0, len(self.training) - 1, min(count, len(self.training)))
         return [self.training[index] for index in places.astype(int)]
 
+    def training_wholes(self, count: int) -> Iterator[NDArray[np.uint8]]:
+        """(rows, columns, 3) uint8: some training pictures, at most 1024 a side, padded as the codec pads them."""
+        for picture in self.some_training(count):
+            part = _middle(picture, LARGEST_WHOLE)
+            whole = Window(0, 0, *part.shape[:2]).divided(HYPER_BLOCK).times(HYPER_BLOCK)
+            yield pixels_in(part, whole, block=BLOCK)
+
     def training_centres(self, count: int) -> NDArray[np.uint8]:
         """(pictures, side, side, 3) uint8: the middles of some training pictures."""
         return _centres(self.some_training(count))
@@ -69,11 +78,12 @@ class PhotoCrops:
 def _centres(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     longest = max(max(picture.shape[:2]) for picture in pictures)
     side = min(LARGEST_CENTRE, -(-longest // HYPER_BLOCK) * HYPER_BLOCK)
-    middles = []
-    for picture in pictures:
-        top, left = (max(length - side, 0) // 2 for length in picture.shape[:2])
-        middles.append(_padded(picture[top : top + side, left : left + side], side))
-    return np.stack(middles)
+    return np.stack([_padded(_middle(picture, side), side) for picture in pictures])
+
+
+def _middle(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    top, left = (max(length - side, 0) // 2 for length in picture.shape[:2])
+    return picture[top : top + side, left : left + side]
 
 
 def to_pixels(batch: np.ndarray) -> Tensor:

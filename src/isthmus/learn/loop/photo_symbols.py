@@ -1,13 +1,12 @@
 """What a trained photo codec's symbols are like on its training pictures: the counts that its tables are fitted to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from isthmus.codec.photo_coder import HYPER_BLOCK
 from isthmus.entropy.exact import MEAN_BITS
 from isthmus.entropy.hyper_latents import (
     CONTEXTS,
@@ -57,12 +56,12 @@ def count_symbols(model: PhotoCodec, pixels: Tensor, thresholds: Tensor) -> Tens
 
 
 @torch.no_grad()
-def count_hyper(model: PhotoCodec, pictures: Sequence[NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:
+def count_hyper(model: PhotoCodec, pictures: Iterable[NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:
     """Count hyper-latents by group of qualities, channel and context.
 
     Args:
         model: trained.
-        pictures: (rows, columns, 3) each; what is beyond multiples of 64 pixels is left out.
+        pictures: (rows, columns, 3) uint8 each, sides multiples of 64.
 
     Returns:
         (HYPER_GROUPS, channels, 2, AROUND - 1) int16 edges between the contexts, in 12ths; and (HYPER_GROUPS, channels,
@@ -70,12 +69,10 @@ def count_hyper(model: PhotoCodec, pictures: Sequence[NDArray[np.uint8]]) -> tup
     """
     seen: list[list[NDArray[np.int8]]] = [[] for _ in range(HYPER_GROUPS)]
     for picture in pictures:
-        rows, columns = (length // HYPER_BLOCK * HYPER_BLOCK for length in picture.shape[:2])
-        if rows and columns:
-            latents = model.analysis(to_pixels(picture[None, :rows, :columns]))
-            for group, one in enumerate(seen):
-                knots = knot_weights(torch.tensor([(group + 0.5) / HYPER_GROUPS]))
-                one.append(model.whole_hyper(model.limited_steps(latents, knots))[0].numpy().astype(np.int8))
+        latents = model.analysis(to_pixels(picture[None]))
+        for group, one in enumerate(seen):
+            knots = knot_weights(torch.tensor([(group + 0.5) / HYPER_GROUPS]))
+            one.append(model.whole_hyper(model.limited_steps(latents, knots))[0].numpy().astype(np.int8))
     edges, counts = zip(*map(_count_group, seen), strict=True)
     return torch.from_numpy(np.stack(edges)), torch.from_numpy(np.stack(counts))
 
