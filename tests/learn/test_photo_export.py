@@ -8,8 +8,9 @@ torch = pytest.importorskip("torch")
 from isthmus.codec.model import Model
 from isthmus.codec.photo_coder import PhotoCoder
 from isthmus.container.model_file import parse_model
-from isthmus.entropy.exact import ReferenceNetworks
+from isthmus.entropy.exact import DECODED_LIMIT, ReferenceNetworks
 from isthmus.entropy.hyperprior import Hyperprior
+from isthmus.errors import FormatError
 from isthmus.learn.export.photo import export_photo
 from isthmus.learn.export.photo_layers import integer_layers
 from isthmus.learn.export.torch_networks import TorchNetworks
@@ -58,3 +59,20 @@ def test_counted_tables_take_fewer_bytes_for_the_same_symbols(monkeypatch):
         before, after = (model.encode(pixels, quality=quality) for model in (plain, counted))
         assert len(after) < len(before)
         np.testing.assert_array_equal(plain.symbols(before)[0], counted.symbols(after)[0])
+
+
+def test_any_payload_is_decoded_or_refused(priors):
+    """A payload that passed its checksum and is of no encoder still ends in latents within the range, or in one error."""
+    prior, *_ = priors
+    random = np.random.default_rng(5)
+    refused = 0
+    for length in [*range(40), *random.integers(40, 4000, 40)]:
+        try:
+            decoded = prior.decode(random.bytes(int(length)), (8, 12), int(random.integers(1, 101)))
+        except FormatError as error:
+            refused += 1
+            assert "\n" not in str(error)
+        else:
+            assert decoded.shape == (LATENTS, 8, 12)
+            assert np.abs(decoded).max() <= DECODED_LIMIT
+    assert refused < 80
