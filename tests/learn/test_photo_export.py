@@ -62,7 +62,7 @@ def test_counted_tables_take_fewer_bytes_for_the_same_symbols(monkeypatch):
 
 
 def test_any_payload_is_decoded_or_refused(priors):
-    """A payload that passed its checksum and is of no encoder still ends in latents within the range, or in one error."""
+    """A payload of no encoder, whose checksum fits, still ends in latents within the range, or in one error."""
     prior, *_ = priors
     random = np.random.default_rng(5)
     refused = 0
