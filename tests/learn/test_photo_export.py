@@ -1,5 +1,7 @@
 """The exported photo codec: what one engine writes, every other reads."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from isthmus.codec.model import Model
 from isthmus.codec.photo_coder import PhotoCoder
-from isthmus.container.model_file import parse_model
+from isthmus.container.model_file import parse_model, write_model
 from isthmus.entropy.exact import DECODED_LIMIT, ReferenceNetworks
 from isthmus.entropy.hyperprior import Hyperprior
 from isthmus.errors import FormatError
@@ -32,6 +34,12 @@ def priors(request) -> tuple[Hyperprior, Hyperprior, Hyperprior, np.ndarray]:
     return prior, *others, coder._thresholds
 
 
+@pytest.fixture(scope="module")
+def counted_file() -> bytes:
+    """A model file whose tables are fitted to counts."""
+    return export_photo(counted_photo_codec())
+
+
 @pytest.mark.parametrize("quality", [1, 37, 100])
 @pytest.mark.parametrize("spread", [0.2, 4])
 def test_every_engine_writes_and_reads_the_same_bytes(priors, quality: int, spread: float) -> None:
@@ -47,12 +55,12 @@ def test_every_engine_writes_and_reads_the_same_bytes(priors, quality: int, spre
         np.testing.assert_array_equal(engine.decode(written[0].payload, (8, 12), quality), written[0].decoded)
 
 
-def test_counted_tables_take_fewer_bytes_for_the_same_symbols(monkeypatch):
+def test_counted_tables_take_fewer_bytes_for_the_same_symbols(counted_file, monkeypatch):
     """Pictures like those that were counted, at every quality, with the same levels left out."""
     monkeypatch.setattr(Hyperprior, "_pays_to_code_all", lambda *_: False)
     plain, counted = (
-        Model(parse_model(export_photo(network), name="small"), Engine(threads=1))
-        for network in (small_photo_codec(), counted_photo_codec())
+        Model(parse_model(data, name="small"), Engine(threads=1))
+        for data in (export_photo(small_photo_codec()), counted_file)
     )
     pixels = np.random.default_rng(2).integers(0, 256, (16, 16, 3), np.uint8).repeat(12, 0).repeat(12, 1)
     for quality in (1, 50, 100):
@@ -76,3 +84,21 @@ def test_any_payload_is_decoded_or_refused(priors):
             assert decoded.shape == (LATENTS, 8, 12)
             assert np.abs(decoded).max() <= DECODED_LIMIT
     assert refused < 80
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("hyper_edges", lambda edges: edges[:, :, 0]),
+        ("hyper_frequencies", lambda frequencies: frequencies[:-1]),
+        ("hyper_sizes", lambda sizes: sizes[:-1]),
+        ("level_sizes", lambda sizes: sizes[:-64]),
+    ],
+)
+def test_tables_that_do_not_belong_together_are_refused(counted_file, name, change):
+    """With one line, when the model is loaded."""
+    file = parse_model(counted_file, name="small")
+    broken = replace(file, arrays={**file.arrays, name: np.ascontiguousarray(change(file.arrays[name]))})
+    with pytest.raises(FormatError) as caught:
+        Model(parse_model(write_model(broken), name="broken"))
+    assert "\n" not in str(caught.value)

@@ -252,6 +252,8 @@ def _tables(arrays: Mapping[str, NDArray[Any]], width: int) -> HyperpriorTables:
     if not len(lowest) == len(sizes) == HYPER_GROUPS * each:
         raise FormatError(f"the model has {len(sizes)} tables of hyper-latents, not {HYPER_GROUPS * each}")
     ends = np.cumsum(sizes, dtype=np.int64)[each - 1 :: each]
+    if ends[-1] != len(frequencies):
+        raise FormatError(f"the model has {len(frequencies)} frequencies of hyper-latents, not {ends[-1]}")
 
     @cache
     def coder(group: int) -> HyperCoder:
