@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = (
@@ -47,3 +48,8 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"the shared data sets are not in {SHARED_DATA}")
     return SHARED_DATA
+
+
+def hear_interrupts() -> None:
+    """For `preexec_fn`: a shell's jobs in the background, and what they start, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

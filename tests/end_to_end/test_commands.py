@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from isthmus.learn.data.glyphs import draw_glyphs
-from tests.conftest import GOLDEN
+from tests.conftest import GOLDEN, hear_interrupts
 
 GOLDEN_MODEL = str(GOLDEN / "golden.isthmus")
 
@@ -150,7 +150,7 @@ def test_interrupted_training_keeps_its_last_epoch(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - jobs in the background ignore it
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 - it sets a signal, no more
     ) as process:
         while not (tmp_path / "run" / "checkpoint.pt").exists():
             assert process.poll() is None
@@ -202,7 +202,11 @@ def test_an_interrupted_evaluation_says_so_in_one_line(tmp_path, jobs):
     folder = tmp_path / "comparison"
     command = [sys.executable, "-m", "isthmus", "evaluate", "--data", str(tmp_path / "pictures"), "-o", str(folder)]
     process = subprocess.Popen(
-        [*command, "--against", "avif", "--jobs", str(jobs)], stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*command, "--against", "avif", "--jobs", str(jobs)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 - it sets a signal, no more
     )
     journal = folder / "journal.jsonl"
     while not journal.exists() or len(journal.read_text().splitlines()) < 2:

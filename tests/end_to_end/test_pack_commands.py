@@ -18,7 +18,7 @@ from PIL import Image
 
 from isthmus.codec.pack import Pack
 from isthmus.container import pack_file
-from tests.conftest import GOLDEN
+from tests.conftest import GOLDEN, hear_interrupts
 
 MODEL = str(GOLDEN / "golden.isthmus")
 COUNT = 30_000
@@ -120,7 +120,11 @@ def test_interrupted_says_one_line_and_leaves_no_process(idx, tmp_path, jobs):
     target, part = tmp_path / "a.isthpack", tmp_path / "a.isthpack.part"
     command = [sys.executable, "-m", "isthmus", "pack", str(idx), "-o", str(target), "--model", MODEL]
     process = subprocess.Popen(
-        [*command, "--jobs", str(jobs)], stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*command, "--jobs", str(jobs)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 - it sets a signal, no more
     )
     wait_for(lambda: part.exists() and part.stat().st_size > 10_000)
     os.killpg(process.pid, signal.SIGINT)
