@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     second = run_photo(tmp_path / "run", minutes=0.05, resume=True, **options)
     assert second.steps > first.steps
     assert second.train_seconds > first.train_seconds
-    assert "hyper_edges" in read_model(second.model).arrays  # its tables are fitted to its symbols
+    assert "hyper_edges" in read_model(Path(second.model)).arrays  # its tables are fitted to its symbols
     model = load_model(second.model)
     with Image.open(pictures / "1.png") as image:
         pixels = np.asarray(image)
