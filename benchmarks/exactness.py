@@ -40,7 +40,7 @@ def engines(name: str, trained: PhotoCodec) -> Iterator[tuple[str, Hyperprior]]:
         "PyTorch": TorchNetworks(trained),
     }
     for what, one in networks.items():
-        yield what, Hyperprior(prior.tables, one, prior.channels, prior.strong, prior.hyper_channels)
+        yield what, Hyperprior(prior.tables, one, prior.channels, prior.strong)
 
 
 @torch.no_grad()
@@ -57,7 +57,7 @@ def main() -> None:
     expected = [writer.coder.symbols(image)[0] for _, image in files]
     trained = load_average(options.weights)
     prior = writer.coder.prior
-    sizes = {"strong": prior.strong, "hyper": prior.hyper_channels}
+    sizes = {"strong": prior.strong, "hyper": trained.settings.prior.hyper_latents}
     fingerprint = probe(prior.networks, prior.tables.squash, **sizes)
     if probe(ReferenceNetworks(integer_layers(trained)), prior.tables.squash, **sizes) != fingerprint:
         print("the weights are not those of the model: NumPy and PyTorch are left out")

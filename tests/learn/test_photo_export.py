@@ -28,7 +28,7 @@ def priors(request) -> tuple[Hyperprior, Hyperprior, Hyperprior, np.ndarray]:
     assert isinstance(coder, PhotoCoder)
     prior = coder.prior
     others = [
-        Hyperprior(prior.tables, networks, prior.channels, prior.strong, prior.hyper_channels)
+        Hyperprior(prior.tables, networks, prior.channels, prior.strong)
         for networks in (ReferenceNetworks(integer_layers(network)), TorchNetworks(network))
     ]
     return prior, *others, coder._thresholds

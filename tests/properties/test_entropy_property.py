@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from isthmus.entropy.exact import SCALE_LEVELS
 from isthmus.entropy.factorized import LOCKSTEP_ROWS, QUALITIES, FactorizedPrior
 from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_LIMIT, HyperCoder, neighbour_means, part_masks
-from isthmus.entropy.level_tables import COUNTS_SHAPE, LARGEST_COUNTED, LEVELS, level_bits, level_tables, mean_class
+from isthmus.entropy.level_tables import COUNTS_SHAPE, LARGEST_COUNTED, level_bits, level_tables, mean_class
 from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder, model_of
 from isthmus.entropy.tables import TOTAL, fit_table, integer_frequencies
 from isthmus.errors import FormatError
@@ -148,14 +149,16 @@ def test_tables_follow_what_was_counted():
     """Where much was seen, its frequencies; where nothing was, and at the widest levels, the normal distribution."""
     nothing = np.zeros(COUNTS_SHAPE, np.int64)
     normal = level_tables(nothing)
-    assert len(normal) == LEVELS
+    assert len(normal) == SCALE_LEVELS
     counts = nothing.copy()
     counts[2, 20, LARGEST_COUNTED : LARGEST_COUNTED + 2] = 750_000, 250_000
     fitted = level_tables(counts)
-    assert len(fitted) == 4 * LEVELS
-    zero, one = (fitted[2 * LEVELS + 20].frequencies[symbol - fitted[2 * LEVELS + 20].lowest] for symbol in (0, 1))
+    assert len(fitted) == 4 * SCALE_LEVELS
+    zero, one = (
+        fitted[2 * SCALE_LEVELS + 20].frequencies[symbol - fitted[2 * SCALE_LEVELS + 20].lowest] for symbol in (0, 1)
+    )
     assert (zero / TOTAL, one / TOTAL) == pytest.approx((0.75, 0.25), abs=0.01)
-    for other in (21, 63, LEVELS + 20):
-        assert np.array_equal(fitted[other].frequencies, normal[other % LEVELS].frequencies)
+    for other in (21, 63, SCALE_LEVELS + 20):
+        assert np.array_equal(fitted[other].frequencies, normal[other % SCALE_LEVELS].frequencies)
     assert level_bits(counts)[20, LARGEST_COUNTED] == pytest.approx(-np.log2(0.75), abs=0.01)
     assert mean_class(np.array([0, -3, 4, 15, -16, 63, 64, -9999])).tolist() == [0, 0, 1, 1, 2, 2, 3, 3]

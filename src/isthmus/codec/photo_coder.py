@@ -13,10 +13,19 @@ from isthmus.codec.coder import PLAIN_THRIFT, Latents, TileLatents
 from isthmus.codec.exact_networks import EXACT_GRAPHS, ExactNetworks, probe
 from isthmus.container.image_file import ImageFile
 from isthmus.container.model_file import ModelFile
-from isthmus.entropy.exact import DECODED_LIMIT, KNOTS, LATENT_LIMIT, LAYERS, MEAN_BITS, Integers, QualityBias
+from isthmus.entropy.exact import (
+    DECODED_LIMIT,
+    KNOTS,
+    LATENT_LIMIT,
+    LAYERS,
+    MEAN_BITS,
+    SCALE_LEVELS,
+    Integers,
+    QualityBias,
+)
 from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_GROUPS, HYPER_LIMIT, HyperCoder
 from isthmus.entropy.hyperprior import Hyperprior, HyperpriorTables
-from isthmus.entropy.level_tables import CLASSES, LEVELS
+from isthmus.entropy.level_tables import CLASSES
 from isthmus.entropy.tables import unpack_tables
 from isthmus.errors import FormatError, ModelMismatchError
 from isthmus.imaging.windows import Window, cut, pixels_in
@@ -101,7 +110,7 @@ class PhotoCoder:
                 f"the engine computes the entropy networks of {self._file.name} inexactly on this machine: "
                 "what it writes or reads could be wrong, so nothing is"
             )
-        return Hyperprior(self._tables, networks, self._file.latents.channels, self._strong, self._hyper_channels)
+        return Hyperprior(self._tables, networks, self._file.latents.channels, self._strong)
 
     def takes(self, picture: Picture) -> bool:
         """See `Coder.takes`: RGB and grey of any size."""
@@ -242,8 +251,10 @@ def _to_pixels(values: NDArray[np.float32], channels: int) -> NDArray[np.uint8]:
 def _tables(arrays: Mapping[str, NDArray[Any]], width: int) -> HyperpriorTables:
     parts = ("lowest", "sizes", "frequencies")
     levels = unpack_tables(*(arrays[f"level_{part}"] for part in parts))
-    if len(levels) not in (LEVELS, CLASSES * LEVELS):
-        raise FormatError(f"the model has {len(levels)} tables of latents, not {LEVELS} or {CLASSES * LEVELS}")
+    if len(levels) not in (SCALE_LEVELS, CLASSES * SCALE_LEVELS):
+        raise FormatError(
+            f"the model has {len(levels)} tables of latents, not {SCALE_LEVELS} or {CLASSES * SCALE_LEVELS}"
+        )
     edges = None
     if "hyper_edges" in arrays:
         edges = _shaped(arrays, "hyper_edges", np.int16, (HYPER_GROUPS, width, 2, AROUND - 1))

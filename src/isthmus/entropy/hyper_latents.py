@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.entropy.exact import Integers
+from isthmus.entropy.exact import QUALITIES, Integers
 from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder
 from isthmus.entropy.table_coder import TableCoder
 from isthmus.entropy.tables import FrequencyTable
@@ -23,7 +23,6 @@ HYPER_LIMIT = 31
 """Hyper-latents are within ±HYPER_LIMIT."""
 HYPER_GROUPS = 10
 """Qualities in ten groups share tables."""
-QUALITIES = 100
 AROUND = 5
 """Tables of a channel in the second part, and in the third."""
 CONTEXTS = 1 + 2 * AROUND

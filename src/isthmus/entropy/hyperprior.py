@@ -97,14 +97,12 @@ class Hyperprior:
         networks: of the model.
         channels: of the latents.
         strong: how many of them the first three passes code.
-        hyper_channels: of the hyper-latents.
     """
 
     tables: HyperpriorTables
     networks: PriorNetworks
     channels: int
     strong: int
-    hyper_channels: int
 
     def encode(
         self, steps: NDArray[np.float32], hyper: Integers, quality: int, thresholds: NDArray[np.float32]

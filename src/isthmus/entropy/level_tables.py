@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.entropy.exact import SCALE_LEVELS
 from isthmus.entropy.tables import FrequencyTable, integer_frequencies
 
-SMALLEST_SCALE, LARGEST_SCALE, LEVELS = 0.11, 256.0, 64
+SMALLEST_SCALE, LARGEST_SCALE = 0.11, 256.0
 TAIL = 2.0**-15
 """A table ends where less than this is left on both sides together; the rest is the escape's."""
 LARGEST_COUNTED = 255
@@ -26,14 +27,14 @@ COUNTED_LEVELS = 48
 CLASS_EDGES = (4, 16, 64)
 """Least magnitudes of the means of classes 1 to 3, in 64ths of a quantisation step."""
 CLASSES = len(CLASS_EDGES) + 1
-COUNTS_SHAPE = (CLASSES, LEVELS, 2 * LARGEST_COUNTED + 1)
+COUNTS_SHAPE = (CLASSES, SCALE_LEVELS, 2 * LARGEST_COUNTED + 1)
 PRIOR_COUNT = 500
 """A normal table stands for this many counted symbols: what was hardly seen is expected as it was."""
 
 
 def scale_of(level: int) -> float:
     """Standard deviation of a level, in quantisation steps."""
-    return SMALLEST_SCALE * math.exp(level * math.log(LARGEST_SCALE / SMALLEST_SCALE) / (LEVELS - 1))
+    return SMALLEST_SCALE * math.exp(level * math.log(LARGEST_SCALE / SMALLEST_SCALE) / (SCALE_LEVELS - 1))
 
 
 def mean_class(means: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
@@ -52,12 +53,12 @@ def level_tables(counts: NDArray[np.integer[Any]]) -> list[FrequencyTable]:
         counts: COUNTS_SHAPE, how often each symbol was seen; zeros: one normal table for each level.
     """
     if not counts.any():
-        return [_table(_probabilities(counts[0, level], level)) for level in range(LEVELS)]
+        return [_table(_probabilities(counts[0, level], level)) for level in range(SCALE_LEVELS)]
     return [_table(_probabilities(seen, level)) for one in counts for level, seen in enumerate(one)]
 
 
 def level_bits(counts: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-    """(LEVELS, 2 * LARGEST_COUNTED + 1) bits of each symbol at each level, for training: no classes, no escapes."""
+    """(SCALE_LEVELS, 2 * LARGEST_COUNTED + 1) bits of each symbol at each level, for training, without classes."""
     rows = []
     for level, seen in enumerate(counts.sum(0)):
         probabilities = _probabilities(seen + seen[::-1], level)

@@ -8,11 +8,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.entropy.exact import Integers
 from isthmus.entropy.range_coder import Model, RangeDecoder, RangeEncoder, model_of
 from isthmus.entropy.tables import FrequencyTable
 from isthmus.errors import FormatError
-
-Integers = NDArray[np.int32]
 
 
 class TableCoder:

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from isthmus.entropy.exact import MEAN_BITS
+from isthmus.entropy.exact import MEAN_BITS, SCALE_LEVELS
 from isthmus.entropy.hyper_latents import (
     CONTEXTS,
     HYPER_GROUPS,
@@ -16,7 +16,7 @@ from isthmus.entropy.hyper_latents import (
     neighbour_means,
     part_masks,
 )
-from isthmus.entropy.level_tables import CLASSES, COUNTS_SHAPE, LARGEST_COUNTED, LEVELS, mean_class
+from isthmus.entropy.level_tables import CLASSES, COUNTS_SHAPE, LARGEST_COUNTED, mean_class
 from isthmus.learn.loop.photo_crops import to_pixels
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.quality import KNOTS, knot_weights
@@ -40,7 +40,7 @@ def count_symbols(model: PhotoCodec, pixels: Tensor, thresholds: Tensor) -> Tens
         COUNTS_SHAPE int64: larger symbols count as the largest.
     """
     width = 2 * LARGEST_COUNTED + 1
-    counts = np.zeros(CLASSES * LEVELS * width, np.int64)
+    counts = np.zeros(CLASSES * SCALE_LEVELS * width, np.int64)
     for part in torch.split(pixels, AT_ONCE):
         latents = model.analysis(part)
         for place in torch.linspace(0, 1, KNOTS):
@@ -50,7 +50,9 @@ def count_symbols(model: PhotoCodec, pixels: Tensor, thresholds: Tensor) -> Tens
             symbols = torch.round(estimate.decoded - estimate.mean) * torch.where(estimate.mean < 0, -1, 1)
             limited = symbols.clamp(-LARGEST_COUNTED, LARGEST_COUNTED).long().numpy()
             classes = mean_class(torch.round(estimate.mean * 2**MEAN_BITS).int().numpy())
-            index = (classes * np.int64(LEVELS) + estimate.level.long().numpy()) * width + limited + LARGEST_COUNTED
+            index = (
+                (classes * np.int64(SCALE_LEVELS) + estimate.level.long().numpy()) * width + limited + LARGEST_COUNTED
+            )
             counts += np.bincount(index.ravel(), minlength=len(counts))
     return torch.from_numpy(counts.reshape(COUNTS_SHAPE))
 
