@@ -45,14 +45,31 @@ def counted_file() -> bytes:
 def test_every_engine_writes_and_reads_the_same_bytes(priors, quality: int, spread: float) -> None:
     """Symbols never differ between engines."""
     *engines, thresholds = priors
+    steps, hyper = _latents(quality, spread)
+    written = {engine.encode(steps, hyper, quality, thresholds) for engine in engines}
+    assert len(written) == 1
+    read = [engine.decode(*written, (8, 12), quality) for engine in engines]
+    for one in read[1:]:
+        np.testing.assert_array_equal(one, read[0])
+
+
+@pytest.mark.parametrize("quality", [1, 37, 100])
+@pytest.mark.parametrize("spread", [0.2, 4])
+def test_latents_come_back_within_half_a_step(priors, monkeypatch, quality: int, spread: float) -> None:
+    """Rounded to the nearest and with all levels coded; means are in 64ths."""
+    prior, *_, thresholds = priors
+    monkeypatch.setattr(Hyperprior, "_pays_to_code_all", lambda *_: True)
+    steps, hyper = _latents(quality, spread)
+    payload = prior.encode(steps, hyper, quality, np.full_like(thresholds, 0.5))
+    assert np.abs(prior.decode(payload, (8, 12), quality) / 64 - steps).max() <= 0.5
+
+
+def _latents(quality: int, spread: float) -> tuple[np.ndarray, np.ndarray]:
+    """(steps, one of them an escape, and hyper-latents)."""
     random = np.random.default_rng(quality)
     steps = random.normal(0, spread, (LATENTS, 8, 12)).astype(np.float32)
-    steps[0, 0, 0] = 500  # escapes
-    hyper = random.integers(-31, 32, (HYPER, 2, 3)).astype(np.int32)
-    written = [engine.encode(steps, hyper, quality, thresholds) for engine in engines]
-    assert len({one.payload for one in written}) == 1
-    for engine in engines:
-        np.testing.assert_array_equal(engine.decode(written[0].payload, (8, 12), quality), written[0].decoded)
+    steps[0, 0, 0] = 500
+    return steps, random.integers(-31, 32, (HYPER, 2, 3)).astype(np.int32)
 
 
 def test_counted_tables_take_fewer_bytes_for_the_same_symbols(counted_file, monkeypatch):

@@ -182,7 +182,7 @@ class PhotoCoder:
         steps = np.clip(latents * self._gains[quality - 1][:, None, None], -LATENT_LIMIT, LATENT_LIMIT)
         hyper = np.floor(self.hyper_analysis.run(steps[None])[0] + np.float32(0.5))
         whole = np.clip(hyper, -HYPER_LIMIT, HYPER_LIMIT).astype(np.int32)
-        return self.prior.encode(steps, whole, quality, thresholds).payload
+        return self.prior.encode(steps, whole, quality, thresholds)
 
     def _synthesise(self, decoded: Integers, quality: int) -> NDArray[np.float32]:
         """(3, rows, columns) around -0.5..0.5 of latents in 64ths of a step."""

@@ -46,15 +46,6 @@ DEAREST_SYMBOL = 32
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """One picture's payload, and the latents as its decoder will know them."""
-
-    payload: bytes
-    decoded: Integers
-    """(channels, rows, columns), in 64ths of a quantisation step."""
-
-
-@dataclass(frozen=True)
 class HyperpriorTables:
     """All frequencies that the coder sees."""
 
@@ -106,8 +97,8 @@ class Hyperprior:
 
     def encode(
         self, steps: NDArray[np.float32], hyper: Integers, quality: int, thresholds: NDArray[np.float32]
-    ) -> Encoded:
-        """Code one tile.
+    ) -> bytes:
+        """The payload of one tile.
 
         Args:
             steps: (channels, rows, columns) latents in quantisation steps, within ±LATENT_LIMIT; sides multiples of 4.
@@ -123,32 +114,38 @@ class Hyperprior:
             levels, means = (part.ravel() for part in passes.estimate(number, known.read, known.strong))
             values = gather(number, steps[known.channels(number)]).ravel()
             offsets = values - means.astype(np.float32) * np.float32(2.0**-MEAN_BITS)
-            symbols = to_symbols(offsets, levels, thresholds)
-            is_thorough = self._pays_to_code_all(offsets, symbols, levels)
+            places, symbols = to_symbols(offsets, levels, thresholds)
+            is_thorough = self._pays_to_code_all(offsets.take(places), symbols, levels.take(places), levels)
             encoder.encode_flag(is_thorough)
             if not is_thorough:
-                symbols[levels < SKIPPED_LEVELS] = 0
+                is_coded = levels.take(places) >= SKIPPED_LEVELS
+                places, symbols = places[is_coded], symbols[is_coded]
+            coded = np.zeros(levels.size, np.int32)
+            coded[places] = self._turn(symbols, means.take(places))
             order, counts = self._by_table(levels, means, is_thorough=is_thorough)
-            self.tables.level_coder.encode(encoder, self._flip(symbols, means)[order], counts)
-            known.put(number, symbols, means)
-        return Encoded(encoder.finish(), known.decoded)
+            self.tables.level_coder.encode(encoder, coded.take(order), counts)
+            if number < len(PASSES) - 1:  # nothing is to be estimated from the last one
+                known.put(number, places, symbols, means)
+        return encoder.finish()
 
-    def _pays_to_code_all(self, offsets: NDArray[np.float32], symbols: Integers, levels: Whole) -> bool:
+    def _pays_to_code_all(self, offset: NDArray[np.float32], symbol: Integers, level: Whole, levels: Whole) -> bool:
         """Whether the symbols of the smallest levels mend twice what their bits are worth: no photograph by chance.
 
         Args:
-            offsets: (count,) distances from the means in quantisation steps.
-            symbols: (count,) what they are rounded to.
-            levels: (count,)
+            offset: (symbols,) distances from the means, in quantisation steps, of what is not rounded to zero.
+            symbol: (symbols,) what it is rounded to.
+            level: (symbols,) its level.
+            levels: (count,) of all latents of the pass.
         """
-        counts = np.bincount(levels, minlength=SKIPPED_LEVELS)[:SKIPPED_LEVELS]
-        some = np.flatnonzero(symbols)
-        some = some[levels[some] < SKIPPED_LEVELS]
-        offset, symbol, level = offsets[some], symbols[some], levels[some]
+        is_small = level < SKIPPED_LEVELS
+        offset, symbol, level = offset[is_small], symbol[is_small], level[is_small]
         bits = self.tables.small_bits
-        mended = float((symbol * (2 * offset - symbol)).sum())
-        cost = counts @ bits[:, 0] + (bits[level, np.minimum(np.abs(symbol), DEAREST_SYMBOL)] - bits[level, 0]).sum()
-        return bool(STEP_ERROR_BITS * mended > 2 * cost)
+        worth = STEP_ERROR_BITS * float((symbol * (2 * offset - symbol)).sum())
+        cost = (bits[level, np.minimum(np.abs(symbol), DEAREST_SYMBOL)] - bits[level, 0]).sum()
+        if worth <= 2 * cost:  # the bits of zeros, slower to count, come on top
+            return False
+        counts = np.bincount(levels, minlength=SKIPPED_LEVELS)[:SKIPPED_LEVELS]
+        return bool(worth > 2 * (cost + counts @ bits[:, 0]))
 
     def decode(self, payload: bytes, grid: tuple[int, int], quality: int) -> Integers:
         """The latents of a payload, (channels, rows, columns) in 64ths of a quantisation step.
@@ -177,50 +174,52 @@ class Hyperprior:
         for number in range(len(PASSES)):
             levels, means = (part.ravel() for part in passes.estimate(number, known.read, known.strong))
             order, counts = self._by_table(levels, means, is_thorough=decoder.decode_flag())
-            symbols = np.zeros(levels.size, np.int32)
-            symbols[order] = self.tables.level_coder.decode(decoder, counts)
-            known.put(number, self._flip(symbols, means), means)
+            coded = self.tables.level_coder.decode(decoder, counts)
+            some = np.flatnonzero(coded)
+            places = order.take(some)
+            known.put(number, places, self._turn(coded.take(some), means.take(places)), means)
         return known.decoded
 
     def _by_table(
         self, levels: Whole, means: Whole, *, is_thorough: bool
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(coded symbols, sorted by table, stable; how many each table has)."""
-        tables = levels.astype(np.uint8, copy=False)
-        if self.tables.has_classes:
-            tables = tables + SCALE_LEVELS * mean_class(means)
         coded = np.arange(levels.size) if is_thorough else np.flatnonzero(levels >= SKIPPED_LEVELS)
-        coded_tables = tables[coded]
-        order = coded[np.argsort(coded_tables, kind="stable")]
-        return order, np.bincount(coded_tables, minlength=len(self.tables.levels))
+        tables = levels.take(coded).astype(np.uint8, copy=False)
+        if self.tables.has_classes:
+            tables += SCALE_LEVELS * mean_class(means.take(coded))
+        order = coded.take(np.argsort(tables, kind="stable"))
+        return order, np.bincount(tables, minlength=len(self.tables.levels))
 
-    def _flip(self, symbols: Integers, means: Whole) -> Integers:
+    def _turn(self, symbols: Integers, means: Whole) -> Integers:
         """With classes of means, symbols are coded so that positive ones point away from zero."""
-        if not self.tables.has_classes:
-            return symbols
-        mask = -(means < 0).astype(np.int32)  # all ones where the sign changes
-        flipped: Integers = (symbols ^ mask) - mask
-        return flipped
+        return np.where(means < 0, -symbols, symbols) if self.tables.has_classes else symbols
 
 
-def to_symbols(offsets: NDArray[np.float32], levels: Whole, thresholds: NDArray[np.float32]) -> Integers:
+def to_symbols(
+    offsets: NDArray[np.float32], levels: Whole, thresholds: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], Integers]:
     """Round thriftily: a symbol m is taken only from thresholds[level, m - 1] on, larger ones as the table's last.
 
     Args:
         offsets: (count,) distances of latents from their means in quantisation steps.
         levels: (count,) scale levels.
         thresholds: (SCALE_LEVELS, symbols) float32, at least a half: the distance from which on a symbol pays.
+
+    Returns:
+        Where the symbols are that are not zero, rising, and those symbols.
     """
     sizes = np.abs(offsets)
-    some = np.flatnonzero(sizes >= np.float32(0.5))  # all others are zero, and they are most
-    size = sizes[some]
-    nearest = np.floor(size + np.float32(0.5)).astype(np.int32)
-    column = np.minimum(nearest, thresholds.shape[1]) - 1
-    needed = (nearest - 1 - column) + thresholds[levels[some], column]
+    places = np.flatnonzero(sizes >= np.float32(0.5))  # all others are zero, and they are most
+    size = sizes.take(places)
+    nearest = (size + np.float32(0.5)).astype(np.int32)  # rounded down
+    width = thresholds.shape[1]
+    column = np.minimum(nearest, width) - 1
+    needed = (nearest - 1 - column) + thresholds.ravel().take(levels.take(places) * np.int32(width) + column)
     nearest -= size < needed
-    symbols = np.zeros(len(offsets), np.int32)
-    symbols[some] = np.where(offsets[some] < 0, -nearest, nearest)
-    return symbols
+    is_some = nearest > 0
+    places, nearest = places[is_some], nearest[is_some]
+    return places, np.where(offsets.take(places) < 0, -nearest, nearest)
 
 
 class _Known:
@@ -236,10 +235,12 @@ class _Known:
         """The channels that a pass codes."""
         return slice(0, self._strong) if number < len(PASSES) - 1 else slice(self._strong, None)
 
-    def put(self, number: int, symbols: Integers, means: Whole) -> None:
-        """Symbols of a pass become known."""
+    def put(self, number: int, places: NDArray[np.int64], symbols: Integers, means: Whole) -> None:
+        """A pass becomes known: its means, and at some places symbols on top of them."""
+        values = means.astype(np.int32)
+        values[places] += symbols << MEAN_BITS
         limit = (LATENT_LIMIT + 1) << MEAN_BITS  # an encoder never reaches it; damaged data may
-        values = np.clip((symbols << MEAN_BITS) + means, -limit, limit)
+        np.clip(values, -limit, limit, out=values)
         scatter(number, self.decoded[self.channels(number)], values)
         if number < len(PASSES) - 1:
             scatter(number, self.read, squash(values, self._table))
