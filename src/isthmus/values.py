@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from isthmus.errors import UsageError
 
+QUALITIES = 100
+"""Qualities are whole numbers from 1 to this one."""
 MODE_NAMES = {1: "grey", 3: "RGB"}
-
-MAX_PIXELS = (
-    1 << 28
-)  # 268 megapixels, above every camera of today; larger pictures are refused before memory is asked for
+MAX_PIXELS = 1 << 28
+"""268 megapixels, above every camera of today; larger pictures are refused before memory is asked for."""
 
 
 @dataclass(frozen=True)

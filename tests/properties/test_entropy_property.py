@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.entropy.exact import SCALE_LEVELS
-from isthmus.entropy.factorized import LOCKSTEP_ROWS, QUALITIES, FactorizedPrior
+from isthmus.entropy.factorized import LOCKSTEP_ROWS, FactorizedPrior
 from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_LIMIT, HyperCoder, neighbour_means, part_masks
 from isthmus.entropy.level_tables import COUNTS_SHAPE, LARGEST_COUNTED, level_bits, level_tables, mean_class
 from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder, model_of
 from isthmus.entropy.tables import TOTAL, fit_table, integer_frequencies
 from isthmus.errors import FormatError
+from isthmus.values import QUALITIES
 
 weights = st.lists(st.floats(0, 1e6), min_size=2, max_size=300).filter(lambda values: sum(values) > 0)
 

@@ -18,12 +18,11 @@ from isthmus.codec.coder import PLAIN_THRIFT, BatchCoder
 from isthmus.codec.quantiser import check_quality
 from isthmus.codec.targets import Target, highest_quality, least_thrift, lowest_quality, most_thrift
 from isthmus.container.image_file import ImageFile, read_header, read_image, salvage_image, write_image
-from isthmus.entropy.factorized import QUALITIES
 from isthmus.errors import FormatError, ModelMismatchError, UsageError
 from isthmus.imaging import fitting
 from isthmus.imaging.windows import Window
 from isthmus.metrics.distortion import psnr
-from isthmus.values import Picture
+from isthmus.values import QUALITIES, Picture
 
 if TYPE_CHECKING:
     from isthmus.codec.model import Model

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from isthmus.codec.coder import PLAIN_THRIFT
 from isthmus.codec.quantiser import check_quality
-from isthmus.entropy.factorized import QUALITIES
 from isthmus.errors import UsageError
+from isthmus.values import QUALITIES
 
 
 @dataclass(frozen=True)

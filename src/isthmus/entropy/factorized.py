@@ -13,8 +13,8 @@ from isthmus.entropy import lockstep
 from isthmus.entropy.range_coder import Model, RangeDecoder, RangeEncoder, model_of
 from isthmus.entropy.tables import FrequencyTable
 from isthmus.errors import FormatError
+from isthmus.values import QUALITIES
 
-QUALITIES = 100
 MAX_SYMBOL = 1 << 24
 LOCKSTEP_ROWS = 64
 """Pictures of one position from which coding a symbol of each per step is faster than one picture after another."""

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.entropy.exact import QUALITIES, Integers
+from isthmus.entropy.exact import Integers
 from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder
 from isthmus.entropy.table_coder import TableCoder
 from isthmus.entropy.tables import FrequencyTable
+from isthmus.values import QUALITIES
 
 HYPER_LIMIT = 31
 """Hyper-latents are within ±HYPER_LIMIT."""

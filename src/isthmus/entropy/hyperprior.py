@@ -38,7 +38,8 @@ from isthmus.errors import FormatError
 
 MAX_SYMBOL = 4 * LATENT_LIMIT
 SKIPPED_LEVELS = 8
-"""A pass codes all levels, or leaves out those below this one: then their symbols are zero."""
+"""A pass codes all levels, or leaves out those below this one: then their symbols are zero. On photographs their bits
+are worth more than what they would mend."""
 STEP_ERROR_BITS = 6 / math.log(2)
 """Bits that a squared error of one quantisation step is worth, where steps suit the trade of rate and error."""
 DEAREST_SYMBOL = 32

@@ -18,6 +18,8 @@ from isthmus.entropy.exact import SCALE_LEVELS
 from isthmus.entropy.tables import FrequencyTable, integer_frequencies
 
 SMALLEST_SCALE, LARGEST_SCALE = 0.11, 256.0
+SCALE_STEP = math.log(LARGEST_SCALE / SMALLEST_SCALE) / (SCALE_LEVELS - 1)
+"""Level i stands for a standard deviation of SMALLEST_SCALE * exp(SCALE_STEP * i) quantisation steps."""
 TAIL = 2.0**-15
 """A table ends where less than this is left on both sides together; the rest is the escape's."""
 LARGEST_COUNTED = 255
@@ -34,7 +36,7 @@ PRIOR_COUNT = 500
 
 def scale_of(level: int) -> float:
     """Standard deviation of a level, in quantisation steps."""
-    return SMALLEST_SCALE * math.exp(level * math.log(LARGEST_SCALE / SMALLEST_SCALE) / (SCALE_LEVELS - 1))
+    return SMALLEST_SCALE * math.exp(SCALE_STEP * level)
 
 
 def mean_class(means: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:

@@ -12,9 +12,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.entropy.factorized import QUALITIES, FactorizedPrior
+from isthmus.entropy.factorized import FactorizedPrior
 from isthmus.entropy.tables import FrequencyTable, fit_table
 from isthmus.learn.recipes.settings import CodingSettings
+from isthmus.values import QUALITIES
 
 Synthesise = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Latents (count, channels, rows, columns) to pictures (count, channels, rows, columns) around [0, 1]."""

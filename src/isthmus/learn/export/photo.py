@@ -27,7 +27,7 @@ from isthmus.errors import TrainingError
 from isthmus.learn.export.photo_graphs import analysis_graph, exact_graphs, hyper_analysis_graph, synthesis_graph
 from isthmus.learn.export.photo_layers import integer_layers
 from isthmus.learn.loop.photo_weights import load_weights
-from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings
+from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings, middle_knots
 from isthmus.learn.models.photo_prior import thrifty_thresholds
 from isthmus.learn.models.photo_transforms import TransformStart
 from isthmus.learn.models.quality import knot_weights, position_of
@@ -133,7 +133,7 @@ def hyper_tables(model: PhotoCodec) -> list[FrequencyTable]:
     counted = model.hyper_counts.numpy()
     tables = []
     for group in range(HYPER_GROUPS):
-        knots = knot_weights(torch.tensor([(group + 0.5) / HYPER_GROUPS]))
+        knots = middle_knots(torch.tensor([group]))
         learnt = model.hyper_density(symbols.expand(1, channels, 1, -1), knots)[0, :, 0].double().numpy()
         for mass, counts in zip(learnt, counted[group], strict=True):
             whole = _mixed(counts.sum(0), mass)

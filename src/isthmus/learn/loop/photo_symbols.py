@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from isthmus.entropy.exact import MEAN_BITS, SCALE_LEVELS
+from isthmus.entropy.exact import KNOTS, MEAN_BITS, SCALE_LEVELS
 from isthmus.entropy.hyper_latents import (
     CONTEXTS,
     HYPER_GROUPS,
@@ -18,8 +18,8 @@ from isthmus.entropy.hyper_latents import (
 )
 from isthmus.entropy.level_tables import CLASSES, COUNTS_SHAPE, LARGEST_COUNTED, mean_class
 from isthmus.learn.loop.photo_crops import to_pixels
-from isthmus.learn.models.photo_codec import PhotoCodec
-from isthmus.learn.models.quality import KNOTS, knot_weights
+from isthmus.learn.models.photo_codec import PhotoCodec, middle_knots
+from isthmus.learn.models.quality import knot_weights
 
 AT_ONCE = 8
 """Windows that go through the networks together."""
@@ -73,7 +73,7 @@ def count_hyper(model: PhotoCodec, pictures: Iterable[NDArray[np.uint8]]) -> tup
     for picture in pictures:
         latents = model.analysis(to_pixels(picture[None]))
         for group, one in enumerate(seen):
-            knots = knot_weights(torch.tensor([(group + 0.5) / HYPER_GROUPS]))
+            knots = middle_knots(torch.tensor([group]))
             one.append(model.whole_hyper(model.limited_steps(latents, knots))[0].numpy().astype(np.int8))
     edges, counts = zip(*map(_count_group, seen), strict=True)
     return torch.from_numpy(np.stack(edges)), torch.from_numpy(np.stack(counts))

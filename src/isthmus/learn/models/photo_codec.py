@@ -18,15 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from isthmus.entropy.exact import KNOTS, LATENT_LIMIT, SCALE_LEVELS
 from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_GROUPS, HYPER_LIMIT
-from isthmus.entropy.level_tables import COUNTED_LEVELS, COUNTS_SHAPE, LARGEST_COUNTED
+from isthmus.entropy.hyperprior import SKIPPED_LEVELS
+from isthmus.entropy.level_tables import COUNTED_LEVELS, COUNTS_SHAPE, LARGEST_COUNTED, SCALE_STEP, SMALLEST_SCALE
 from isthmus.learn.models.integer import clamp_inwards
 from isthmus.learn.models.photo_prior import (
-    LATENT_LIMIT,
-    SCALE_LEVELS,
-    SCALE_STEP,
-    SKIPPED_LEVELS,
-    SMALLEST_SCALE,
     Estimate,
     HyperAnalysis,
     HyperDensity,
@@ -36,7 +33,7 @@ from isthmus.learn.models.photo_prior import (
     level_bias,
 )
 from isthmus.learn.models.photo_transforms import Analysis, Synthesis, TransformStart
-from isthmus.learn.models.quality import KNOTS, QualityTable, knot_weights, lambda_at
+from isthmus.learn.models.quality import QualityTable, knot_weights, lambda_at
 
 LEAST_PROBABILITY = 2.0**-24
 
@@ -179,8 +176,12 @@ class PhotoCodec(nn.Module):
 
 def group_knots(position: Tensor) -> Tensor:
     """Knot weights of the middle of each quality's group: groups share tables of hyper-latents."""
-    group = torch.floor((position * HYPER_GROUPS).clamp(0, HYPER_GROUPS - 0.5))
-    return knot_weights((group + 0.5) / HYPER_GROUPS)
+    return middle_knots(torch.floor((position * HYPER_GROUPS).clamp(0, HYPER_GROUPS - 0.5)))
+
+
+def middle_knots(groups: Tensor) -> Tensor:
+    """(count,) numbers of groups of qualities -> (count, knots) weights of their middles."""
+    return knot_weights((groups + 0.5) / HYPER_GROUPS)
 
 
 def normal_mass(offset: Tensor, level: Tensor) -> Tensor:

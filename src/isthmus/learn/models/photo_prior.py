@@ -21,25 +21,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from isthmus.entropy.exact import squash_table
+from isthmus.entropy.exact import DECODED_LIMIT, KNOTS, LATENT_LIMIT, MEAN_BITS, SCALE_LEVELS, squash_table
 from isthmus.entropy.hyper_latents import HYPER_LIMIT
+from isthmus.entropy.hyperprior import SKIPPED_LEVELS
+from isthmus.entropy.level_tables import SCALE_STEP, SMALLEST_SCALE
 from isthmus.learn.models.integer import ACTIVATION_BITS, IntegerConvolution, activate, clamp_inwards, round_to
-from isthmus.learn.models.quality import KNOTS, QualityTable
-
-SCALE_LEVELS = 64
-SKIPPED_LEVELS = 8
-"""Below this level symbols are left out: on photographs their bits are worth more than what they would mend."""
-SMALLEST_SCALE = 0.11
-LARGEST_SCALE = 256.0
-SCALE_STEP = math.log(LARGEST_SCALE / SMALLEST_SCALE) / (SCALE_LEVELS - 1)
-"""Level i stands for a standard deviation of SMALLEST_SCALE * exp(SCALE_STEP * i) quantisation steps."""
-MEAN_BITS = 6
-"""Means are multiples of 1/64 of a quantisation step. With 1/16, the 384 rounded means of a block cost 0.3 dB at low
-rates, where nearly every symbol is zero and the mean is what the decoder shows."""
-LATENT_LIMIT = 511
-"""Latents and means are kept within this many quantisation steps."""
-PREDICTION_LIMIT = (LATENT_LIMIT + 1) * 2**MEAN_BITS
-"""Largest magnitude of a decoded latent as an integer."""
+from isthmus.learn.models.quality import QualityTable
 
 
 @dataclass(frozen=True)
@@ -80,7 +67,7 @@ def compress_range(steps: Tensor, *, quantise: bool) -> Tensor:
     squeezed = torch.sign(steps) * torch.log1p(steps.abs())
     if not quantise:
         return squeezed
-    index = torch.floor(steps.detach().abs() * 2**MEAN_BITS + 0.5).long().clamp_max(PREDICTION_LIMIT)
+    index = torch.floor(steps.detach().abs() * 2**MEAN_BITS + 0.5).long().clamp_max(DECODED_LIMIT)
     exact = torch.sign(steps) * _SQUASH.to(steps.device)[index] / 2**ACTIVATION_BITS
     return squeezed + (exact - squeezed).detach()
 
@@ -229,7 +216,7 @@ class Passes(nn.Module):
 
 def _line(channels: int, neighbours: tuple[tuple[int, int], ...]) -> IntegerConvolution:
     """Guess of a mean from the same channel nearby; brightness starts as the mean of four neighbours."""
-    line = IntegerConvolution(channels, channels, 3, depthwise=True, input_limit=PREDICTION_LIMIT, input_bits=MEAN_BITS)
+    line = IntegerConvolution(channels, channels, 3, depthwise=True, input_limit=DECODED_LIMIT, input_bits=MEAN_BITS)
     with torch.no_grad():
         line.weight.zero_()
         for row, column in neighbours:

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from isthmus.entropy.exact import KNOTS
+from isthmus.values import QUALITIES
+
 LOWEST_LAMBDA = 0.0002
 HIGHEST_LAMBDA = 0.3
 """Weights of the squared error (on 0..255) against bits per pixel, at quality 1 and 100."""
-KNOTS = 9
-QUALITIES = 100
 
 
 def position_of(quality: np.ndarray) -> np.ndarray:
