@@ -11,6 +11,7 @@ from PIL import Image
 
 import isthmus
 from isthmus.codec.files import CompressOptions, DecompressOptions, compress_files, decompress_files
+from isthmus.codec.model import load_model
 from isthmus.codec.targets import Target
 from isthmus.errors import (
     FormatError,
@@ -158,6 +159,18 @@ def test_one_bad_picture_does_not_stop_the_others(golden_model, pictures, tmp_pa
     options = DecompressOptions()  # the model lies beside them
     errors = [outcome.error for outcome in decompress_files(back, None, options)]
     assert [error is None for error in errors] == [True, True, False]
+
+
+def test_a_file_that_grew_is_said_to(tmp_path):
+    """A drawing whose PNG is smaller than what the photo codec makes of it; a noisy picture's is not."""
+    drawing, noise = tmp_path / "drawing.png", tmp_path / "noise.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(pixels).save(noise)
+    Image.fromarray(np.where(pixels[..., 0] < 128, np.uint8(0), np.uint8(255))).convert("1").save(drawing)
+    pairs = [(path, path.with_suffix(".isth")) for path in (drawing, noise)]
+    grown, shrunk = compress_files(pairs, load_model("photo"), CompressOptions(Target(90)))
+    assert grown.notes[-1] == f"its own file is smaller, {drawing.stat().st_size} bytes"
+    assert not shrunk.notes
 
 
 def test_extras_of_a_picture_survive(golden_model, pictures):

@@ -94,7 +94,7 @@ class Decompressed:
 
 @dataclass(frozen=True)
 class CompressOutcome:
-    """What became of one picture: a result or an error, and what was converted on the way."""
+    """What became of one picture: a result or an error, and notes: what was converted, and whether its file grew."""
 
     source: Path
     result: Compressed | None = None
@@ -218,7 +218,13 @@ def _compress_batch(
         result = Compressed(
             str(source), str(target), picture.width, picture.height, len(data), bpp, reached, round(seconds, 6)
         )
-        yield CompressOutcome(source, result, notes=picture.conversions)
+        yield CompressOutcome(source, result, notes=(*picture.conversions, *_if_larger(source, data)))
+
+
+def _if_larger(source: Path, data: bytes) -> tuple[str, ...]:
+    """A line for a picture whose own file is smaller, as those of drawings and screenshots often are."""
+    size = source.stat().st_size if source.is_file() else 0
+    return (f"its own file is smaller, {size} bytes",) if 0 < size < len(data) else ()
 
 
 def _read(path: Path) -> bytes:
