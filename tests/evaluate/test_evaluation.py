@@ -65,6 +65,17 @@ def test_figures_are_those_of_an_independent_computation(pictures, tmp_path):
         assert point.psnr == pytest.approx(np.mean(psnrs), abs=1e-3)
 
 
+def test_the_worst_picture_is_the_one_that_is_worst_alone(pictures, tmp_path):
+    """BD-rates of single pictures are those of evaluations of one picture."""
+    results, _ = run(pictures, tmp_path / "all")
+    rates = results.codecs[1].picture_rates["webp"]
+    assert rates.count == 4
+    assert rates.best < rates.median < rates.worst
+    for name, percent in ((rates.best_picture, rates.best), (rates.worst_picture, rates.worst)):
+        alone, _ = run(pictures / name, tmp_path / name)
+        assert alone.codecs[1].bd_rates["webp"].percent == pytest.approx(percent)
+
+
 def test_every_output_is_written(pictures, tmp_path):
     """And the page needs no other file."""
     results, _ = run(pictures, tmp_path / "out")

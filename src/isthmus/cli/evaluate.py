@@ -76,6 +76,10 @@ def evaluate(
                 for name, rate in codec.bd_rates.items()
             )
             print(f"{codec.info.label}: BD-rate against {', '.join(rates)}" if codec.bd_rates else codec.info.label)
+        single = results.codecs[0].picture_rates
+        if len(results.pictures) > 1 and single:
+            parts = ", ".join(f"{name} {rates}" for name, rates in single.items())
+            print(f"{results.codecs[0].info.label} on single pictures, median [best to worst]: {parts}")
         print(f"{len(results.pictures)} pictures; {output / 'report.html'}")
     if results.failures:
         raise typer.Exit(1)

@@ -60,6 +60,8 @@ def write_report(
         "<h2>BD-rate</h2><p>How many more bytes the codec of the row takes than that of the column for the same PSNR; "
         "negative is smaller. In brackets the range in dB that both cover.</p>",
         _bd_rates(results),
+        "<p>On single pictures: the median, and from the best to the worst.</p>" if len(results.pictures) > 1 else "",
+        _picture_rates(results) if len(results.pictures) > 1 else "",
         "<h2>Times</h2>",
         f"<figure>{_image(times, 'times', 'png')}</figure>",
         "<h2>Pictures at equal bytes</h2>" if comparisons else "",
@@ -97,6 +99,14 @@ def _bd_rates(results: Results) -> str:
             else:
                 cells.append(f"{rate.percent:+.1f} % [{rate.psnr_range[0]:.1f}–{rate.psnr_range[1]:.1f}]")
         rows.append(cells)
+    return _table(("", *(codec.info.label for codec in results.codecs)), rows)
+
+
+def _picture_rates(results: Results) -> str:
+    names = [codec.info.name for codec in results.codecs]
+    rows = []
+    for codec in results.codecs:
+        rows.append([codec.info.label, *(str(codec.picture_rates.get(name, "")) for name in names)])
     return _table(("", *(codec.info.label for codec in results.codecs)), rows)
 
 

@@ -43,17 +43,37 @@ class Point:
 
 
 @dataclass(frozen=True)
+class PictureRates:
+    """BD-rates of single pictures: a mean hides the picture that a codec cannot do.
+
+    Attributes:
+        count: pictures that have a BD-rate.
+        median: percent; of an even number the mean of the middle two.
+        best: the lowest, percent.
+        best_picture: whose it is.
+        worst: the highest, percent.
+        worst_picture: whose it is.
+    """
+
+    count: int
+    median: float
+    best: float
+    best_picture: str
+    worst: float
+    worst_picture: str
+
+    def __str__(self) -> str:
+        return f"{self.median:+.1f} % [{self.best:+.0f} to {self.worst:+.0f}]"
+
+
+@dataclass(frozen=True)
 class CodecResult:
-    """One codec's curve, and its rate against every other codec."""
+    """One codec's curve, and its rate against every other codec: over all pictures, and picture by picture."""
 
     info: CodecInfo
     points: tuple[Point, ...]
     bd_rates: dict[str, BdRate]
-
-    @property
-    def curve(self) -> Curve:
-        """PSNR over rate."""
-        return Curve(tuple(point.bpp for point in self.points), tuple(point.psnr for point in self.points))
+    picture_rates: dict[str, PictureRates]
 
 
 @dataclass(frozen=True)
@@ -98,13 +118,11 @@ def summarise(data: str, infos: Sequence[CodecInfo], outcomes: Sequence[PictureO
     curves = {info.name: _points([row for row in rows if row.codec == info.name]) for info in infos}
     results = []
     for info in infos:
-        alone = CodecResult(info, curves[info.name], {})
-        others = {
-            other.name: bd_rate(CodecResult(other, curves[other.name], {}).curve, alone.curve)
-            for other in infos
-            if other.name != info.name
-        }
-        results.append(CodecResult(info, curves[info.name], others))
+        others = [other.name for other in infos if other.name != info.name]
+        whole = {other: bd_rate(_curve(curves[other]), _curve(curves[info.name])) for other in others}
+        single = {other: _picture_rates(complete, other, info.name) for other in others}
+        known = {other: rates for other, rates in single.items() if rates is not None}
+        results.append(CodecResult(info, curves[info.name], whole, known))
     total = sum(one.total_seconds for one in outcomes)
     useful = sum(one.codec_seconds + one.metric_seconds for one in outcomes)
     return Results(
@@ -135,6 +153,7 @@ def to_json(results: Results) -> dict[str, object]:
                 "bd_rate": {name: rate.percent for name, rate in codec.bd_rates.items()},
                 "bd_rate_range": {name: rate.psnr_range for name, rate in codec.bd_rates.items()},
                 "bd_rate_missing": {name: rate.reason for name, rate in codec.bd_rates.items() if rate.reason},
+                "bd_rate_of_pictures": {name: asdict(rates) for name, rates in codec.picture_rates.items()},
             }
             for codec in results.codecs
         ],
@@ -152,6 +171,25 @@ def to_csv(results: Results) -> bytes:
     for one in results.outcomes:
         writer.writerows({**asdict(row), "bpp": row.bits_per_pixel} for row in one.measurements)
     return out.getvalue().encode()
+
+
+def _curve(points: Sequence[Point]) -> Curve:
+    """PSNR over rate."""
+    return Curve(tuple(point.bpp for point in points), tuple(point.psnr for point in points))
+
+
+def _picture_rates(outcomes: Sequence[PictureOutcome], anchor: str, test: str) -> PictureRates | None:
+    """Of one codec against another; None where no picture has a BD-rate."""
+    rates = []
+    for one in outcomes:
+        curves = (_curve(_points([row for row in one.measurements if row.codec == name])) for name in (anchor, test))
+        percent = bd_rate(*curves).percent
+        if percent is not None:
+            rates.append((percent, one.picture))
+    if not rates:
+        return None
+    best, worst = min(rates), max(rates)
+    return PictureRates(len(rates), statistics.median(percent for percent, _ in rates), *best, *worst)
 
 
 def _points(rows: Sequence[Measurement]) -> tuple[Point, ...]:

@@ -24,6 +24,7 @@ from isthmus.learn.loop.photo_start import measure_start
 from isthmus.learn.loop.photo_symbols import count_hyper, count_symbols
 from isthmus.learn.loop.photo_weights import load_weights
 from isthmus.learn.loop.processes import computes_in_bf16
+from isthmus.learn.models.integer import clamp_inwards
 from isthmus.learn.models.photo_codec import CodecOutput, PhotoCodec, PhotoSettings
 from isthmus.learn.models.photo_prior import thrifty_thresholds
 from isthmus.learn.models.photo_transforms import TransformStart
@@ -192,7 +193,8 @@ class Run:
             output = self.forward(pixels, position, **self._quantised(quantise=quantise))
         lambdas = lambda_at(position)
         bits = (output.latent_bits + output.hyper_bits) / training.side**2
-        errors = (output.reconstruction - pixels).square().mean((1, 2, 3))
+        shown = clamp_inwards(output.reconstruction, -0.5, 0.5)  # beyond black and white is no error
+        errors = (shown - pixels).square().mean((1, 2, 3))
         losses = (lambdas * 255**2 * errors + bits) * (MIDDLE_LAMBDA / lambdas).sqrt()
         # a picture far from all others must not turn units off for the rest
         loss = (losses * (training.most / losses.detach()).clamp_max(1)).mean()
