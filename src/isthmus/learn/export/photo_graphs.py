@@ -155,7 +155,8 @@ def hyper_analysis_graph(model: PhotoCodec) -> bytes:
     net = model.hyper_analysis
     builder = GraphBuilder("hyper_analysis", {"steps": model.settings.latents})
     size = builder.node("Log", builder.node("Add", builder.node("Abs", "steps"), builder.constant(np.float32(1))))
-    x = builder.node("Mul", builder.node("Sign", "steps"), size)
+    large = builder.node("Mul", "steps", builder.constant(np.float32(2.0**100)))
+    x = builder.node("Mul", builder.clip(large, -1, 1), size)  # the sign: ONNX Runtime's Sign takes four times as long
     x = builder.node("Relu", builder.convolution(x, _array(net.first.weight), _array(net.first.bias)))
     width = net.first.weight.shape[0]
     second = _array(net.second.weight).reshape(-1, width, 2, 2)
