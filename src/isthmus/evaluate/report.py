@@ -20,8 +20,8 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
 table { border-collapse: collapse; font-size: 0.85rem; margin: 1rem 0; }
 th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid #ddd; text-align: right; }
-td { font-variant-numeric: tabular-nums; }
-th:first-child, td:first-child, .words td { text-align: left; }
+td { font-variant-numeric: tabular-nums; white-space: pre; }
+th:first-child, td:first-child, .words td { text-align: left; } .words td { white-space: normal; }
 figure { margin: 1.5rem 0; } figcaption { font-size: 0.85rem; color: #555; }
 img, svg { max-width: 100%; height: auto; }
 .scroll { overflow-x: auto; }
@@ -97,7 +97,7 @@ def _bd_rates(results: Results) -> str:
             elif rate.percent is None or rate.psnr_range is None:
                 cells.append(rate.reason or "")
             else:
-                cells.append(f"{rate.percent:+.1f} % [{rate.psnr_range[0]:.1f}–{rate.psnr_range[1]:.1f}]")
+                cells.append(f"{rate.percent:+.1f} %\n[{rate.psnr_range[0]:.1f}–{rate.psnr_range[1]:.1f}]")
         rows.append(cells)
     return _table(("", *(codec.info.label for codec in results.codecs)), rows)
 
@@ -106,7 +106,8 @@ def _picture_rates(results: Results) -> str:
     names = [codec.info.name for codec in results.codecs]
     rows = []
     for codec in results.codecs:
-        rows.append([codec.info.label, *(str(codec.picture_rates.get(name, "")) for name in names)])
+        cells = (str(codec.picture_rates.get(name, "")) for name in names)
+        rows.append([codec.info.label, *(cell.replace(" [", "\n[") for cell in cells)])
     return _table(("", *(codec.info.label for codec in results.codecs)), rows)
 
 
