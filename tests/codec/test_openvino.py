@@ -22,8 +22,8 @@ first = OpenVinoGraph(graph, name="first", threads=1)
 second = OpenVinoGraph(graph, name="second", threads=1)
 del first
 del second
-signal.signal(signal.SIGCHLD, lambda *_: print("handled", flush=True))
-os.kill(os.getpid(), signal.SIGCHLD)
+signal.signal(signal.SIGUSR1, lambda *_: print("handled", flush=True))
+os.kill(os.getpid(), signal.SIGUSR1)
 """
 
 
