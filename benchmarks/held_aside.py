@@ -1,7 +1,7 @@
 """Writes the photographs that `photo` was never trained on, to compare codecs on: every 20th of its set, by name.
 
     python benchmarks/held_aside.py --data PHOTOS -o FOLDER [--side 448]
-    isthmus evaluate --model photo --data FOLDER --against jpeg,webp,avif,jxl --metrics ssim --threads 2 -o comparison
+    isthmus evaluate --model photo --data FOLDER --against webp,avif-444 --metrics ssim --threads 1 -o comparison
 
 They are AVIF files of high quality themselves, so each is cut at an odd place: else AVIF would meet its own blocks.
 """
@@ -11,10 +11,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from PIL import Image
-
 from isthmus.imaging.reading import find_pictures, read_picture
+from isthmus.imaging.writing import to_pillow
 from isthmus.learn.loop.photo_crops import HELD_ASIDE_EVERY
+from isthmus.values import Picture
 
 TOP, LEFT = 37, 53
 
@@ -29,7 +29,7 @@ def main() -> None:
     options.output.mkdir(parents=True)
     for path in sorted(find_pictures(options.data))[::HELD_ASIDE_EVERY]:
         pixels = read_picture(path).pixels[TOP : TOP + options.side, LEFT : LEFT + options.side]
-        Image.fromarray(pixels).save(options.output / f"{path.stem}.png")
+        to_pillow(Picture(pixels)).save(options.output / f"{path.stem}.png")
 
 
 if __name__ == "__main__":

@@ -116,10 +116,11 @@ class Hyperprior:
             values = gather(number, steps[known.channels(number)]).ravel()
             offsets = values - means.astype(np.float32) * np.float32(2.0**-MEAN_BITS)
             places, symbols = to_symbols(offsets, levels, thresholds)
-            is_thorough = self._pays_to_code_all(offsets.take(places), symbols, levels.take(places), levels)
+            some_levels = levels.take(places)
+            is_thorough = self._pays_to_code_all(offsets.take(places), symbols, some_levels, levels)
             encoder.encode_flag(is_thorough)
             if not is_thorough:
-                is_coded = levels.take(places) >= SKIPPED_LEVELS
+                is_coded = some_levels >= SKIPPED_LEVELS
                 places, symbols = places[is_coded], symbols[is_coded]
             coded = np.zeros(levels.size, np.int32)
             coded[places] = self._turn(symbols, means.take(places))

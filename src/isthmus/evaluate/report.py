@@ -60,8 +60,7 @@ def write_report(
         "<h2>BD-rate</h2><p>How many more bytes the codec of the row takes than that of the column for the same PSNR; "
         "negative is smaller. In brackets the range in dB that both cover.</p>",
         _bd_rates(results),
-        "<p>On single pictures: the median, and from the best to the worst.</p>" if len(results.pictures) > 1 else "",
-        _picture_rates(results) if len(results.pictures) > 1 else "",
+        _picture_rates(results),
         "<h2>Times</h2>",
         f"<figure>{_image(times, 'times', 'png')}</figure>",
         "<h2>Pictures at equal bytes</h2>" if comparisons else "",
@@ -103,12 +102,15 @@ def _bd_rates(results: Results) -> str:
 
 
 def _picture_rates(results: Results) -> str:
+    if len(results.pictures) == 1:
+        return ""
     names = [codec.info.name for codec in results.codecs]
     rows = []
     for codec in results.codecs:
         cells = (str(codec.picture_rates.get(name, "")) for name in names)
         rows.append([codec.info.label, *(cell.replace(" [", "\n[") for cell in cells)])
-    return _table(("", *(codec.info.label for codec in results.codecs)), rows)
+    table = _table(("", *(codec.info.label for codec in results.codecs)), rows)
+    return f"<p>On single pictures: the median, and from the best to the worst.</p>{table}"
 
 
 def _points(results: Results) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 from isthmus.errors import InputError
@@ -115,12 +115,16 @@ def summarise(data: str, infos: Sequence[CodecInfo], outcomes: Sequence[PictureO
         reason = f"{failures[0].picture}: {failures[0].message}" if failures else "there are no pictures"
         raise InputError(f"no picture went through every codec; {reason}")
     rows = [row for one in complete for row in one.measurements]
-    curves = {info.name: _points([row for row in rows if row.codec == info.name]) for info in infos}
+    curves = {info.name: _points(_rows_of(rows, info)) for info in infos}
+    single_curves = {
+        one.picture: {info.name: _curve(_points(_rows_of(one.measurements, info))) for info in infos}
+        for one in complete
+    }
     results = []
     for info in infos:
         others = [other.name for other in infos if other.name != info.name]
         whole = {other: bd_rate(_curve(curves[other]), _curve(curves[info.name])) for other in others}
-        single = {other: _picture_rates(complete, other, info.name) for other in others}
+        single = {other: _picture_rates(single_curves, other, info.name) for other in others}
         known = {other: rates for other, rates in single.items() if rates is not None}
         results.append(CodecResult(info, curves[info.name], whole, known))
     total = sum(one.total_seconds for one in outcomes)
@@ -178,14 +182,23 @@ def _curve(points: Sequence[Point]) -> Curve:
     return Curve(tuple(point.bpp for point in points), tuple(point.psnr for point in points))
 
 
-def _picture_rates(outcomes: Sequence[PictureOutcome], anchor: str, test: str) -> PictureRates | None:
-    """Of one codec against another; None where no picture has a BD-rate."""
+def _rows_of(rows: Sequence[Measurement], codec: CodecInfo) -> list[Measurement]:
+    return [row for row in rows if row.codec == codec.name]
+
+
+def _picture_rates(curves: Mapping[str, Mapping[str, Curve]], anchor: str, test: str) -> PictureRates | None:
+    """Of one codec against another; None where no picture has a BD-rate.
+
+    Args:
+        curves: of each picture, of each codec.
+        anchor: name of a codec.
+        test: likewise.
+    """
     rates = []
-    for one in outcomes:
-        curves = (_curve(_points([row for row in one.measurements if row.codec == name])) for name in (anchor, test))
-        percent = bd_rate(*curves).percent
+    for picture, of_codec in curves.items():
+        percent = bd_rate(of_codec[anchor], of_codec[test]).percent
         if percent is not None:
-            rates.append((percent, one.picture))
+            rates.append((percent, picture))
     if not rates:
         return None
     best, worst = min(rates), max(rates)
