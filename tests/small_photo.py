@@ -41,5 +41,5 @@ def counted_photo_codec() -> PhotoCodec:
     model = small_photo_codec()
     pictures = np.random.default_rng(1).integers(0, 256, (6, 16, 16, 3), np.uint8).repeat(12, 1).repeat(12, 2)
     model.symbol_counts = count_symbols(model, to_pixels(pictures), thrifty_thresholds())
-    model.hyper_edges, model.hyper_counts = count_hyper(model, list(pictures))
+    model.hyper_edges, model.hyper_counts = count_hyper(model, (to_pixels(picture[None]) for picture in pictures))
     return model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from isthmus.errors import InputError, UsageError
 from isthmus.learn.loop import photo_start
 from isthmus.learn.loop.photo_crops import PhotoCrops
 from isthmus.learn.photo_experiment import photo_training, run_photo
-from tests.small_photo import small_settings
+from tests.small_photo import small_photo_codec, small_settings
 
 
 @pytest.fixture
@@ -50,6 +51,28 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     assert model.decode(model.encode(pixels, quality=100)).shape == pixels.shape
     rows = list(csv.DictReader((tmp_path / "run" / "log.csv").read_text().splitlines()))
     assert all(float(row["loss"]) > 0 for row in rows)
+
+
+def test_nothing_stays_behind_on_the_cpu(monkeypatch):
+    """What a machine without a GPU can tell of one: all of a step is where model and pictures are."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # there is none for "meta"
+    model = small_photo_codec().train().requires_grad_(requires_grad=True).to("meta")
+    pixels, position = torch.empty(2, 3, 128, 128, device="meta"), torch.empty(2, device="meta")
+    thresholds, bits = torch.empty(64, 16, device="meta"), torch.empty(64, 33, device="meta")
+    output = model(pixels, position, quantise=True, thresholds=thresholds, symbol_bits=bits)
+    (output.latent_bits.sum() + output.hyper_bits.sum() + output.reconstruction.square().sum()).backward()
+    assert {parameter.grad.device.type for parameter in model.parameters()} == {"meta"}
+    with pytest.raises(RuntimeError, match="not on the expected device"):  # it would be noticed
+        model(pixels, torch.zeros(2), quantise=True, thresholds=thresholds, symbol_bits=bits)
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_read(tmp_path):
+    """And one that has no such name."""
+    with pytest.raises(UsageError, match="device is one of"):
+        run_photo(tmp_path / "run", data=tmp_path, minutes=1, device="tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="no CUDA device"):
+            run_photo(tmp_path / "run", data=tmp_path, minutes=1, device="cuda")
 
 
 def test_settings_are_checked():

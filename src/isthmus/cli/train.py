@@ -65,7 +65,13 @@ def train(
     if recipe == "photo":
         if processes.count > 1:
             raise UsageError("train photo runs in one process: without --devices and --nodes")
-        _train_photo(data, output, settings or [], minutes, seed, resume=resume, force=force, as_json=as_json)
+        if epochs is not None or steps is not None:
+            raise UsageError("train photo counts time: --minutes, in place of --epochs and --steps")
+        if install:
+            raise UsageError("photo is the shipped model's name: 'isthmus models add FILE --name NAME' after training")
+        _train_photo(
+            data, output, settings or [], minutes, seed, device, resume=resume, force=force, as_json=as_json
+        )  # fmt: skip
         return
     chosen = load_recipe(recipe, settings or [])
     limited = steps is not None or minutes is not None
@@ -107,7 +113,7 @@ def train(
 
 
 def _train_photo(
-    data: str | None, output: Path | None, settings: list[str], minutes: float | None, seed: int,
+    data: str | None, output: Path | None, settings: list[str], minutes: float | None, seed: int, device: str,
     *, resume: bool, force: bool, as_json: bool,
 ) -> None:  # fmt: skip
     from dataclasses import asdict
@@ -119,8 +125,8 @@ def _train_photo(
     if data is None:
         raise UsageError("train photo needs --data FOLDER: photographs without visible artefacts")
     done = run_photo(
-        output or Path("runs/photo"), data=Path(data), minutes=minutes, settings=settings, seed=seed, resume=resume,
-        force=force,
+        output or Path("runs/photo"), data=Path(data), minutes=minutes, settings=settings, seed=seed, device=device,
+        resume=resume, force=force,
     )  # fmt: skip
     if as_json:
         print_json(asdict(done))

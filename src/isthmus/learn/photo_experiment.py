@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from isthmus.container.atomic import write_file
 from isthmus.container.model_file import parse_model
 from isthmus.errors import UsageError
 from isthmus.learn.export.photo import export_photo
 from isthmus.learn.loop.photo import Run, Training
 from isthmus.learn.loop.photo_crops import PhotoCrops
+from isthmus.learn.loop.processes import is_on_cuda
 from isthmus.learn.loop.run_folder import check_folder
 from isthmus.learn.models.photo_codec import PhotoSettings
 from isthmus.learn.recipes.loading import nearest, split_setting, typed_value
@@ -53,6 +56,7 @@ def run_photo(
     minutes: float | None,
     settings: Sequence[str] = (),
     seed: int = 7,
+    device: str = "auto",
     resume: bool = False,
     force: bool = False,
     sizes: PhotoSettings | None = None,
@@ -65,6 +69,7 @@ def run_photo(
         minutes: the budget; None goes on with the old one.
         settings: "KEY=VALUE" of `loop.photo.Training`.
         seed: of weights and windows.
+        device: "auto", "cpu" or "cuda".
         resume: go on with the folder's run.
         force: replace the folder's run.
         sizes: of the network, for experiments.
@@ -72,13 +77,14 @@ def run_photo(
     Raises:
         IsthmusError: as its steps do.
     """
+    place = torch.device("cuda" if is_on_cuda(device) else "cpu")
     if minutes is None and not resume:
         raise UsageError("how long shall it train? --minutes M; the shipped model took hours")
     check_folder(folder, resume=resume, force=force)
     if not resume:
         (folder / "checkpoint.pt").unlink(missing_ok=True)
     training = photo_training(settings)
-    run = Run(folder, PhotoCrops(data), training, sizes or PhotoSettings(), seed=seed)
+    run = Run(folder, PhotoCrops(data), training, sizes or PhotoSettings(), device=place, seed=seed)
     if minutes is not None:
         run.budget = 60 * minutes
     run.train()
@@ -90,7 +96,7 @@ def run_photo(
         "metrics": {key: float(f"{value:.6g}") for key, value in metrics.items()},
         "steps": run.step,
     }
-    file = export_photo(run.average, facts=facts)
+    file = export_photo(run.average.cpu(), facts=facts)
     write_file(folder / MODEL_FILE, file, force=True)
     return PhotoExperiment(
         recipe=PHOTO,

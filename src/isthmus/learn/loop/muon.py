@@ -35,12 +35,12 @@ def orthogonalise(matrices: Tensor, dtype: torch.dtype, steps: int = 5) -> Tenso
 class Muon(torch.optim.Optimizer):
     """For weights of two dimensions and more; further dimensions count as columns.
 
-    Computes in bfloat16 where the processor has it: where it is emulated, float32 is several times as fast.
+    Computes in bfloat16 where the weights' device has it: where it is emulated, float32 is several times as fast.
     """
 
     def __init__(self, parameters: list[Tensor], learning_rate: float, momentum: float = 0.95) -> None:
         super().__init__(parameters, {"lr": learning_rate, "momentum": momentum})
-        self._dtype = torch.bfloat16 if computes_in_bf16(on_cuda=False) else torch.float32
+        self._dtype = torch.bfloat16 if computes_in_bf16(on_cuda=parameters[0].is_cuda) else torch.float32
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]

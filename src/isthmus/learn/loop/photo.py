@@ -86,8 +86,17 @@ class Run:
     """A model, its optimisers, its average, and where they are kept."""
 
     def __init__(
-        self, folder: Path, crops: PhotoCrops, training: Training, settings: PhotoSettings, *, seed: int = 7
+        self,
+        folder: Path,
+        crops: PhotoCrops,
+        training: Training,
+        settings: PhotoSettings,
+        *,
+        device: torch.device,
+        seed: int = 7,
     ) -> None:
+        self.device, on_cuda = device, device.type == "cuda"
+        torch.backends.cudnn.allow_tf32 = False  # whole numbers of the entropy networks need all bits of a float32
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(seed)
         self.folder, self.crops, self.training, self.settings = folder, crops, training, settings
@@ -96,22 +105,21 @@ class Run:
         self.is_asked_to_stop = False
         saved = None
         if (folder / "checkpoint.pt").exists():
-            saved = torch.load(folder / "checkpoint.pt", weights_only=False)
+            saved = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=False)
             self.start = TransformStart(**saved["start"])
         elif training.weights:
             start_weights, self.start, self.step = load_weights(Path(training.weights))
         else:
             self.start = measure_start(crops, settings.latents)
-        self.model = PhotoCodec(settings, self.start).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = self._placed(PhotoCodec(settings, self.start))
         if saved is None and training.weights:
             self.model.load_state_dict(start_weights, strict=False)
         self.forward: Callable[..., CodecOutput] = torch.compile(self.model) if training.compile else self.model
-        self.average = PhotoCodec(settings, self.start).eval().requires_grad_(requires_grad=False)
-        self.average.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = self._placed(PhotoCodec(settings, self.start)).eval().requires_grad_(requires_grad=False)
         self.average.load_state_dict(self.model.state_dict())
-        self.thresholds = thrifty_thresholds()
+        self.thresholds = thrifty_thresholds().to(self.device)
         self._symbol_bits: Tensor | None = None
-        self.is_mixed = computes_in_bf16(on_cuda=False)
+        self.is_mixed = computes_in_bf16(on_cuda=on_cuda)
         self.random = np.random.default_rng(seed)
         basis, matrices, rest = split_parameters(self.model)
         self.muon = Muon(matrices, training.muon_rate)
@@ -129,18 +137,25 @@ class Run:
                 group["base"] = base
             self.random.bit_generator.state = saved["random"]
             torch.set_rng_state(saved["torch_random"])
+            if on_cuda and saved.get("cuda_random") is not None:
+                torch.cuda.set_rng_state(saved["cuda_random"])
             self.step, self.skipped, self.mean_norm = saved["step"], saved["skipped"], saved["mean_norm"]
             self.used, self.budget = saved["used"], saved["budget"]
 
+    def _placed(self, model: PhotoCodec) -> PhotoCodec:
+        """On the device, channels last in memory."""
+        placed: PhotoCodec = model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return placed
+
     def some_pixels(self) -> Tensor:
         """Sixteen held-aside windows."""
-        return to_pixels(self.crops.held_aside_centres()[::3][:16])
+        return to_pixels(self.crops.held_aside_centres()[::3][:16], self.device)
 
     def count_symbols(self) -> None:
         """Of the averaged weights, on some training pictures."""
-        pixels = to_pixels(self.crops.training_centres(COUNTED_WINDOWS))
+        pixels = to_pixels(self.crops.training_centres(COUNTED_WINDOWS), self.device)
         self.average.symbol_counts = count_symbols(self.average, pixels, self.thresholds)
-        wholes = self.crops.training_wholes(COUNTED_PICTURES)
+        wholes = (to_pixels(picture[None], self.device) for picture in self.crops.training_wholes(COUNTED_PICTURES))
         self.average.hyper_edges, self.average.hyper_counts = count_hyper(self.average, wholes)
 
     def _quantised(self, *, quantise: bool) -> dict[str, Any]:
@@ -150,7 +165,7 @@ class Run:
         if self._symbol_bits is None:
             if not self.average.symbol_counts.any():
                 self.count_symbols()
-            self._symbol_bits = torch.from_numpy(level_bits(self.average.symbol_counts.numpy()))
+            self._symbol_bits = torch.from_numpy(level_bits(self.average.symbol_counts.cpu().numpy())).to(self.device)
         return {"quantise": True, "thresholds": self.thresholds, "symbol_bits": self._symbol_bits}
 
     def count_dead(self) -> int:
@@ -168,6 +183,7 @@ class Run:
                 "adam": self.adam.state_dict(),
                 "random": self.random.bit_generator.state,
                 "torch_random": torch.get_rng_state(),
+                "cuda_random": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
                 "start": asdict(self.start),
                 "settings": self.settings,
                 "step": self.step,
@@ -183,13 +199,13 @@ class Run:
     def train_step(self, factor: float, *, quantise: bool) -> tuple[float, float]:
         """One batch; (loss, bits per pixel). A step that is not finite is counted and left out."""
         training = self.training
-        pixels = to_pixels(self.crops.draw(training.batch, training.side, self.random))
+        pixels = to_pixels(self.crops.draw(training.batch, training.side, self.random), self.device)
         # one quality in each part of the range, so that every batch sees them all
-        position = (torch.arange(training.batch) + torch.rand(training.batch)) / training.batch
+        position = ((torch.arange(training.batch) + torch.rand(training.batch)) / training.batch).to(self.device)
         for optimiser in (self.muon, self.adam):
             optimiser.zero_grad(set_to_none=True)
         self.model.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.is_mixed):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_mixed):
             output = self.forward(pixels, position, **self._quantised(quantise=quantise))
         lambdas = lambda_at(position)
         bits = (output.latent_bits + output.hyper_bits) / training.side**2
@@ -223,12 +239,12 @@ class Run:
     @torch.no_grad()
     def validate(self, *, quantise: bool) -> tuple[float, float, float]:
         """Mean loss, bits per pixel and PSNR of the averaged weights on held-aside windows, over five qualities."""
-        pixels = to_pixels(self.crops.held_aside_centres()[::2])
+        pixels = to_pixels(self.crops.held_aside_centres()[::2], self.device)
         losses, rates, psnrs = [], [], []
         for place in (0.1, 0.3, 0.5, 0.7, 0.9):
             for part in torch.split(pixels, 9):
-                position = torch.full((len(part),), place)
-                with torch.autocast("cpu", torch.bfloat16, enabled=self.is_mixed):
+                position = torch.full((len(part),), place, device=self.device)
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_mixed):
                     output = self.average(part, position, **self._quantised(quantise=quantise))
                 error = (output.reconstruction.clamp(-0.5, 0.5) - part).square().mean((1, 2, 3))
                 bits = (output.latent_bits + output.hyper_bits) / 256**2

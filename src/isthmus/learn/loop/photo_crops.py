@@ -86,9 +86,9 @@ def _middle(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return picture[top : top + side, left : left + side]
 
 
-def to_pixels(batch: np.ndarray) -> Tensor:
+def to_pixels(batch: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """(batch, rows, columns, 3) uint8 -> (batch, 3, rows, columns) float32 in -0.5..0.5, channels last in memory."""
-    return torch.from_numpy(batch).permute(0, 3, 1, 2).float().div_(255).sub_(0.5)
+    return torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).float().div_(255).sub_(0.5)
 
 
 def _read(path: Path) -> NDArray[np.uint8]:

@@ -27,14 +27,15 @@ def dead_units(model: PhotoCodec, pixels: Tensor) -> dict[str, Tensor]:
 
     def watch(name: str) -> object:
         def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            highest[name] = torch.maximum(highest.get(name, torch.tensor(-1.0)), output.float().amax((0, 2, 3)))
+            top = output.float().amax((0, 2, 3))
+            highest[name] = torch.maximum(highest[name], top) if name in highest else top
 
         return hook
 
     handles = [module.register_forward_hook(watch(name)) for name, module in watched_layers(model)]  # type: ignore[arg-type]
     try:
         for part in torch.split(pixels, 8):
-            model(part, torch.linspace(0, 1, len(part)), quantise=False)
+            model(part, torch.linspace(0, 1, len(part), device=part.device), quantise=False)
     finally:
         for handle in handles:
             handle.remove()

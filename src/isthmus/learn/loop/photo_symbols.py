@@ -17,7 +17,6 @@ from isthmus.entropy.hyper_latents import (
     part_masks,
 )
 from isthmus.entropy.level_tables import CLASSES, COUNTS_SHAPE, LARGEST_COUNTED, mean_class
-from isthmus.learn.loop.photo_crops import to_pixels
 from isthmus.learn.models.photo_codec import PhotoCodec, middle_knots
 from isthmus.learn.models.quality import knot_weights
 
@@ -43,27 +42,26 @@ def count_symbols(model: PhotoCodec, pixels: Tensor, thresholds: Tensor) -> Tens
     counts = np.zeros(CLASSES * SCALE_LEVELS * width, np.int64)
     for part in torch.split(pixels, AT_ONCE):
         latents = model.analysis(part)
-        for place in torch.linspace(0, 1, KNOTS):
+        for place in torch.linspace(0, 1, KNOTS, device=part.device):
             knots = knot_weights(place.expand(len(part)))
             steps = model.limited_steps(latents, knots)
             estimate = model.estimate(model.whole_hyper(steps), steps, knots, quantise=True, thresholds=thresholds)
             symbols = torch.round(estimate.decoded - estimate.mean) * torch.where(estimate.mean < 0, -1, 1)
-            limited = symbols.clamp(-LARGEST_COUNTED, LARGEST_COUNTED).long().numpy()
-            classes = mean_class(torch.round(estimate.mean * 2**MEAN_BITS).int().numpy())
-            index = (
-                (classes * np.int64(SCALE_LEVELS) + estimate.level.long().numpy()) * width + limited + LARGEST_COUNTED
-            )
+            limited = symbols.clamp(-LARGEST_COUNTED, LARGEST_COUNTED).long().cpu().numpy()
+            classes = mean_class(torch.round(estimate.mean * 2**MEAN_BITS).int().cpu().numpy())
+            levels = estimate.level.long().cpu().numpy()
+            index = (classes * np.int64(SCALE_LEVELS) + levels) * width + limited + LARGEST_COUNTED
             counts += np.bincount(index.ravel(), minlength=len(counts))
     return torch.from_numpy(counts.reshape(COUNTS_SHAPE))
 
 
 @torch.no_grad()
-def count_hyper(model: PhotoCodec, pictures: Iterable[NDArray[np.uint8]]) -> tuple[Tensor, Tensor]:
+def count_hyper(model: PhotoCodec, pictures: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """Count hyper-latents by group of qualities, channel and context.
 
     Args:
         model: trained.
-        pictures: (rows, columns, 3) uint8 each, sides multiples of 64.
+        pictures: (1, 3, rows, columns) each, -0.5..0.5, sides multiples of 64.
 
     Returns:
         (HYPER_GROUPS, channels, 2, AROUND - 1) int16 edges between the contexts, in 12ths; and (HYPER_GROUPS, channels,
@@ -71,10 +69,10 @@ def count_hyper(model: PhotoCodec, pictures: Iterable[NDArray[np.uint8]]) -> tup
     """
     seen: list[list[NDArray[np.int8]]] = [[] for _ in range(HYPER_GROUPS)]
     for picture in pictures:
-        latents = model.analysis(to_pixels(picture[None]))
+        latents = model.analysis(picture)
         for group, one in enumerate(seen):
-            knots = middle_knots(torch.tensor([group]))
-            one.append(model.whole_hyper(model.limited_steps(latents, knots))[0].numpy().astype(np.int8))
+            knots = middle_knots(torch.tensor([group], device=picture.device))
+            one.append(model.whole_hyper(model.limited_steps(latents, knots))[0].cpu().numpy().astype(np.int8))
     edges, counts = zip(*map(_count_group, seen), strict=True)
     return torch.from_numpy(np.stack(edges)), torch.from_numpy(np.stack(counts))
 

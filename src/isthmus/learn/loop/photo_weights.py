@@ -21,7 +21,7 @@ _START = "start."
 
 def save_weights(checkpoint: Path, path: Path) -> None:
     """The average of a checkpoint, float16; what training started from, float32."""
-    saved = torch.load(checkpoint, weights_only=False)
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=False)
     # buffers of scales follow from the start
     arrays = {name: _stored(name, value) for name, value in saved["average"].items() if not name.endswith(".scale")}
     starts = {_START + name: np.asarray(value) for name, value in saved["start"].items()}

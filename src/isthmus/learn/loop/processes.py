@@ -72,11 +72,7 @@ def make_fabric(device: str, precision: str, processes: Processes) -> Fabric:
     Raises:
         UsageError: devices that are not there, or several nodes that do not know each other.
     """
-    if device not in DEVICES:
-        raise UsageError(f"device is one of {', '.join(DEVICES)}, not {device!r}")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("device cuda: PyTorch finds no CUDA device here; --device cpu works everywhere")
-    on_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    on_cuda = is_on_cuda(device)
     mixed = precision == "bf16" or (precision == "auto" and computes_in_bf16(on_cuda=on_cuda))
     options: dict[str, Any] = {}
     if processes.count > 1:
@@ -90,6 +86,19 @@ def make_fabric(device: str, precision: str, processes: Processes) -> Fabric:
         precision="bf16-mixed" if mixed else "32-true",
         **options,
     )
+
+
+def is_on_cuda(device: str) -> bool:
+    """Whether a run is on CUDA devices, which "auto" takes where there are some.
+
+    Raises:
+        UsageError: no such device.
+    """
+    if device not in DEVICES:
+        raise UsageError(f"device is one of {', '.join(DEVICES)}, not {device!r}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("device cuda: PyTorch finds no CUDA device here; --device cpu works everywhere")
+    return device != "cpu" and torch.cuda.is_available()
 
 
 def is_main(processes: Processes) -> bool:
