@@ -21,9 +21,9 @@ from isthmus.codec.exact_networks import probe
 from isthmus.codec.pipeline import read_image
 from isthmus.entropy.exact import PriorNetworks, ReferenceNetworks
 from isthmus.entropy.hyperprior import Hyperprior
-from isthmus.learn.export.photo import load_average
 from isthmus.learn.export.photo_layers import integer_layers
 from isthmus.learn.export.torch_networks import TorchNetworks
+from isthmus.learn.loop.photo_weights import load_weights
 from isthmus.learn.models.photo_codec import PhotoCodec
 
 QUALITIES = (15, 60, 95)
@@ -55,7 +55,7 @@ def main() -> None:
     pictures = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(options.data.rglob("*.png"))]
     files = [(quality, read_image(writer.encode(one, quality=quality))) for one in pictures for quality in QUALITIES]
     expected = [writer.coder.symbols(image)[0] for _, image in files]
-    trained = load_average(options.weights)
+    trained = load_weights(options.weights).model()
     prior = writer.coder.prior
     sizes = {"strong": prior.strong, "hyper": trained.settings.prior.hyper_latents}
     fingerprint = probe(prior.networks, prior.tables.squash, **sizes)

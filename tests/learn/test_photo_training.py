@@ -17,8 +17,11 @@ from isthmus.container.model_file import read_model
 from isthmus.errors import InputError, UsageError
 from isthmus.learn.loop import photo_start
 from isthmus.learn.loop.photo_crops import PhotoCrops
+from isthmus.learn.loop.photo_revival import dead_units, revive_units
+from isthmus.learn.loop.photo_weights import PhotoWeights, load_weights
+from isthmus.learn.models.photo_transforms import TransformStart
 from isthmus.learn.photo_experiment import photo_training, run_photo
-from tests.small_photo import small_photo_codec, small_settings
+from tests.small_photo import LATENTS, counted_photo_codec, small_photo_codec, small_settings
 
 
 @pytest.fixture
@@ -38,7 +41,11 @@ def pictures(tmp_path):
 def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     """The second part goes on where the first one stopped, and its file decodes what it encodes."""
     monkeypatch.setattr(photo_start, "WINDOWS", 8)
-    options = {"data": pictures, "settings": ["batch=2", "side=64", "compile=0"], "sizes": small_settings()}
+    options = {
+        "data": pictures,
+        "settings": ["batch=2", "side=64", "compile=0", "revive_units=1"],
+        "sizes": small_settings(),
+    }
     first = run_photo(tmp_path / "run", minutes=0.02, **options)
     assert first.steps > 0
     second = run_photo(tmp_path / "run", minutes=0.05, resume=True, **options)
@@ -51,6 +58,41 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     assert model.decode(model.encode(pixels, quality=100)).shape == pixels.shape
     rows = list(csv.DictReader((tmp_path / "run" / "log.csv").read_text().splitlines()))
     assert all(float(row["loss"]) > 0 for row in rows)
+
+
+def test_dead_units_start_again():
+    """Found by what they show of pictures, and on again afterwards."""
+    model = small_photo_codec()
+    pixels = torch.rand(4, 3, 128, 128) - 0.5
+    before = dead_units(model, pixels)["hyper_analysis.first"]
+    unit = int((~before).nonzero()[0])
+    model.hyper_analysis.first.bias[unit] = -1000
+    assert dead_units(model, pixels)["hyper_analysis.first"][unit]
+    torch.manual_seed(1)
+    assert revive_units(model, pixels) > int(before.sum())
+    assert not dead_units(model, pixels)["hyper_analysis.first"][unit]
+
+
+def test_mixed_weights_are_between_both(tmp_path):
+    """Numbers are mixed, counts are the first one's; what is written is read again."""
+    one, other = (
+        PhotoWeights(
+            model.state_dict(), TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS)), step, sizes
+        )
+        for model, step, sizes in (
+            (counted_photo_codec(), 7, small_settings()),
+            (small_photo_codec(9), 5, small_settings()),
+        )
+    )
+    mixed = one.mixed(other, 0.25)
+    name = "synthesis.fine.0.gather.weight"
+    expected = 0.75 * one.values[name] + 0.25 * other.values[name]
+    torch.testing.assert_close(mixed.values[name], expected)
+    assert torch.equal(mixed.values["symbol_counts"], one.values["symbol_counts"])
+    mixed.save(tmp_path / "mixed.npz")
+    again = load_weights(tmp_path / "mixed.npz")
+    assert again.step == 7
+    torch.testing.assert_close(again.values[name], expected, atol=1e-3, rtol=1e-3)
 
 
 def test_nothing_stays_behind_on_the_cpu(monkeypatch):

@@ -29,7 +29,6 @@ from isthmus.learn.export.photo_layers import integer_layers
 from isthmus.learn.loop.photo_weights import load_weights
 from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings, middle_knots
 from isthmus.learn.models.photo_prior import thrifty_thresholds
-from isthmus.learn.models.photo_transforms import TransformStart
 from isthmus.learn.models.quality import knot_weights, position_of
 from isthmus.values import LatentSpec, PictureSpec
 
@@ -38,19 +37,6 @@ TABLE_TAIL = 2.0**-15
 HYPER_PRIOR_COUNT = 30
 """What a hyper-latent was expected to be stands for this many counted ones."""
 DEFAULT_QUALITY = 60
-
-
-def load_average(path: Path) -> PhotoCodec:
-    """The averaged model of a checkpoint, or of weights in half precision, ready to run."""
-    if path.suffix == ".npz":
-        weights, start, _ = load_weights(path)
-        settings = PhotoSettings()
-    else:
-        saved = torch.load(path, weights_only=False)
-        weights, start, settings = saved["average"], TransformStart(**saved["start"]), saved["settings"]
-    model = PhotoCodec(settings, start).eval().requires_grad_(requires_grad=False)
-    model.load_state_dict(weights, strict=False)
-    return model
 
 
 def export_photo(model: PhotoCodec, *, name: str = "photo", facts: Mapping[str, Any] | None = None) -> bytes:
@@ -174,7 +160,9 @@ def main() -> None:
     parser.add_argument("trained", type=Path)
     parser.add_argument("file", type=Path)
     arguments = parser.parse_args()
-    data = export_photo(load_average(arguments.trained), facts={"licence": "Apache-2.0", "recipe": {"name": "photo"}})
+    data = export_photo(
+        load_weights(arguments.trained).model(), facts={"licence": "Apache-2.0", "recipe": {"name": "photo"}}
+    )
     write_file(arguments.file, data, force=True)
 
 

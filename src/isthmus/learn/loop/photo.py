@@ -19,9 +19,9 @@ from torch import Tensor
 from isthmus.entropy.level_tables import level_bits
 from isthmus.learn.loop.muon import Muon
 from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
-from isthmus.learn.loop.photo_revival import dead_units
+from isthmus.learn.loop.photo_revival import dead_units, revive_units
 from isthmus.learn.loop.photo_start import measure_start
-from isthmus.learn.loop.photo_symbols import count_hyper, count_symbols
+from isthmus.learn.loop.photo_symbols import count_all
 from isthmus.learn.loop.photo_weights import load_weights
 from isthmus.learn.loop.processes import computes_in_bf16
 from isthmus.learn.models.integer import clamp_inwards
@@ -33,8 +33,6 @@ from isthmus.learn.models.quality import lambda_at
 MIDDLE_LAMBDA = 0.018
 LONGEST_STEP = 5.0
 """Seconds of a step that count against the budget; beyond it the process was stopped."""
-COUNTED_WINDOWS, COUNTED_PICTURES = 120, 300
-"""Of the training, on which symbols and hyper-latents are counted, to fit the tables that code them."""
 LOG_HEADER = (
     "time,step,seconds_per_step,learning_rate,quantised,loss,bits_per_pixel,skipped,"
     "held_loss,held_bpp,held_psnr,dead_units"
@@ -108,12 +106,15 @@ class Run:
             saved = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=False)
             self.start = TransformStart(**saved["start"])
         elif training.weights:
-            start_weights, self.start, self.step = load_weights(Path(training.weights))
+            weights = load_weights(Path(training.weights))
+            self.start, self.step = weights.start, weights.step
         else:
             self.start = measure_start(crops, settings.latents)
         self.model = self._placed(PhotoCodec(settings, self.start))
         if saved is None and training.weights:
-            self.model.load_state_dict(start_weights, strict=False)
+            self.model.load_state_dict(weights.values, strict=False)
+        if saved is None and training.revive_units:
+            revive_units(self.model.eval(), self.some_pixels())
         self.forward: Callable[..., CodecOutput] = torch.compile(self.model) if training.compile else self.model
         self.average = self._placed(PhotoCodec(settings, self.start)).eval().requires_grad_(requires_grad=False)
         self.average.load_state_dict(self.model.state_dict())
@@ -151,20 +152,13 @@ class Run:
         """Sixteen held-aside windows."""
         return to_pixels(self.crops.held_aside_centres()[::3][:16], self.device)
 
-    def count_symbols(self) -> None:
-        """Of the averaged weights, on some training pictures."""
-        pixels = to_pixels(self.crops.training_centres(COUNTED_WINDOWS), self.device)
-        self.average.symbol_counts = count_symbols(self.average, pixels, self.thresholds)
-        wholes = (to_pixels(picture[None], self.device) for picture in self.crops.training_wholes(COUNTED_PICTURES))
-        self.average.hyper_edges, self.average.hyper_counts = count_hyper(self.average, wholes)
-
     def _quantised(self, *, quantise: bool) -> dict[str, Any]:
         """Arguments of the model: with integers come thrifty rounding and the cost of symbols as they are coded."""
         if not quantise:
             return {"quantise": False}
         if self._symbol_bits is None:
             if not self.average.symbol_counts.any():
-                self.count_symbols()
+                count_all(self.average, self.crops)
             self._symbol_bits = torch.from_numpy(level_bits(self.average.symbol_counts.cpu().numpy())).to(self.device)
         return {"quantise": True, "thresholds": self.thresholds, "symbol_bits": self._symbol_bits}
 
@@ -289,7 +283,7 @@ class Run:
                 saved = time.time()
         self.save()
         if not self.is_asked_to_stop:  # the next minute or two are for the tables
-            self.count_symbols()
+            count_all(self.average, self.crops)
             self.save()
 
 

@@ -1,11 +1,14 @@
 """Averaged weights of the photo codec in half precision, small enough to be kept in the repository.
 
-    python -m isthmus.learn.loop.photo_weights CHECKPOINT WEIGHTS.npz
+    python -m isthmus.learn.loop.photo_weights CHECKPOINT.pt WEIGHTS.npz
+    python -m isthmus.learn.loop.photo_weights NEWER.npz WEIGHTS.npz --mix OLDER.npz 0.3 --data PHOTOS
 
-A new run starts from them with `python -m isthmus.learn.loop.photo ... --weights WEIGHTS.npz`.
+The second mixes weights of one training's different times, which lie in one valley and are better in its middle
+(Izmailov et al. 2018, arXiv 1803.05407; Wortsman et al. 2022, arXiv 2203.05482), and counts the mixture's symbols.
 """
 
 import argparse
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +17,62 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from isthmus.learn.loop.photo_crops import PhotoCrops
+from isthmus.learn.loop.photo_symbols import count_all
+from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings
 from isthmus.learn.models.photo_transforms import TransformStart
 
 _START = "start."
 
 
-def save_weights(checkpoint: Path, path: Path) -> None:
-    """The average of a checkpoint, float16; what training started from, float32."""
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    # buffers of scales follow from the start
-    arrays = {name: _stored(name, value) for name, value in saved["average"].items() if not name.endswith(".scale")}
-    starts = {_START + name: np.asarray(value) for name, value in saved["start"].items()}
-    np.savez_compressed(path, step=np.array(saved["step"]), **arrays, **starts)  # type: ignore[arg-type]
+@dataclass(frozen=True)
+class PhotoWeights:
+    """What training has come to.
+
+    Attributes:
+        values: for `load_state_dict(strict=False)`: all but the buffers of scales, which follow from the start.
+        start: what training started from.
+        step: steps trained.
+        settings: sizes of the networks.
+    """
+
+    values: dict[str, Tensor]
+    start: TransformStart
+    step: int
+    settings: PhotoSettings
+
+    def model(self) -> PhotoCodec:
+        """Ready to run."""
+        model = PhotoCodec(self.settings, self.start).eval().requires_grad_(requires_grad=False)
+        model.load_state_dict(self.values, strict=False)
+        return model
+
+    def mixed(self, other: "PhotoWeights", share: float) -> "PhotoWeights":
+        """With a share of another's weights in them; counts stay."""
+        values = {
+            name: value.lerp(other.values[name], share) if value.is_floating_point() else value
+            for name, value in self.values.items()
+        }
+        return replace(self, values=values)
+
+    def save(self, path: Path) -> None:
+        """Write an .npz file."""
+        arrays = {name: _stored(name, value) for name, value in self.values.items()}
+        starts = {_START + name: np.asarray(value) for name, value in vars(self.start).items()}
+        np.savez_compressed(path, step=np.array(self.step), **arrays, **starts)  # type: ignore[arg-type]
 
 
-def load_weights(path: Path) -> tuple[dict[str, Tensor], TransformStart, int]:
-    """(weights for `load_state_dict(strict=False)`, start, steps trained)."""
+def load_weights(path: Path) -> PhotoWeights:
+    """The average of a checkpoint; or of an .npz file, whose networks have the usual sizes."""
+    if path.suffix != ".npz":
+        saved = torch.load(path, map_location="cpu", weights_only=False)
+        values = {name: value for name, value in saved["average"].items() if not name.endswith(".scale")}
+        return PhotoWeights(values, TransformStart(**saved["start"]), saved["step"], saved["settings"])
     with np.load(path) as stored:
         names = [name for name in stored.files if not name.startswith(_START) and name != "step"]
-        weights = {name: _loaded(stored[name]) for name in names}
+        values = {name: _loaded(stored[name]) for name in names}
         start = TransformStart(*(stored[_START + name] for name in ("fine_scale", "latent_scale", "kept")))
-        return weights, start, int(stored["step"])
+        return PhotoWeights(values, start, int(stored["step"]), PhotoSettings())
 
 
 def _stored(name: str, value: Tensor) -> NDArray[Any]:
@@ -48,9 +86,24 @@ def _loaded(array: NDArray[Any]) -> Tensor:
     return torch.from_numpy(array if array.dtype.kind == "i" else array.astype(np.float32))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """The command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("weights", type=Path)
-    arguments = parser.parse_args()
-    save_weights(arguments.checkpoint, arguments.weights)
+    parser.add_argument("trained", type=Path, help="a checkpoint, or weights")
+    parser.add_argument("weights", type=Path, help="to write")
+    parser.add_argument("--mix", nargs=2, metavar=("WEIGHTS", "SHARE"), action="append", default=[])
+    parser.add_argument("--data", type=Path, help="the training's pictures: count symbols anew on them")
+    options = parser.parse_args()
+    weights = load_weights(options.trained)
+    for other, share in options.mix:
+        weights = weights.mixed(load_weights(Path(other)), float(share))
+    if options.data is not None:
+        model = weights.model()
+        count_all(model, PhotoCrops(options.data))
+        counted = {name: value for name, value in model.state_dict().items() if name in weights.values}
+        weights = replace(weights, values=counted)
+    weights.save(options.weights)
+
+
+if __name__ == "__main__":
+    main()
