@@ -136,6 +136,21 @@ def test_tiles_that_change_places_are_noticed(model):
         read_image(swapped)
 
 
+def test_smooth_pictures_get_more_of_a_quality_than_busy_ones(model):
+    """Rising with it for every picture, to the same ends; and so in every way to ask for one."""
+    smooth, busy = np.full((40, 40, 3), 9, np.uint8), np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    for pixels in (smooth, busy, scene(40, 40)):
+        suited = [model.coder.suited_quality(Picture(pixels), quality) for quality in range(1, 101)]
+        assert (suited[0], suited[-1]) == (1, 100)
+        assert set(np.diff(suited)) <= {0, 1, 2}
+    low, high = (model.coder.suited_quality(Picture(pixels), 50) for pixels in (busy, smooth))
+    assert low < 50 < high
+    files = [model.encode(smooth, quality=50), model.encode(busy, quality=50)]
+    assert [read_header(data).quality for data in files] == [high, low]
+    assert files == model.encode_batch([smooth, busy], quality=50)
+    assert files[0] == pipeline.encode_to_target(Picture(smooth), model, Target(quality=50))
+
+
 @pytest.mark.parametrize("share", [0.15, 0.4, 0.9])
 def test_target_bytes_is_never_exceeded_and_nearly_used(model, share):
     """Within 3 % where there is a file of that size between the smallest and the largest."""

@@ -44,6 +44,10 @@ class Coder(Protocol):
         """Side of the tiles that a picture is cut into; 0 for one tile."""
         ...
 
+    def suited_quality(self, picture: Picture, quality: int) -> int:
+        """The quality that a picture's file has where `quality` is asked for: busy pictures may need less."""
+        ...
+
     def analyse(self, pictures: Sequence[Picture]) -> Iterator[Iterable[TileLatents]]:
         """For each picture its tiles' latents. The pictures are of one size and mode; tiles may come in any order."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any
@@ -28,9 +29,10 @@ from isthmus.entropy.hyperprior import Hyperprior, HyperpriorTables
 from isthmus.entropy.level_tables import CLASSES
 from isthmus.entropy.tables import unpack_tables
 from isthmus.errors import FormatError, ModelMismatchError
+from isthmus.imaging.activity import activity
 from isthmus.imaging.windows import Window, cut, pixels_in
 from isthmus.transforms.engine import Engine, Graph
-from isthmus.values import Picture
+from isthmus.values import QUALITIES, Picture
 
 KIND = "hyperprior"
 BLOCK = 16
@@ -43,6 +45,11 @@ TILE = 512
 """Side of the tiles of larger pictures; a multiple of HYPER_BLOCK."""
 PIECE = (512, 1024)
 """Rows and columns that go through a transform at once: what bounds its memory."""
+USUAL_ACTIVITY = 4.0
+"""Of `imaging.activity`: photographs of this activity get the quality that was asked for."""
+LEAST_ACTIVITY = 0.01
+QUALITY_PER_OCTAVE, MOST_SHIFT = 6.0, 12.0
+"""By how much the quality rises where activity is half, and by how much at most."""
 THRIFTS = tuple(np.linspace(1.0, 2.5, 31)[1:].tolist())
 MOST_SAVED = 0.95
 """Of a quantisation step: thresholds lie at most this far above the lower symbol's edge, however thrifty."""
@@ -129,6 +136,13 @@ class PhotoCoder:
     def tile_size(self, picture: Picture) -> int:
         """See `Coder.tile_size`."""
         return 0 if max(picture.height, picture.width) <= ONE_TILE else TILE
+
+    def suited_quality(self, picture: Picture, quality: int) -> int:
+        """See `Coder.suited_quality`: errors show in smooth pictures and hide in busy ones (decision 6)."""
+        octaves = math.log2(USUAL_ACTIVITY / max(activity(picture.pixels), LEAST_ACTIVITY))
+        shift = max(-MOST_SHIFT, min(MOST_SHIFT, QUALITY_PER_OCTAVE * octaves))
+        # none at both ends, so that every quality can be had; rising throughout
+        return quality + round(shift * 4 * (quality - 1) * (QUALITIES - quality) / (QUALITIES - 1) ** 2)
 
     def analyse(self, pictures: Sequence[Picture]) -> Iterator[Iterable[TileLatents]]:
         """See `Coder.analyse`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -33,7 +34,7 @@ BATCH_VALUES = 1 << 23  # picture values that go through a graph at once: 32 MiB
 
 
 def encode(pictures: Sequence[Picture], model: Model, *, quality: int, fit: bool = False) -> list[bytes]:
-    """Pictures to .isth bytes.
+    """Pictures to .isth bytes, each of the quality that suits it where `quality` is asked for.
 
     Raises:
         ModelMismatchError: a picture that the model does not take, and `fit` is false; none is encoded.
@@ -41,8 +42,12 @@ def encode(pictures: Sequence[Picture], model: Model, *, quality: int, fit: bool
     """
     check_quality(quality)
     fitted = [taken(picture, model, fit=fit) for picture in pictures]
-    payloads = payloads_of(fitted, model, quality)
-    return [_to_file(picture, tiles, model, quality) for picture, tiles in zip(fitted, payloads, strict=True)]
+    files = []
+    for suited, group in groupby(fitted, lambda picture: model.coder.suited_quality(picture, quality)):
+        alike = list(group)
+        payloads = payloads_of(alike, model, suited)
+        files += [_to_file(picture, tiles, model, suited) for picture, tiles in zip(alike, payloads, strict=True)]
+    return files
 
 
 def payloads_of(pictures: Sequence[Picture], model: Model, quality: int) -> Iterator[tuple[bytes, ...]]:
@@ -112,6 +117,8 @@ def encode_to_target(picture: Picture, model: Model, target: Target) -> bytes:
     Raises:
         UsageError: the target is out of the model's reach.
     """
+    if not target.is_search:
+        return encode([picture], model, quality=target.quality or model.file.default_quality)[0]
     coder = model.coder
     tiles = list(next(iter(coder.analyse([picture]))))
 
@@ -126,11 +133,7 @@ def encode_to_target(picture: Picture, model: Model, target: Target) -> bytes:
     if target.psnr is not None:
         quality = lowest_quality(psnr_at, target.psnr)
         return file_at(quality, most_thrift(lambda thrift: psnr_at(quality, thrift), target.psnr, coder.thrifts))
-    limit = target.file_bytes
-    if target.bits_per_pixel is not None:
-        limit = int(target.bits_per_pixel * picture.width * picture.height / 8)
-    if limit is None:
-        return file_at(target.quality or model.file.default_quality)
+    limit = target.file_bytes or int((target.bits_per_pixel or 0) * picture.width * picture.height / 8)
     quality = highest_quality(lambda quality: len(file_at(quality)), limit)
     if quality == QUALITIES:
         return file_at(quality)

@@ -53,6 +53,10 @@ class PlainCoder:
         """Latents (batch, channels, rows, columns) to pictures, float32 around [0, 1]."""
         return self._load("synthesis")
 
+    def suited_quality(self, picture: Picture, quality: int) -> int:
+        """See `Coder.suited_quality`: as it was asked for."""
+        return quality
+
     def takes(self, picture: Picture) -> bool:
         """See `Coder.takes`."""
         spec = self._file.picture
