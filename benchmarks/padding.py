@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--qualities", type=int, nargs="+", default=[20, 50, 75])
     options = parser.parse_args()
     model = isthmus.load_model(options.model)
+    model.coder.suited_quality = lambda _picture, quality: quality  # padding must not change what a quality means
     pictures = []
     for path in find_pictures(options.data)[: options.count]:
         with Image.open(path) as image:
