@@ -53,8 +53,8 @@ def main() -> None:
     options = parser.parse_args()
     writer = isthmus.load_model(options.model, threads=2)
     pictures = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(options.data.rglob("*.png"))]
-    files = [(quality, read_image(writer.encode(one, quality=quality))) for one in pictures for quality in QUALITIES]
-    expected = [writer.coder.symbols(image)[0] for _, image in files]
+    files = [read_image(writer.encode(one, quality=quality)) for one in pictures for quality in QUALITIES]
+    expected = [writer.coder.symbols(image)[0] for image in files]
     trained = load_weights(options.weights).model()
     prior = writer.coder.prior
     sizes = {"strong": prior.strong, "hyper": trained.settings.prior.hyper_latents}
@@ -63,8 +63,8 @@ def main() -> None:
         print("the weights are not those of the model: NumPy and PyTorch are left out")
     for what, one in engines(options.model, trained):
         equal = 0
-        for (quality, image), symbols in zip(files, expected, strict=True):
-            equal += np.array_equal(one.decode(image.tiles[0], symbols.shape[1:], quality), symbols)
+        for image, symbols in zip(files, expected, strict=True):
+            equal += np.array_equal(one.decode(image.tiles[0], symbols.shape[1:], image.quality), symbols)
         print(f"{what}: {equal} of {len(files)} files decode to the same symbols", flush=True)
 
 
