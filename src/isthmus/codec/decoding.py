@@ -29,7 +29,8 @@ def encode(
 
     Args:
         picture: uint8 (rows, columns) or (rows, columns, 3), a Pillow image, or a `Picture`.
-        quality: 1 to 100; without it and a target, the model's default.
+        quality: 1 to 100; without it and a target, the model's default. Of it `photo` gives smooth pictures more than
+            busy ones.
         target_bytes: the best quality whose file has at most this many bytes.
         model: None is the shipped photo codec.
 

@@ -72,7 +72,7 @@ class Model:
 
         Args:
             picture: uint8 (rows, columns) or (rows, columns, 3), a Pillow image, or a `Picture`.
-            quality: 1 to 100; None is the model's default.
+            quality: 1 to 100; None is the model's default. Of it `photo` gives smooth pictures more than busy ones.
             fit: convert and resize the picture to what the model takes.
 
         Raises:
