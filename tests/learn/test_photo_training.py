@@ -75,15 +75,9 @@ def test_dead_units_start_again():
 
 def test_mixed_weights_are_between_both(tmp_path):
     """Numbers are mixed, counts are the first one's; what is written is read again."""
-    one, other = (
-        PhotoWeights(
-            model.state_dict(), TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS)), step, sizes
-        )
-        for model, step, sizes in (
-            (counted_photo_codec(), 7, small_settings()),
-            (small_photo_codec(9), 5, small_settings()),
-        )
-    )
+    start = TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS))
+    one = PhotoWeights(counted_photo_codec().state_dict(), start, 7, small_settings())
+    other = PhotoWeights(small_photo_codec(9).state_dict(), start, 5, small_settings())
     mixed = one.mixed(other, 0.25)
     name = "synthesis.fine.0.gather.weight"
     expected = 0.75 * one.values[name] + 0.25 * other.values[name]

@@ -3,7 +3,7 @@
     python -m isthmus.learn.loop.photo_weights CHECKPOINT.pt WEIGHTS.npz
     python -m isthmus.learn.loop.photo_weights NEWER.npz WEIGHTS.npz --mix OLDER.npz 0.3 --data PHOTOS
 
-The second mixes weights of one training's different times, which lie in one valley and are better in its middle
+The second mixes weights of one training's different times, which lie in one valley and can be better in its middle
 (Izmailov et al. 2018, arXiv 1803.05407; Wortsman et al. 2022, arXiv 2203.05482), and counts the mixture's symbols.
 """
 
