@@ -48,7 +48,7 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     }
     first = run_photo(tmp_path / "run", minutes=0.02, **options)
     assert first.steps > 0
-    second = run_photo(tmp_path / "run", minutes=0.05, resume=True, **options)
+    second = run_photo(tmp_path / "run", minutes=first.train_seconds / 60 + 0.03, resume=True, **options)
     assert second.steps > first.steps
     assert second.train_seconds > first.train_seconds
     assert "hyper_edges" in read_model(Path(second.model)).arrays  # its tables are fitted to its symbols

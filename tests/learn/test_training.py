@@ -131,6 +131,15 @@ def test_fewer_pictures_than_a_batch_are_one_batch(tmp_path):
     assert run.history
 
 
+def test_time_that_is_up_before_an_epoch_begins_ends_the_run_after_a_step(tmp_path):
+    """As when the last of the minutes pass between two epochs."""
+    recipe = load_recipe("glyphs-dense", ["data.count=20", "model.hidden=8"])
+    data = load_data("glyphs", recipe.data, build_model(recipe, 0).picture, seed=0)
+    run = train(recipe, data, build_model(recipe, 0), tmp_path, budget=Budget(10**6, minutes=1e-12), seed=0)
+    assert len(run.history) == 1
+    assert run.history[0].train_loss > 0
+
+
 def test_an_experiment_ends_with_a_model_that_codes_as_it_learnt(tmp_path):
     """At the default quality coding adds at most 3 % here (the recipes aim at 1.2 % of more pictures)."""
     recipe = load_recipe("glyphs-dense", ["data.count=2000", "model.hidden=64", "training.epochs=6"])

@@ -216,7 +216,7 @@ class _Loop:
         return done or stuck
 
     def epoch(self, bar: ProgressBar) -> None:
-        """One pass over the training pictures, then the test pictures."""
+        """One pass over the training pictures, cut short where the budget ends but for its first step; then a test."""
         epoch = len(self._progress.history)
         generator = torch.Generator().manual_seed(self._progress.seed * 1_000_003 + epoch)
         order = torch.randperm(self._count, generator=generator).to(self._train.device) % len(self._train)
@@ -227,7 +227,7 @@ class _Loop:
         self._model.train()
         for indices in torch.split(order, self._batch):
             share = self._budget.share_done(self._progress.steps, self._watch.lap(), self._steps_per_epoch)
-            if share >= 1:
+            if share >= 1 and steps > 0:
                 break
             rate = learning_rate_at(self._settings, self._progress.steps, share)
             for group in self._optimiser.param_groups:
@@ -240,7 +240,7 @@ class _Loop:
         summed = self._checked(total, epoch)
         self._seconds = self._watch.lap()
         test_loss, test_mse = self._measure()
-        result = EpochResult(epoch + 1, summed / max(steps, 1), test_loss, test_mse, rate, self._seconds)
+        result = EpochResult(epoch + 1, summed / steps, test_loss, test_mse, rate, self._seconds)
         if self._settings.patience and test_loss <= min(
             (earlier.test_loss for earlier in self._progress.history), default=math.inf
         ):
