@@ -16,6 +16,7 @@ from scipy.interpolate import PchipInterpolator
 
 import isthmus
 from isthmus.codec import photo_coder
+from isthmus.codec.photo_coder import shifted_quality
 from isthmus.imaging.reading import find_pictures, read_picture
 from isthmus.metrics.bd_rate import Curve, bd_rate
 from isthmus.metrics.distortion import psnr
@@ -34,10 +35,9 @@ def main() -> None:
     parser.add_argument("--bpp", type=float, nargs="+", default=[0.2, 0.4, 0.6, 0.9, 1.3])
     options = parser.parse_args()
     model = isthmus.load_model(options.model, threads=2)
-    suited = model.coder.suited_quality
     pictures = [read_picture(path).pixels for path in find_pictures(options.data)]
     curves = []
-    with patch.object(model.coder, "suited_quality", lambda _picture, quality: quality):
+    with patch.object(photo_coder, "QUALITY_PER_OCTAVE", 0):
         for picture in pictures:
             rows = []
             for quality in QUALITIES:
@@ -49,7 +49,7 @@ def main() -> None:
     one_for_all = None
     for strength in STRENGTHS:
         with patch.object(photo_coder, "QUALITY_PER_OCTAVE", strength):
-            used = [[suited(Picture(picture), quality) for picture in pictures] for quality in range(1, 101)]
+            used = [[shifted_quality(Picture(one), quality) for one in pictures] for quality in range(1, 101)]
         # (qualities, pictures, 3)
         values = np.array([[curve(at) for curve, at in zip(curves, row, strict=True)] for row in used])
         rates, levels = np.exp(values[..., 0]).mean(1), values[..., 1].mean(1)

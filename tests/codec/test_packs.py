@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import isthmus
+from isthmus.codec import photo_coder
 from isthmus.codec.model import load_model
 from isthmus.codec.pack import Pack
 from isthmus.codec.pack_sources import Source, find_sources
@@ -284,7 +285,7 @@ def test_unpack_some_and_a_name_that_the_file_system_refuses(path, pack, model, 
 def test_any_size_with_a_model_for_any(tmp_path, monkeypatch):
     """Pictures of several sizes and modes, one of them in tiles; grey is packed as colour. All have one quality."""
     photo = load_model(PHOTO, threads=1)
-    monkeypatch.setattr(photo.coder, "suited_quality", lambda _picture, quality: quality)
+    monkeypatch.setattr(photo_coder, "QUALITY_PER_OCTAVE", 0)
     random = np.random.default_rng(0)
     shapes = [(1, 1, 3), (40, 70, 3), (30, 1100, 3), (17, 5, 1)]
     pictures = [random.integers(0, 256, shape, np.uint8) for shape in shapes]

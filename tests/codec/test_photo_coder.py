@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from isthmus.codec import photo_coder, pipeline
+from isthmus.codec.coder import Quantisation
 from isthmus.codec.model import Model, load_model
 from isthmus.codec.targets import Target
 from isthmus.container.image_file import ImageFile, read_header, read_image, write_image
@@ -140,10 +143,11 @@ def test_smooth_pictures_get_more_of_a_quality_than_busy_ones(model):
     """Rising with it for every picture, to the same ends; and so in every way to ask for one."""
     smooth, busy = np.full((40, 40, 3), 9, np.uint8), np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     for pixels in (smooth, busy, scene(40, 40)):
-        suited = [model.coder.suited_quality(Picture(pixels), quality) for quality in range(1, 101)]
-        assert (suited[0], suited[-1]) == (1, 100)
-        assert set(np.diff(suited)) <= {0, 1, 2}
-    low, high = (model.coder.suited_quality(Picture(pixels), 50) for pixels in (busy, smooth))
+        suited = [model.coder.suited(Picture(pixels), quality) for quality in range(1, 101)]
+        assert (suited[0], suited[-1]) == (Quantisation(1), Quantisation(100))
+        assert all(one.quality <= two.quality for one, two in pairwise(suited))
+        assert all(one.thrift > two.thrift for one, two in pairwise(suited) if one.quality == two.quality)
+    low, high = (model.coder.suited(Picture(pixels), 50).quality for pixels in (busy, smooth))
     assert low < 50 < high
     files = [model.encode(smooth, quality=50), model.encode(busy, quality=50)]
     assert [read_header(data).quality for data in files] == [high, low]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,15 @@ TileLatents = tuple[int, Latents]
 """A tile's number, row by row, and its latents."""
 
 PLAIN_THRIFT = 1.0
+
+
+class Quantisation(NamedTuple):
+    """How a picture is quantised."""
+
+    quality: int
+    """Of the file, 1..100."""
+    thrift: float = PLAIN_THRIFT
+    """How sparing the rounding is: between two qualities of the file, the higher one with some thrift."""
 
 
 class Coder(Protocol):
@@ -44,8 +53,8 @@ class Coder(Protocol):
         """Side of the tiles that a picture is cut into; 0 for one tile."""
         ...
 
-    def suited_quality(self, picture: Picture, quality: int) -> int:
-        """The quality that a picture's file has where `quality` is asked for: busy pictures may need less."""
+    def suited(self, picture: Picture, quality: int) -> Quantisation:
+        """What suits a picture where `quality` is asked for: busy pictures may need less."""
         ...
 
     def analyse(self, pictures: Sequence[Picture]) -> Iterator[Iterable[TileLatents]]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from isthmus.codec import pipeline
+from isthmus.codec.coder import Quantisation
 from isthmus.codec.model import DEFAULT_ENGINE, Model
 from isthmus.codec.pack_sources import Source, Sources
 from isthmus.codec.quantiser import check_quality
@@ -115,7 +116,7 @@ def code_chunk(sources: Sequence[Source], model: Model, options: PackOptions) ->
     outcomes: list[Packed | Rejected] = []
     for batch in _read(sources, model, options):
         pictures = [picture for _, picture in batch if isinstance(picture, Picture)]
-        coded = pipeline.payloads_of(pictures, model, options.quality)
+        coded = pipeline.payloads_of(pictures, model, Quantisation(options.quality))
         for source, picture in batch:
             if isinstance(picture, Rejected):
                 outcomes.append(picture)

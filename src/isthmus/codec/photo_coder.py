@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.codec.coder import PLAIN_THRIFT, Latents, TileLatents
+from isthmus.codec.coder import PLAIN_THRIFT, Latents, Quantisation, TileLatents
 from isthmus.codec.exact_networks import EXACT_GRAPHS, ExactNetworks, probe
 from isthmus.container.image_file import ImageFile
 from isthmus.container.model_file import ModelFile
@@ -50,6 +50,8 @@ USUAL_ACTIVITY = 4.0
 LEAST_ACTIVITY = 0.01
 QUALITY_PER_OCTAVE, MOST_SHIFT = 6.0, 12.0
 """By how much the quality rises where activity is half, and by how much at most."""
+STEP_THRIFT = (0.3, 0.6)
+"""What a whole quality less is worth in thrift, at qualities 1 and 100; measured, and rather too little."""
 THRIFTS = tuple(np.linspace(1.0, 2.5, 31)[1:].tolist())
 MOST_SAVED = 0.95
 """Of a quantisation step: thresholds lie at most this far above the lower symbol's edge, however thrifty."""
@@ -137,12 +139,13 @@ class PhotoCoder:
         """See `Coder.tile_size`."""
         return 0 if max(picture.height, picture.width) <= ONE_TILE else TILE
 
-    def suited_quality(self, picture: Picture, quality: int) -> int:
-        """See `Coder.suited_quality`: errors show in smooth pictures and hide in busy ones (decision 6)."""
-        octaves = math.log2(USUAL_ACTIVITY / max(activity(picture.pixels), LEAST_ACTIVITY))
-        shift = max(-MOST_SHIFT, min(MOST_SHIFT, QUALITY_PER_OCTAVE * octaves))
-        # none at both ends, so that every quality can be had; rising throughout
-        return quality + round(shift * 4 * (quality - 1) * (QUALITIES - quality) / (QUALITIES - 1) ** 2)
+    def suited(self, picture: Picture, quality: int) -> Quantisation:
+        """See `Coder.suited`: the file's qualities are whole, so thrift takes care of what is between two of them."""
+        wanted = shifted_quality(picture, quality)
+        whole = math.ceil(wanted)
+        first, last = STEP_THRIFT
+        of_a_step = first + (last - first) * (whole - 1) / (QUALITIES - 1)
+        return Quantisation(whole, PLAIN_THRIFT + (whole - wanted) * of_a_step)
 
     def analyse(self, pictures: Sequence[Picture]) -> Iterator[Iterable[TileLatents]]:
         """See `Coder.analyse`."""
@@ -210,6 +213,14 @@ class PhotoCoder:
     def _load(self, name: str) -> Graph:
         label = f"{self._file.name}: {name}"
         return self._engine.load(self._graphs[name], name=label, is_exact=name in EXACT_GRAPHS)
+
+
+def shifted_quality(picture: Picture, quality: int) -> float:
+    """The quality that suits a picture where `quality` is asked for: errors hide in busy ones (decision 6)."""
+    octaves = math.log2(USUAL_ACTIVITY / max(activity(picture.pixels), LEAST_ACTIVITY))
+    shift = max(-MOST_SHIFT, min(MOST_SHIFT, QUALITY_PER_OCTAVE * octaves))
+    # none at both ends, so that every quality can be had; rising throughout
+    return quality + shift * 4 * (quality - 1) * (QUALITIES - quality) / (QUALITIES - 1) ** 2
 
 
 class _Tiles:

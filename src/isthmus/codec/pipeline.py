@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.codec.coder import PLAIN_THRIFT, BatchCoder
+from isthmus.codec.coder import PLAIN_THRIFT, BatchCoder, Quantisation
 from isthmus.codec.quantiser import check_quality
 from isthmus.codec.targets import Target, highest_quality, least_thrift, lowest_quality, most_thrift
 from isthmus.container.image_file import ImageFile, read_header, read_image, salvage_image, write_image
@@ -43,21 +43,23 @@ def encode(pictures: Sequence[Picture], model: Model, *, quality: int, fit: bool
     check_quality(quality)
     fitted = [taken(picture, model, fit=fit) for picture in pictures]
     files = []
-    for suited, group in groupby(fitted, lambda picture: model.coder.suited_quality(picture, quality)):
+    for suited, group in groupby(fitted, lambda picture: model.coder.suited(picture, quality)):
         alike = list(group)
         payloads = payloads_of(alike, model, suited)
-        files += [_to_file(picture, tiles, model, suited) for picture, tiles in zip(alike, payloads, strict=True)]
+        files += [
+            _to_file(picture, tiles, model, suited.quality) for picture, tiles in zip(alike, payloads, strict=True)
+        ]
     return files
 
 
-def payloads_of(pictures: Sequence[Picture], model: Model, quality: int) -> Iterator[tuple[bytes, ...]]:
+def payloads_of(pictures: Sequence[Picture], model: Model, how: Quantisation) -> Iterator[tuple[bytes, ...]]:
     """The payloads of each picture's tiles; the model takes the pictures."""
     for batch in _batches(pictures):
         if isinstance(model.coder, BatchCoder):
-            yield from model.coder.encode_batch(batch, quality)
+            yield from model.coder.encode_batch(batch, how.quality)
             continue
         for tiles in model.coder.analyse(batch):
-            yield model.coder.encode(tiles, quality)
+            yield model.coder.encode(tiles, how.quality, thrift=how.thrift)
 
 
 def decode(files: Sequence[bytes], model: Model) -> list[Picture]:

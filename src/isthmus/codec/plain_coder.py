@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.codec.coder import PLAIN_THRIFT, TileLatents
+from isthmus.codec.coder import PLAIN_THRIFT, Quantisation, TileLatents
 from isthmus.codec.quantiser import Quantiser
 from isthmus.container.image_file import ImageFile
 from isthmus.container.model_file import ModelFile
@@ -53,9 +53,9 @@ class PlainCoder:
         """Latents (batch, channels, rows, columns) to pictures, float32 around [0, 1]."""
         return self._load("synthesis")
 
-    def suited_quality(self, picture: Picture, quality: int) -> int:
-        """See `Coder.suited_quality`: as it was asked for."""
-        return quality
+    def suited(self, picture: Picture, quality: int) -> Quantisation:
+        """See `Coder.suited`: as it was asked for."""
+        return Quantisation(quality)
 
     def takes(self, picture: Picture) -> bool:
         """See `Coder.takes`."""
