@@ -24,8 +24,9 @@ from isthmus.entropy.hyper_latents import HYPER_GROUPS, HYPER_LIMIT
 from isthmus.entropy.level_tables import level_tables
 from isthmus.entropy.tables import FrequencyTable, integer_frequencies, pack_tables
 from isthmus.errors import TrainingError
-from isthmus.learn.export.photo_graphs import analysis_graph, exact_graphs, hyper_analysis_graph, synthesis_graph
+from isthmus.learn.export.photo_exact_graphs import exact_graphs
 from isthmus.learn.export.photo_layers import integer_layers
+from isthmus.learn.export.photo_transform_graphs import analysis_graph, hyper_analysis_graph, synthesis_graph
 from isthmus.learn.loop.photo_weights import load_weights
 from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings, middle_knots
 from isthmus.learn.models.photo_prior import thrifty_thresholds

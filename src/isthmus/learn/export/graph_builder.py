@@ -1,0 +1,124 @@
+"""Builds ONNX graphs node by node: few operators, any picture size, nothing of PyTorch in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+OPSET = 18
+OUTPUT_TYPES = {"levels": TensorProto.UINT8, "means": TensorProto.INT16}
+"""Of the outputs that are no floats."""
+GUIDES = "guides"
+"""Input of the synthesis: what it is told of the quality."""
+
+
+class GraphBuilder:
+    """Collects nodes; every method takes and returns names of values, (1, channels, rows, columns) float32 each."""
+
+    def __init__(self, name: str, inputs: dict[str, int], *, is_half: bool = True) -> None:
+        """Start a graph.
+
+        Args:
+            name: of the graph.
+            inputs: name -> channels.
+            is_half: weights are stored in half precision; they are computed with in single.
+        """
+        self._name, self._inputs, self._is_half = name, inputs, is_half
+        self._nodes: list[onnx.NodeProto] = []
+        self._initializers: dict[str, onnx.TensorProto] = {}
+
+    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """One operator with one output."""
+        output = f"v{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        return output
+
+    def constant(self, values: NDArray[Any] | np.generic) -> str:
+        """An initializer."""
+        name = f"c{len(self._initializers)}"
+        self._initializers[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
+        return name
+
+    def half(self, values: NDArray[np.float32]) -> str:
+        """A float32 value stored as float16; engines turn it into float32 once, when they load the graph."""
+        return self.node("Cast", self.constant(values.astype(np.float16)), to=TensorProto.FLOAT)
+
+    def convolution(
+        self,
+        x: str,
+        weight: NDArray[np.float32],
+        bias: NDArray[np.float32] | None = None,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        part: tuple[int, int] | None = None,
+    ) -> str:
+        """Zero-padded to the same size, or cut into blocks of `stride`, or 3x3 at one of `entropy.exact.PARTS`."""
+        inputs = [x, self.half(weight) if self._is_half else self.constant(weight.astype(np.float32))]
+        if bias is not None:
+            inputs.append(self.constant(bias.astype(np.float32)))
+        side = weight.shape[2]
+        pads = [0 if stride > 1 else side // 2] * 4
+        if part is not None:
+            row, column = part
+            stride, pads = 2, [1 - row, 1 - column, row, column]
+        return self.node("Conv", *inputs, kernel_shape=[side, side], strides=[stride] * 2, pads=pads, group=groups)
+
+    def depth_to_space(self, x: str, channels: int, block: int) -> str:
+        """(1, channels * block * block, rows, columns) -> (1, channels, block * rows, block * columns).
+
+        As two transpositions: columns, then rows. ONNX Runtime's DepthToSpace takes twice as long.
+        """
+        split = self.constant(np.array([channels * block, block, 0, 0], np.int64))
+        columns = self.node("Transpose", self.node("Reshape", x, split), perm=[0, 2, 3, 1])
+        count = self.constant(np.array([channels, block], np.int64))
+        shape = self.join(0, count, self.node("Shape", x, start=2, end=3), self.constant(np.array([-1], np.int64)))
+        rows = self.node("Transpose", self.node("Reshape", columns, shape), perm=[0, 2, 1, 3])
+        return self.node("Reshape", rows, self.constant(np.array([1, channels, -1, 0], np.int64)))
+
+    def clip(self, x: str, low: float, high: float) -> str:
+        """Clamp."""
+        return self.node("Clip", x, self.constant(np.float32(low)), self.constant(np.float32(high)))
+
+    def channels(self, x: str, start: int, end: int) -> str:
+        """Some channels."""
+        return self.node("Slice", x, *(self.constant(np.array([value], np.int64)) for value in (start, end, 1)))
+
+    def every_other(self, x: str, part: tuple[int, int]) -> str:
+        """Every second row and column from some on."""
+        last = np.iinfo(np.int64).max
+        bounds = (list(part), [last, last], [2, 3], [2, 2])
+        return self.node("Slice", x, *(self.constant(np.array(values, np.int64)) for values in bounds))
+
+    def join(self, axis: int, *parts: str) -> str:
+        """Behind one another."""
+        return parts[0] if len(parts) == 1 else self.node("Concat", *parts, axis=axis)
+
+    def finish(self, outputs: dict[str, str]) -> bytes:
+        """The model's bytes; `outputs`: public name -> value."""
+        nodes = [*self._nodes, *(helper.make_node("Identity", [value], [name]) for name, value in outputs.items())]
+        graph = helper.make_graph(
+            nodes, self._name,
+            [
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, *_sides(name)])
+                for name, channels in self._inputs.items()
+            ],
+            [
+                helper.make_tensor_value_info(name, OUTPUT_TYPES.get(name, TensorProto.FLOAT), [1, None, None, None])
+                for name in outputs
+            ],
+            list(self._initializers.values()),
+        )  # fmt: skip
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+        onnx.checker.check_model(model)
+        data: bytes = model.SerializeToString(deterministic=True)
+        return data
+
+
+def _sides(name: str) -> tuple[int | None, int | None]:
+    """Rows and columns of an input: one of what is the same at every position, else any number."""
+    return (1, 1) if name == GUIDES or name.startswith("offset.") else (None, None)

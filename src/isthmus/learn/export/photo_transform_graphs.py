@@ -1,0 +1,93 @@
+"""ONNX graphs of the photo codec's transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from isthmus.learn.export.graph_builder import GUIDES, GraphBuilder
+from isthmus.learn.models.photo_codec import PhotoCodec
+from isthmus.learn.models.photo_transforms import FINE, LEAK, CoarseBlock, FineBlock, ScaledConvolution
+
+
+def analysis_graph(model: PhotoCodec) -> bytes:
+    """Pixels (1, 3, rows, columns) -0.5..0.5 -> latents, about unit variance."""
+    builder = GraphBuilder("analysis", {"pixels": 3})
+    x = builder.convolution("pixels", _blocks(model.analysis.stem, 3, 8), _bias(model.analysis.stem), stride=8)
+    for block in cast("Iterable[FineBlock]", model.analysis.fine):
+        x = _fine(builder, x, block, None)
+    x = builder.convolution(x, _blocks(model.analysis.merge, 192, 2), _bias(model.analysis.merge), stride=2)
+    for coarse in cast("Iterable[CoarseBlock]", model.analysis.coarse):
+        x = _coarse(builder, x, coarse, None)
+    return builder.finish({"latents": x})
+
+
+def hyper_analysis_graph(model: PhotoCodec) -> bytes:
+    """Latents in quantisation steps -> hyper-latents, to be rounded and clipped."""
+    net = model.hyper_analysis
+    builder = GraphBuilder("hyper_analysis", {"steps": model.settings.latents})
+    size = builder.node("Log", builder.node("Add", builder.node("Abs", "steps"), builder.constant(np.float32(1))))
+    large = builder.node("Mul", "steps", builder.constant(np.float32(2.0**100)))
+    x = builder.node("Mul", builder.clip(large, -1, 1), size)  # the sign: ONNX Runtime's Sign takes four times as long
+    x = builder.node("Relu", builder.convolution(x, _array(net.first.weight), _array(net.first.bias)))
+    width = net.first.weight.shape[0]
+    second = _array(net.second.weight).reshape(-1, width, 2, 2)
+    x = builder.node("Relu", builder.convolution(x, second, _array(net.second.bias), stride=2))
+    x = builder.node("Relu", builder.convolution(x, _array(net.third.weight), _array(net.third.bias)))
+    last = _array(net.last.weight).reshape(-1, width, 2, 2)
+    return builder.finish({"hyper": builder.convolution(x, last, _array(net.last.bias), stride=2)})
+
+
+def synthesis_graph(model: PhotoCodec) -> bytes:
+    """Latents (1, channels, rows, columns) and guides (1, hidden widths in order, 1, 1) -> pixels."""
+    net = model.synthesis
+    widths = [table.table.shape[1] for table in (*net.coarse_guides, *net.fine_guides)]
+    builder = GraphBuilder("synthesis", {"latents": model.settings.latents, GUIDES: sum(widths)})
+    ends = np.cumsum(widths).tolist()
+    guides = [builder.channels(GUIDES, end - width, end) for end, width in zip(ends, widths, strict=True)]
+    x = "latents"
+    for coarse, guide in zip(cast("Iterable[CoarseBlock]", net.coarse), guides[: len(net.coarse)], strict=True):
+        x = _coarse(builder, x, coarse, guide)
+    x = builder.depth_to_space(builder.convolution(x, _array(net.split.folded()), _bias(net.split)), FINE, 2)
+    for fine, guide in zip(cast("Iterable[FineBlock]", net.fine), guides[len(net.coarse) :], strict=True):
+        x = _fine(builder, x, fine, guide)
+    x = builder.depth_to_space(builder.convolution(x, _array(net.head.folded()), _bias(net.head)), 3, 8)
+    return builder.finish({"pixels": x})
+
+
+def _fine(builder: GraphBuilder, x: str, block: FineBlock, guide: str | None) -> str:
+    hidden = builder.convolution(x, _array(block.gather.weight), _array(block.gather.bias))
+    if guide is not None:
+        hidden = builder.node("Add", hidden, guide)
+    hidden = builder.node("LeakyRelu", hidden, alpha=LEAK)
+    return builder.node("Add", x, builder.convolution(hidden, _array(block.spread.weight), _array(block.spread.bias)))
+
+
+def _coarse(builder: GraphBuilder, x: str, block: CoarseBlock, guide: str | None) -> str:
+    hidden = builder.convolution(x, _array(block.reduce.weight), _array(block.reduce.bias))
+    if guide is not None:
+        hidden = builder.node("Add", hidden, guide)
+    hidden = builder.node("LeakyRelu", hidden, alpha=LEAK)
+    hidden = builder.node(
+        "LeakyRelu", builder.convolution(hidden, _array(block.gather.weight), _array(block.gather.bias)), alpha=LEAK
+    )
+    return builder.node("Add", x, builder.convolution(hidden, _array(block.spread.weight), _array(block.spread.bias)))
+
+
+def _blocks(convolution: ScaledConvolution, channels: int, side: int) -> NDArray[np.float32]:
+    """The weight behind a pixel_unshuffle as one of a strided convolution."""
+    return _array(convolution.folded()).reshape(-1, channels, side, side)
+
+
+def _bias(convolution: ScaledConvolution) -> NDArray[np.float32]:
+    return _array(convolution.bias)
+
+
+def _array(values: Tensor | None) -> NDArray[np.float32]:
+    assert values is not None, "every layer here has a bias"  # noqa: S101
+    array: NDArray[np.float32] = values.detach().numpy()
+    return array
