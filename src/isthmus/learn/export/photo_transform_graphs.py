@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from isthmus.learn.export import eight_bit
 from isthmus.learn.export.graph_builder import GUIDES, GraphBuilder
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_transforms import FINE, LEAK, CoarseBlock, FineBlock, ScaledConvolution
@@ -60,6 +61,8 @@ def synthesis_graph(model: PhotoCodec) -> bytes:
 
 
 def _fine(builder: GraphBuilder, x: str, block: FineBlock, guide: str | None) -> str:
+    if block.ranges.any():
+        return eight_bit.fine_block(builder, x, block, guide)
     hidden = builder.convolution(x, _array(block.gather.weight), _array(block.gather.bias))
     if guide is not None:
         hidden = builder.node("Add", hidden, guide)
@@ -68,6 +71,8 @@ def _fine(builder: GraphBuilder, x: str, block: FineBlock, guide: str | None) ->
 
 
 def _coarse(builder: GraphBuilder, x: str, block: CoarseBlock, guide: str | None) -> str:
+    if block.ranges.any():
+        return eight_bit.coarse_block(builder, x, block, guide)
     hidden = builder.convolution(x, _array(block.reduce.weight), _array(block.reduce.bias))
     if guide is not None:
         hidden = builder.node("Add", hidden, guide)

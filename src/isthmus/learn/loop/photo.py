@@ -19,9 +19,9 @@ from torch import Tensor
 from isthmus.entropy.level_tables import level_bits
 from isthmus.learn.loop.muon import Muon
 from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
+from isthmus.learn.loop.photo_observation import observe
 from isthmus.learn.loop.photo_revival import dead_units, revive_units
 from isthmus.learn.loop.photo_start import measure_start
-from isthmus.learn.loop.photo_symbols import count_all
 from isthmus.learn.loop.photo_weights import load_weights
 from isthmus.learn.loop.processes import computes_in_bf16
 from isthmus.learn.models.integer import clamp_inwards
@@ -158,7 +158,7 @@ class Run:
             return {"quantise": False}
         if self._symbol_bits is None:
             if not self.average.symbol_counts.any():
-                count_all(self.average, self.crops)
+                observe(self.average, self.crops)
             self._symbol_bits = torch.from_numpy(level_bits(self.average.symbol_counts.cpu().numpy())).to(self.device)
         return {"quantise": True, "thresholds": self.thresholds, "symbol_bits": self._symbol_bits}
 
@@ -283,7 +283,7 @@ class Run:
                 saved = time.time()
         self.save()
         if not self.is_asked_to_stop:  # the next minute or two are for the tables
-            count_all(self.average, self.crops)
+            observe(self.average, self.crops)
             self.save()
 
 

@@ -17,26 +17,13 @@ from isthmus.entropy.hyper_latents import (
     part_masks,
 )
 from isthmus.entropy.level_tables import CLASSES, COUNTS_SHAPE, LARGEST_COUNTED, mean_class
-from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
 from isthmus.learn.models.photo_codec import PhotoCodec, middle_knots
-from isthmus.learn.models.photo_prior import thrifty_thresholds
 from isthmus.learn.models.quality import knot_weights
 
-COUNTED_WINDOWS, COUNTED_PICTURES = 120, 300
-"""Of the training, on which symbols and hyper-latents are counted."""
 AT_ONCE = 8
 """Windows that go through the networks together."""
 SPREADS = (-1.0, -0.3, 0.3, 1.0)
 """Edges between the contexts of a hyper-latent, in standard deviations of its neighbours' mean."""
-
-
-def count_all(model: PhotoCodec, crops: PhotoCrops) -> None:
-    """Count what the model's tables are fitted to, on some training pictures, and keep it in the model."""
-    device = next(model.parameters()).device
-    pixels = to_pixels(crops.training_centres(COUNTED_WINDOWS), device)
-    model.symbol_counts = count_symbols(model, pixels, thrifty_thresholds().to(device))
-    wholes = (to_pixels(picture[None], device) for picture in crops.training_wholes(COUNTED_PICTURES))
-    model.hyper_edges, model.hyper_counts = count_hyper(model, wholes)
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@
     python -m isthmus.learn.loop.photo_weights NEWER.npz WEIGHTS.npz --mix OLDER.npz 0.3 --data PHOTOS
 
 The second mixes weights of one training's different times, which lie in one valley and can be better in its middle
-(Izmailov et al. 2018, arXiv 1803.05407; Wortsman et al. 2022, arXiv 2203.05482), and counts the mixture's symbols.
+(Izmailov et al. 2018, arXiv 1803.05407; Wortsman et al. 2022, arXiv 2203.05482), and observes the mixture on pictures.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from isthmus.learn.loop.photo_crops import PhotoCrops
-from isthmus.learn.loop.photo_symbols import count_all
+from isthmus.learn.loop.photo_observation import observe
 from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings
 from isthmus.learn.models.photo_transforms import TransformStart
 
@@ -50,7 +50,7 @@ class PhotoWeights:
     def mixed(self, other: "PhotoWeights", share: float) -> "PhotoWeights":
         """With a share of another's weights in them; counts stay."""
         values = {
-            name: value.lerp(other.values[name], share) if value.is_floating_point() else value
+            name: value.lerp(other.values[name], share) if value.is_floating_point() and name in other.values else value
             for name, value in self.values.items()
         }
         return replace(self, values=values)
@@ -66,13 +66,16 @@ def load_weights(path: Path) -> PhotoWeights:
     """The average of a checkpoint; or of an .npz file, whose networks have the usual sizes."""
     if path.suffix != ".npz":
         saved = torch.load(path, map_location="cpu", weights_only=False)
-        values = {name: value for name, value in saved["average"].items() if not name.endswith(".scale")}
-        return PhotoWeights(values, TransformStart(**saved["start"]), saved["step"], saved["settings"])
+        return PhotoWeights(_kept(saved["average"]), TransformStart(**saved["start"]), saved["step"], saved["settings"])
     with np.load(path) as stored:
         names = [name for name in stored.files if not name.startswith(_START) and name != "step"]
         values = {name: _loaded(stored[name]) for name in names}
         start = TransformStart(*(stored[_START + name] for name in ("fine_scale", "latent_scale", "kept")))
         return PhotoWeights(values, start, int(stored["step"]), PhotoSettings())
+
+
+def _kept(values: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in values.items() if not name.endswith(".scale")}
 
 
 def _stored(name: str, value: Tensor) -> NDArray[Any]:
@@ -92,16 +95,15 @@ def main() -> None:
     parser.add_argument("trained", type=Path, help="a checkpoint, or weights")
     parser.add_argument("weights", type=Path, help="to write")
     parser.add_argument("--mix", nargs=2, metavar=("WEIGHTS", "SHARE"), action="append", default=[])
-    parser.add_argument("--data", type=Path, help="the training's pictures: count symbols anew on them")
+    parser.add_argument("--data", type=Path, help="the training's pictures, to observe anew on them")
     options = parser.parse_args()
     weights = load_weights(options.trained)
     for other, share in options.mix:
         weights = weights.mixed(load_weights(Path(other)), float(share))
     if options.data is not None:
         model = weights.model()
-        count_all(model, PhotoCrops(options.data))
-        counted = {name: value for name, value in model.state_dict().items() if name in weights.values}
-        weights = replace(weights, values=counted)
+        observe(model, PhotoCrops(options.data))
+        weights = replace(weights, values=_kept(model.state_dict()))
     weights.save(options.weights)
 
 

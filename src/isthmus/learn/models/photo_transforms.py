@@ -71,12 +71,18 @@ def _zeros(convolution: nn.Conv2d) -> nn.Conv2d:
 
 
 class FineBlock(nn.Module):
-    """Residual block at 1/8 resolution: 3x3 down to few channels, 1x1 back."""
+    """Residual block at 1/8 resolution: 3x3 down to few channels, 1x1 back.
+
+    Attributes:
+        ranges: (3, 2) least and largest input of gather and spread, and output of gather; zeros until measured.
+    """
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.gather = nn.Conv2d(channels, hidden, 3, padding=1)
         self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
+        self.ranges: Tensor
+        self.register_buffer("ranges", torch.zeros(3, 2))
 
     def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
         """`guide`: (batch, hidden, 1, 1), added before the activation."""
@@ -87,13 +93,19 @@ class FineBlock(nn.Module):
 
 
 class CoarseBlock(nn.Module):
-    """Residual block at 1/16 resolution: 1x1, 3x3, 1x1."""
+    """Residual block at 1/16 resolution: 1x1, 3x3, 1x1.
+
+    Attributes:
+        ranges: (4, 2) least and largest input of reduce, gather and spread, and output of gather; zeros until measured.
+    """
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(channels, hidden, 1)
         self.gather = nn.Conv2d(hidden, hidden, 3, padding=1)
         self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
+        self.ranges: Tensor
+        self.register_buffer("ranges", torch.zeros(4, 2))
 
     def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
         """`guide`: (batch, hidden, 1, 1), added before the first activation."""

@@ -1,0 +1,20 @@
+"""What export has to know of pictures: a trained photo codec's symbols on them, and the ranges of its activations."""
+
+from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
+from isthmus.learn.loop.photo_ranges import measure_ranges
+from isthmus.learn.loop.photo_symbols import count_hyper, count_symbols
+from isthmus.learn.models.photo_codec import PhotoCodec
+from isthmus.learn.models.photo_prior import thrifty_thresholds
+
+MEASURED_WINDOWS, COUNTED_WINDOWS, COUNTED_PICTURES = 32, 120, 300
+"""Of the training, on which ranges are measured, symbols counted, hyper-latents counted."""
+
+
+def observe(model: PhotoCodec, crops: PhotoCrops) -> None:
+    """Look at what the model makes of some training pictures, and keep in it what its export asks for."""
+    device = next(model.parameters()).device
+    measure_ranges(model, to_pixels(crops.training_centres(MEASURED_WINDOWS), device))
+    pixels = to_pixels(crops.training_centres(COUNTED_WINDOWS), device)
+    model.symbol_counts = count_symbols(model, pixels, thrifty_thresholds().to(device))
+    wholes = (to_pixels(picture[None], device) for picture in crops.training_wholes(COUNTED_PICTURES))
+    model.hyper_edges, model.hyper_counts = count_hyper(model, wholes)

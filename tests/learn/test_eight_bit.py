@@ -1,0 +1,115 @@
+"""Residual blocks in 8-bit integers: measured, exported, and near to what was trained."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from isthmus.learn.export.eight_bit import WEIGHT_LIMIT, coarse_block, fine_block
+from isthmus.learn.export.graph_builder import GraphBuilder
+from isthmus.learn.export.photo_transform_graphs import analysis_graph, synthesis_graph
+from isthmus.learn.loop.photo_crops import to_pixels
+from isthmus.learn.loop.photo_ranges import measure_ranges
+from isthmus.learn.loop.photo_weights import PhotoWeights, load_weights
+from isthmus.learn.models.photo_codec import PhotoCodec
+from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, TransformStart
+from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
+from tests.small_photo import LATENTS, small_photo_codec, small_settings
+
+
+def pictures(seed: int) -> torch.Tensor:
+    """(4, 3, 128, 128) pixels: smooth squares with some noise."""
+    random = np.random.default_rng(seed)
+    squares = random.integers(20, 236, (4, 8, 8, 3)).repeat(16, 1).repeat(16, 2)
+    return to_pixels(np.clip(squares + random.normal(0, 6, squares.shape), 0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def measured() -> PhotoCodec:
+    """With ranges of its activations on some pictures."""
+    model = small_photo_codec()
+    measure_ranges(model, pictures(1))
+    return model
+
+
+def blocks_of(model: PhotoCodec) -> dict[str, FineBlock | CoarseBlock]:
+    """By their names."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, FineBlock | CoarseBlock)}
+
+
+def operators(graph: bytes) -> set[str]:
+    """That a graph uses."""
+    return {node.op_type for node in onnx.load_from_string(graph).graph.node}
+
+
+def test_a_model_that_was_not_measured_is_exported_in_floats(measured):
+    """And one that was, in bytes."""
+    assert "QuantizeLinear" not in operators(analysis_graph(small_photo_codec()))
+    for graph in (analysis_graph(measured), synthesis_graph(measured)):
+        assert "QuantizeLinear" in operators(graph)
+
+
+def test_ranges_are_those_of_the_layers(measured):
+    """Of the stages that bear eight bits; a picture more only widens them."""
+    blocks = blocks_of(measured)
+    assert {name for name, block in blocks.items() if not block.ranges.any()} == {"synthesis.fine.0"}
+    block = measured.analysis.fine[0]
+    seen = []
+    handle = block.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    measured.analysis(pictures(1))
+    handle.remove()
+    low, high = block.ranges[0].tolist()
+    assert float(seen[0].min()) <= low < high <= float(seen[0].max())
+    outside = ((seen[0] < low) | (seen[0] > high)).float().mean()
+    assert outside < 1e-3
+
+
+def test_the_analysis_is_nearly_what_was_trained(measured):
+    """On pictures that nothing was measured on."""
+    pixels = pictures(2)[:1]
+    with torch.no_grad():
+        trained = measured.analysis(pixels).numpy()
+    coded = OnnxRuntimeGraph(analysis_graph(measured), name="analysis").run(pixels.contiguous().numpy())
+    difference = np.sqrt(np.mean((coded - trained) ** 2) / np.mean(trained**2))
+    assert 0 < difference < 0.02
+
+
+@pytest.mark.parametrize("build", [fine_block, coarse_block])
+def test_the_largest_products_do_not_overflow(build):
+    """On no processor: weights and activations as large as they can be, hundreds of one sign in a sum."""
+    block = FineBlock(192, 16) if build is fine_block else CoarseBlock(192, 16)
+    for parameter in block.parameters():
+        torch.nn.init.ones_(parameter) if parameter.dim() > 1 else torch.nn.init.zeros_(parameter)
+    with torch.no_grad():
+        values = torch.ones(1, 192, 6, 7)
+        expected = block(values).numpy()
+        largest = float(np.abs(expected).max())
+        # no value leaves its range, inputs are its very end: bytes of 255
+        block.ranges[:] = torch.tensor([0.0, largest])
+        block.ranges[0, 1] = 1.0
+        block.ranges[1, 1] = 192.0 if build is coarse_block else 9 * 192.0
+    builder = GraphBuilder("one", {"x": 192})
+    graph = builder.finish({"y": build(builder, "x", block, None)})
+    (made,) = OnnxRuntimeGraph(graph, name="one").run_named({"x": values.numpy()})
+    np.testing.assert_allclose(made, expected, rtol=0.1)  # the steps of bytes; an overflow halves the sums
+
+
+def test_weights_have_seven_bits(measured):
+    """So that two products of them and bytes fit into 16."""
+    initializers = onnx.load_from_string(analysis_graph(measured)).graph.initializer
+    weights = [numpy_helper.to_array(one) for one in initializers if one.data_type == onnx.TensorProto.INT8]
+    assert len(weights) == 5
+    assert all(np.abs(weight).max() == WEIGHT_LIMIT for weight in weights)
+    assert 2 * 255 * WEIGHT_LIMIT < 2**15
+
+
+def test_ranges_are_kept_with_the_weights(measured, tmp_path):
+    """Rounded to half precision."""
+    start = TransformStart(np.full(192, 0.3), np.full(LATENTS, 0.3), np.arange(LATENTS))
+    PhotoWeights(measured.state_dict(), start, 1, small_settings()).save(tmp_path / "w.npz")
+    kept = load_weights(tmp_path / "w.npz").values
+    for name, block in blocks_of(measured).items():
+        np.testing.assert_allclose(kept[f"{name}.ranges"], block.ranges, rtol=1e-3)
