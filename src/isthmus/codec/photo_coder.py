@@ -70,8 +70,8 @@ class PhotoCoder:
         self._file, self._engine = file, engine
         try:
             arrays = file.arrays
-            self._gains = _shaped(arrays, "gains", np.float32, (100, file.latents.channels))
-            self._guides = _shaped(arrays, "guides", np.float32, (100, None))
+            self._gains = _shaped(arrays, "gains", np.float32, (QUALITIES, file.latents.channels))
+            self._guides = _shaped(arrays, "guides", np.float32, (QUALITIES, None))
             self._thresholds = _shaped(arrays, "thresholds", np.float32, (64, None))
             self._strong, self._hyper_channels, self._analysis_margin, self._synthesis_margin = (
                 int(value) for value in _shaped(arrays, "layout", np.int32, (4,))
