@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,9 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     assert model.decode(model.encode(pixels, quality=100)).shape == pixels.shape
     rows = list(csv.DictReader((tmp_path / "run" / "log.csv").read_text().splitlines()))
     assert all(float(row["loss"]) > 0 for row in rows)
+    options["sizes"] = replace(small_settings(), synthesis_fine=(5,))
+    with pytest.raises(UsageError, match="of other networks"):
+        run_photo(tmp_path / "run", resume=True, **options)
 
 
 def test_dead_units_start_again():

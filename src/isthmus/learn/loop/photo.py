@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from isthmus.entropy.level_tables import level_bits
+from isthmus.errors import UsageError
 from isthmus.learn.loop.muon import Muon
 from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
 from isthmus.learn.loop.photo_observation import observe
@@ -81,7 +82,11 @@ def rate_factor(share: float, step: int, training: Training) -> float:
 
 
 class Run:
-    """A model, its optimisers, its average, and where they are kept."""
+    """A model, its optimisers, its average, and where they are kept.
+
+    Raises:
+        UsageError: the folder's checkpoint is of other networks.
+    """
 
     def __init__(
         self,
@@ -130,8 +135,14 @@ class Run:
             betas=(0.9, 0.98),
         )
         if saved is not None:
-            self.model.load_state_dict(saved["model"])
-            self.average.load_state_dict(saved["average"])
+            try:
+                self.model.load_state_dict(saved["model"])
+                self.average.load_state_dict(saved["average"])
+            except RuntimeError as error:
+                raise UsageError(
+                    f"{folder / 'checkpoint.pt'} is of other networks than these: "
+                    "start a new run from its weights (isthmus.learn.loop.photo_weights, --set weights=FILE)"
+                ) from error
             self.muon.load_state_dict(saved["muon"])
             self.adam.load_state_dict(saved["adam"])
             for group, base in zip(self.adam.param_groups, (training.adam_rate, training.basis_rate), strict=True):
