@@ -61,7 +61,7 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     assert all(float(row["loss"]) > 0 for row in rows)
     options["sizes"] = replace(small_settings(), synthesis_fine=(5,))
     with pytest.raises(UsageError, match="of other networks"):
-        run_photo(tmp_path / "run", resume=True, **options)
+        run_photo(tmp_path / "run", minutes=None, resume=True, **options)
 
 
 def test_dead_units_start_again():
