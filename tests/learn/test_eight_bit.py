@@ -16,6 +16,7 @@ from isthmus.learn.loop.photo_ranges import measure_ranges
 from isthmus.learn.loop.photo_weights import PhotoWeights, load_weights
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, TransformStart
+from isthmus.learn.models.quality import knot_weights
 from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
 from tests.small_photo import LATENTS, small_photo_codec, small_settings
 
@@ -73,6 +74,25 @@ def test_the_analysis_is_nearly_what_was_trained(measured):
     with torch.no_grad():
         trained = measured.analysis(pixels).numpy()
     coded = OnnxRuntimeGraph(analysis_graph(measured), name="analysis").run(pixels.contiguous().numpy())
+    difference = np.sqrt(np.mean((coded - trained) ** 2) / np.mean(trained**2))
+    assert 0 < difference < 0.02
+
+
+def test_the_synthesis_is_nearly_what_was_trained():
+    """With guides that say something."""
+    model = small_photo_codec()
+    torch.manual_seed(5)
+    tables = [*model.synthesis.coarse_guides, *model.synthesis.fine_guides]
+    for guide in tables:
+        guide.table.normal_(0, 0.3)
+    pixels, knots = pictures(2), knot_weights(torch.full((4,), 0.4))
+    measure_ranges(model, pixels)
+    with torch.no_grad():
+        latents = model.analysis(pixels)
+        trained = model.synthesis(latents, knots)[:1].numpy()
+        guides = torch.cat([guide(knots[:1]) for guide in tables], 1)
+    graph = OnnxRuntimeGraph(synthesis_graph(model), name="synthesis")
+    (coded,) = graph.run_named({"latents": latents[:1].contiguous().numpy(), "guides": guides.numpy()})
     difference = np.sqrt(np.mean((coded - trained) ** 2) / np.mean(trained**2))
     assert 0 < difference < 0.02
 
