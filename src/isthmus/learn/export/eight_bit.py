@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from isthmus.learn.export.block_parts import array, guided, leak
 from isthmus.learn.export.graph_builder import GraphBuilder
-from isthmus.learn.models.photo_transforms import LEAK, CoarseBlock, FineBlock
+from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock
 
 WEIGHT_LIMIT = 63
 """Seven bits: processors without VNNI add two products of bytes in 16 bits, which would overflow with eight."""
@@ -41,7 +42,7 @@ def fine_block(builder: GraphBuilder, x: str, block: FineBlock, guide: str | Non
     x = _channels_last(builder, x)
     hidden = _gather(builder, _to_bytes(builder, x, at_gather), at_gather, block.gather, gathered)
     hidden = _guided(builder, _to_floats(builder, hidden, gathered), guide)
-    hidden = _to_bytes(builder, _leak(builder, hidden), at_spread)
+    hidden = _to_bytes(builder, leak(builder, hidden), at_spread)
     return _channels_first(builder, builder.node("Add", x, _product(builder, hidden, at_spread, block.spread)))
 
 
@@ -50,25 +51,24 @@ def coarse_block(builder: GraphBuilder, x: str, block: CoarseBlock, guide: str |
     at_reduce, at_gather, at_spread, gathered = (ByteScale.of(measured) for measured in block.ranges)
     x = _channels_last(builder, x)
     hidden = _guided(builder, _product(builder, _to_bytes(builder, x, at_reduce), at_reduce, block.reduce), guide)
-    hidden = _to_bytes(builder, _leak(builder, hidden), at_gather)
+    hidden = _to_bytes(builder, leak(builder, hidden), at_gather)
     hidden = _gather(builder, hidden, at_gather, block.gather, gathered)
-    hidden = _to_bytes(builder, _leak(builder, _to_floats(builder, hidden, gathered)), at_spread)
+    hidden = _to_bytes(builder, leak(builder, _to_floats(builder, hidden, gathered)), at_spread)
     return _channels_first(builder, builder.node("Add", x, _product(builder, hidden, at_spread, block.spread)))
 
 
 def _product(builder: GraphBuilder, x: str, scale: ByteScale, layer: nn.Conv2d) -> str:
     """1x1 convolution of bytes to floats: engines have no other that ends in floats."""
-    matrix = layer.weight.detach().numpy()[:, :, 0, 0].T
-    weight, _ = _weight(builder, matrix, axis=1)
-    return builder.node("Add", builder.node("MatMul", _to_floats(builder, x, scale), weight), _bias(builder, layer))
+    weight, _ = _weight(builder, array(layer.weight)[:, :, 0, 0].T, axis=1)
+    product = builder.node("MatMul", _to_floats(builder, x, scale), weight)
+    return builder.node("Add", product, builder.constant(array(layer.bias)))
 
 
 def _gather(builder: GraphBuilder, x: str, scale: ByteScale, layer: nn.Conv2d, gathered: ByteScale) -> str:
     """3x3 convolution of bytes to bytes: engines have no fast one that ends in floats."""
-    weight, steps = _weight(builder, layer.weight.detach().numpy(), axis=0)
-    assert layer.bias is not None, "every layer here has a bias"  # noqa: S101
+    weight, steps = _weight(builder, array(layer.weight), axis=0)
     units = steps * scale.step
-    whole = np.rint(layer.bias.detach().numpy() / units).astype(np.int32)
+    whole = np.rint(array(layer.bias) / units).astype(np.int32)
     bias = builder.node("DequantizeLinear", builder.constant(whole), builder.constant(units), axis=0)
     first = _channels_first(builder, _to_floats(builder, x, scale))
     sums = builder.node("Conv", first, weight, bias, kernel_shape=[3, 3], pads=[1] * 4)
@@ -93,16 +93,7 @@ def _to_floats(builder: GraphBuilder, x: str, scale: ByteScale) -> str:
 
 
 def _guided(builder: GraphBuilder, x: str, guide: str | None) -> str:
-    return x if guide is None else builder.node("Add", x, _channels_last(builder, guide))
-
-
-def _leak(builder: GraphBuilder, x: str) -> str:
-    return builder.node("LeakyRelu", x, alpha=LEAK)
-
-
-def _bias(builder: GraphBuilder, layer: nn.Conv2d) -> str:
-    assert layer.bias is not None, "every layer here has a bias"  # noqa: S101
-    return builder.constant(layer.bias.detach().numpy())
+    return guided(builder, x, None if guide is None else _channels_last(builder, guide))
 
 
 def _channels_last(builder: GraphBuilder, x: str) -> str:

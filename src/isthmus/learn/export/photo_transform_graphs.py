@@ -7,12 +7,13 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import nn
 
 from isthmus.learn.export import eight_bit
+from isthmus.learn.export.block_parts import array, guided, leak
 from isthmus.learn.export.graph_builder import GUIDES, GraphBuilder
 from isthmus.learn.models.photo_codec import PhotoCodec
-from isthmus.learn.models.photo_transforms import FINE, LEAK, CoarseBlock, FineBlock, ScaledConvolution
+from isthmus.learn.models.photo_transforms import FINE, CoarseBlock, FineBlock, ScaledConvolution
 
 
 def analysis_graph(model: PhotoCodec) -> bytes:
@@ -34,13 +35,13 @@ def hyper_analysis_graph(model: PhotoCodec) -> bytes:
     size = builder.node("Log", builder.node("Add", builder.node("Abs", "steps"), builder.constant(np.float32(1))))
     large = builder.node("Mul", "steps", builder.constant(np.float32(2.0**100)))
     x = builder.node("Mul", builder.clip(large, -1, 1), size)  # the sign: ONNX Runtime's Sign takes four times as long
-    x = builder.node("Relu", builder.convolution(x, _array(net.first.weight), _array(net.first.bias)))
+    x = builder.node("Relu", _layer(builder, x, net.first))
     width = net.first.weight.shape[0]
-    second = _array(net.second.weight).reshape(-1, width, 2, 2)
-    x = builder.node("Relu", builder.convolution(x, second, _array(net.second.bias), stride=2))
-    x = builder.node("Relu", builder.convolution(x, _array(net.third.weight), _array(net.third.bias)))
-    last = _array(net.last.weight).reshape(-1, width, 2, 2)
-    return builder.finish({"hyper": builder.convolution(x, last, _array(net.last.bias), stride=2)})
+    second = array(net.second.weight).reshape(-1, width, 2, 2)
+    x = builder.node("Relu", builder.convolution(x, second, array(net.second.bias), stride=2))
+    x = builder.node("Relu", _layer(builder, x, net.third))
+    last = array(net.last.weight).reshape(-1, width, 2, 2)
+    return builder.finish({"hyper": builder.convolution(x, last, array(net.last.bias), stride=2)})
 
 
 def synthesis_graph(model: PhotoCodec) -> bytes:
@@ -53,46 +54,36 @@ def synthesis_graph(model: PhotoCodec) -> bytes:
     x = "latents"
     for coarse, guide in zip(cast("Iterable[CoarseBlock]", net.coarse), guides[: len(net.coarse)], strict=True):
         x = _coarse(builder, x, coarse, guide)
-    x = builder.depth_to_space(builder.convolution(x, _array(net.split.folded()), _bias(net.split)), FINE, 2)
+    x = builder.depth_to_space(builder.convolution(x, array(net.split.folded()), _bias(net.split)), FINE, 2)
     for fine, guide in zip(cast("Iterable[FineBlock]", net.fine), guides[len(net.coarse) :], strict=True):
         x = _fine(builder, x, fine, guide)
-    x = builder.depth_to_space(builder.convolution(x, _array(net.head.folded()), _bias(net.head)), 3, 8)
+    x = builder.depth_to_space(builder.convolution(x, array(net.head.folded()), _bias(net.head)), 3, 8)
     return builder.finish({"pixels": x})
 
 
 def _fine(builder: GraphBuilder, x: str, block: FineBlock, guide: str | None) -> str:
     if block.ranges.any():
         return eight_bit.fine_block(builder, x, block, guide)
-    hidden = builder.convolution(x, _array(block.gather.weight), _array(block.gather.bias))
-    if guide is not None:
-        hidden = builder.node("Add", hidden, guide)
-    hidden = builder.node("LeakyRelu", hidden, alpha=LEAK)
-    return builder.node("Add", x, builder.convolution(hidden, _array(block.spread.weight), _array(block.spread.bias)))
+    hidden = leak(builder, guided(builder, _layer(builder, x, block.gather), guide))
+    return builder.node("Add", x, _layer(builder, hidden, block.spread))
 
 
 def _coarse(builder: GraphBuilder, x: str, block: CoarseBlock, guide: str | None) -> str:
     if block.ranges.any():
         return eight_bit.coarse_block(builder, x, block, guide)
-    hidden = builder.convolution(x, _array(block.reduce.weight), _array(block.reduce.bias))
-    if guide is not None:
-        hidden = builder.node("Add", hidden, guide)
-    hidden = builder.node("LeakyRelu", hidden, alpha=LEAK)
-    hidden = builder.node(
-        "LeakyRelu", builder.convolution(hidden, _array(block.gather.weight), _array(block.gather.bias)), alpha=LEAK
-    )
-    return builder.node("Add", x, builder.convolution(hidden, _array(block.spread.weight), _array(block.spread.bias)))
+    hidden = leak(builder, guided(builder, _layer(builder, x, block.reduce), guide))
+    hidden = leak(builder, _layer(builder, hidden, block.gather))
+    return builder.node("Add", x, _layer(builder, hidden, block.spread))
+
+
+def _layer(builder: GraphBuilder, x: str, layer: nn.Conv2d) -> str:
+    return builder.convolution(x, array(layer.weight), array(layer.bias))
 
 
 def _blocks(convolution: ScaledConvolution, channels: int, side: int) -> NDArray[np.float32]:
     """The weight behind a pixel_unshuffle as one of a strided convolution."""
-    return _array(convolution.folded()).reshape(-1, channels, side, side)
+    return array(convolution.folded()).reshape(-1, channels, side, side)
 
 
 def _bias(convolution: ScaledConvolution) -> NDArray[np.float32]:
-    return _array(convolution.bias)
-
-
-def _array(values: Tensor | None) -> NDArray[np.float32]:
-    assert values is not None, "every layer here has a bias"  # noqa: S101
-    array: NDArray[np.float32] = values.detach().numpy()
-    return array
+    return array(convolution.bias)
