@@ -23,6 +23,7 @@ from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings
 from isthmus.learn.models.photo_transforms import TransformStart
 
 _START = "start."
+_RANGES = ".ranges"
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,11 @@ class PhotoWeights:
         return model
 
     def mixed(self, other: "PhotoWeights", share: float) -> "PhotoWeights":
-        """With a share of another's weights in them; counts stay."""
+        """With a share of another's weights in them; counts and ranges, which were observed, stay."""
         values = {
-            name: value.lerp(other.values[name], share) if value.is_floating_point() and name in other.values else value
+            name: value.lerp(other.values[name], share)
+            if value.is_floating_point() and not name.endswith(_RANGES)
+            else value
             for name, value in self.values.items()
         }
         return replace(self, values=values)
