@@ -78,11 +78,14 @@ def test_dead_units_start_again():
 
 
 def test_mixed_weights_are_between_both(tmp_path):
-    """Numbers are mixed, counts are the first one's; what is written is read again."""
+    """Numbers are mixed, counts and ranges are the first one's; what is written is read again."""
     start = TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS))
     one = PhotoWeights(counted_photo_codec().state_dict(), start, 7, small_settings())
     other = PhotoWeights(small_photo_codec(9).state_dict(), start, 5, small_settings())
+    ranges = "analysis.fine.0.ranges"
+    one.values[ranges][:] = 3.0
     mixed = one.mixed(other, 0.25)
+    assert bool((mixed.values[ranges] == 3.0).all())
     name = "synthesis.fine.0.gather.weight"
     expected = 0.75 * one.values[name] + 0.25 * other.values[name]
     torch.testing.assert_close(mixed.values[name], expected)
