@@ -41,13 +41,14 @@ class ExactNetworks:
         return ExactPasses(self, hyper, quality)
 
     def run(self, name: str, quality: int, **inputs: NDArray[Any]) -> list[NDArray[Any]]:
-        """One graph on (channels, rows, columns) or (1, channels, rows, columns) arrays; outputs have four dimensions.
+        """One graph on (channels, rows, columns) arrays; four dimensions are what another graph made, and stay.
 
         Raises:
             FormatError: the engine cannot run the graph on them.
         """
         feed = {
-            key: np.ascontiguousarray(value, np.float32).reshape(1, *value.shape[-3:]) for key, value in inputs.items()
+            key: value if value.ndim == 4 else np.ascontiguousarray(value, np.float32)[None]
+            for key, value in inputs.items()
         }
         return self._graphs[name].run_named({**feed, **self._offsets(name, quality)})
 

@@ -27,6 +27,7 @@ from isthmus.entropy.exact import (
 from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_GROUPS, HYPER_LIMIT, HyperCoder
 from isthmus.entropy.hyperprior import Hyperprior, HyperpriorTables
 from isthmus.entropy.level_tables import CLASSES
+from isthmus.entropy.table_coder import group_sizes
 from isthmus.entropy.tables import unpack_tables
 from isthmus.errors import FormatError, ModelMismatchError
 from isthmus.imaging.activity import activity
@@ -168,10 +169,8 @@ class PhotoCoder:
         pixels = np.empty((region.height, region.width, image.channels), np.uint8)
         for piece in cut(region, *PIECE):
             window = piece.divided(BLOCK).grown(self._synthesis_margin, tiles.grid)
-            made = self._synthesise(tiles.latents(window), image.quality)
-            planes = _to_planes(made[:, *piece.inside(window.times(BLOCK))], image.channels)
-            for channel, plane in enumerate(planes):  # twice as fast as all at once
-                pixels[*piece.inside(region), channel] = plane
+            made = self._synthesise(tiles.latents(window), image.quality, image.channels)
+            pixels[*piece.inside(region)] = made[piece.inside(window.times(BLOCK))]
         return pixels
 
     def symbols(self, image: ImageFile) -> list[Integers]:
@@ -203,14 +202,14 @@ class PhotoCoder:
         whole = np.clip(hyper, -HYPER_LIMIT, HYPER_LIMIT).astype(np.int32)
         return self.prior.encode(steps, whole, quality, thresholds)
 
-    def _synthesise(self, decoded: Integers, quality: int) -> NDArray[np.float32]:
-        """(3, rows, columns) around -0.5..0.5 of latents in 64ths of a step."""
+    def _synthesise(self, decoded: Integers, quality: int, channels: int) -> NDArray[np.uint8]:
+        """(rows, columns, channels) of latents in 64ths of a step."""
         units = np.float32(1 << MEAN_BITS) * self._gains[quality - 1][:, None, None]
-        latents: Latents = np.divide(decoded, units, dtype=np.float32)
+        latents: Latents = decoded.astype(np.float32)
+        latents /= units
         guides = self._guides[quality - 1].reshape(1, -1, 1, 1)
         (made,) = self.synthesis.run_named({"latents": latents[None], "guides": guides})
-        pixels: NDArray[np.float32] = made[0]
-        return pixels
+        return _of_planes(made[0], channels) if made.dtype == np.float32 else _of_pixels(made[0], channels)
 
     def _load(self, name: str) -> Graph:
         label = f"{self._file.name}: {name}"
@@ -264,14 +263,22 @@ def _padded(height: int, width: int) -> Window:
     return Window(0, 0, height, width).divided(HYPER_BLOCK).times(HYPER_BLOCK)
 
 
-def _to_planes(values: NDArray[np.float32], channels: int) -> NDArray[np.uint8]:
-    """(3, rows, columns) around -0.5..0.5 to (channels, rows, columns) uint8."""
+def _of_pixels(values: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """(rows, columns, 3) to (rows, columns, channels): grey is the mean."""
+    if channels == 3:
+        return values
+    grey: NDArray[np.uint8] = ((values.sum(2, keepdims=True, dtype=np.uint16) + 1) // 3).astype(np.uint8)
+    return grey
+
+
+def _of_planes(values: NDArray[np.float32], channels: int) -> NDArray[np.uint8]:
+    """The same of (3, rows, columns) around -0.5..0.5, as models of before 2026-11-22 make them."""
     if channels == 1:
         values = values.mean(0, keepdims=True)
     whole = values + np.float32(0.5)
     whole *= np.float32(255)
     planes: NDArray[np.uint8] = np.rint(np.clip(whole, 0, 255, out=whole), out=whole).astype(np.uint8)
-    return planes
+    return np.moveaxis(planes, 0, -1)
 
 
 def _tables(arrays: Mapping[str, NDArray[Any]], width: int) -> HyperpriorTables:
@@ -298,7 +305,10 @@ def _tables(arrays: Mapping[str, NDArray[Any]], width: int) -> HyperpriorTables:
         mine = frequencies[ends[group - 1] if group else 0 : ends[group]]
         return HyperCoder(unpack_tables(lowest[some], sizes[some], mine), None if edges is None else edges[group])
 
-    return HyperpriorTables(levels, coder, _shaped(arrays, "squash", np.int16, (DECODED_LIMIT + 1,)))
+    groups = _shaped(arrays, "level_groups", np.uint8, (len(levels),)) if "level_groups" in arrays else None
+    if groups is not None and np.any((groups < 1) | (groups > group_sizes(levels))):
+        raise FormatError("the model's array level_groups asks for more symbols at once than its tables bear")
+    return HyperpriorTables(levels, coder, _shaped(arrays, "squash", np.int16, (DECODED_LIMIT + 1,)), groups)
 
 
 def _shaped(

@@ -120,4 +120,4 @@ class HyperCoder:
     def _by_table(self, contexts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(hyper-latents of a part, sorted by table, stable; how many each table has)."""
         tables = (contexts + np.arange(self._channels)[:, None] * CONTEXTS).ravel()
-        return np.argsort(tables, kind="stable"), np.bincount(tables, minlength=self._tables)
+        return np.argsort(tables.astype(np.uint16), kind="stable"), np.bincount(tables, minlength=self._tables)

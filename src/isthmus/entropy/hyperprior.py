@@ -56,6 +56,8 @@ class HyperpriorTables:
     """What codes the hyper-latents of a group of qualities."""
     squash: NDArray[np.int16]
     """Of `exact.squash`."""
+    groups: NDArray[np.uint8] | None = None
+    """How many latents of each table are coded at once; None: one."""
 
     @cached_property
     def has_classes(self) -> bool:
@@ -65,7 +67,7 @@ class HyperpriorTables:
     @cached_property
     def level_coder(self) -> TableCoder:
         """Codes symbols by class and scale level."""
-        return TableCoder(self.levels, MAX_SYMBOL)
+        return TableCoder(self.levels, MAX_SYMBOL, self.groups)
 
     @cached_property
     def small_bits(self) -> NDArray[np.float64]:
@@ -229,8 +231,9 @@ class _Known:
 
     def __init__(self, shape: tuple[int, ...], strong: int, table: NDArray[np.int16]) -> None:
         self._strong, self._table = strong, table
-        self.decoded: Integers = np.zeros(shape, np.int32)
+        self.decoded: Integers = np.empty(shape, np.int32)
         self.strong = self.decoded[:strong]
+        self.strong[:] = 0
         self.read = np.zeros((strong, *shape[1:]), np.float32)
 
     def channels(self, number: int) -> slice:
@@ -239,10 +242,12 @@ class _Known:
 
     def put(self, number: int, places: NDArray[np.int64], symbols: Integers, means: Whole) -> None:
         """A pass becomes known: its means, and at some places symbols on top of them."""
-        values = means.astype(np.int32)
+        channels, is_last = self.decoded[self.channels(number)], number == len(PASSES) - 1
+        values = channels.reshape(-1) if is_last else np.empty(means.size, np.int32)  # the last are in the grid's order
+        values[:] = means
         values[places] += symbols << MEAN_BITS
         limit = (LATENT_LIMIT + 1) << MEAN_BITS  # an encoder never reaches it; damaged data may
         np.clip(values, -limit, limit, out=values)
-        scatter(number, self.decoded[self.channels(number)], values)
-        if number < len(PASSES) - 1:
+        if not is_last:
+            scatter(number, channels, values)
             scatter(number, self.read, squash(values, self._table))

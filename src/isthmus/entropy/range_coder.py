@@ -34,6 +34,24 @@ def model_of(frequencies: NDArray[np.integer]) -> Model:
     return constriction.stream.model.Categorical((scaled - 1).astype(np.float64), perfect=False)
 
 
+def model_of_groups(frequencies: NDArray[np.integer], size: int) -> Model:
+    """The model of `size` symbols of a table at once, (first, ..., last) counted like the digits of a number.
+
+    Their frequencies are the products of those of their symbols, rounded down to whole parts of 2^24 and at least one;
+    the commonest has what is left. All of it in whole numbers, so every machine has the same.
+
+    Args:
+        frequencies: of `model_of`.
+        size: symbols at once, at least two.
+    """
+    single = np.asarray(frequencies, np.int64)
+    joint = single << (CODER_BITS - TABLE_BITS)
+    for _ in range(size - 1):
+        joint = np.maximum(np.multiply.outer(joint, single).ravel() >> TABLE_BITS, 1)
+    joint[joint.argmax()] += (1 << CODER_BITS) - joint.sum()
+    return constriction.stream.model.Categorical((joint - 1).astype(np.float64), perfect=False)
+
+
 def _uniform(count: int) -> Model:
     return model_of(np.full(count, (1 << TABLE_BITS) // count))
 

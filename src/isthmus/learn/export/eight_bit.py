@@ -39,22 +39,22 @@ class ByteScale:
 def fine_block(builder: GraphBuilder, x: str, block: FineBlock, guide: str | None) -> str:
     """See `FineBlock`; `x` and the result are (1, channels, rows, columns) float32."""
     at_gather, at_spread, gathered = (ByteScale.of(measured) for measured in block.ranges)
-    x = _channels_last(builder, x)
+    x = builder.channels_last(x)
     hidden = _gather(builder, _to_bytes(builder, x, at_gather), at_gather, block.gather, gathered)
     hidden = _guided(builder, _to_floats(builder, hidden, gathered), guide)
     hidden = _to_bytes(builder, leak(builder, hidden), at_spread)
-    return _channels_first(builder, builder.node("Add", x, _product(builder, hidden, at_spread, block.spread)))
+    return builder.channels_first(builder.node("Add", x, _product(builder, hidden, at_spread, block.spread)))
 
 
 def coarse_block(builder: GraphBuilder, x: str, block: CoarseBlock, guide: str | None) -> str:
     """See `CoarseBlock`; `x` and the result are (1, channels, rows, columns) float32."""
     at_reduce, at_gather, at_spread, gathered = (ByteScale.of(measured) for measured in block.ranges)
-    x = _channels_last(builder, x)
+    x = builder.channels_last(x)
     hidden = _guided(builder, _product(builder, _to_bytes(builder, x, at_reduce), at_reduce, block.reduce), guide)
     hidden = _to_bytes(builder, leak(builder, hidden), at_gather)
     hidden = _gather(builder, hidden, at_gather, block.gather, gathered)
     hidden = _to_bytes(builder, leak(builder, _to_floats(builder, hidden, gathered)), at_spread)
-    return _channels_first(builder, builder.node("Add", x, _product(builder, hidden, at_spread, block.spread)))
+    return builder.channels_first(builder.node("Add", x, _product(builder, hidden, at_spread, block.spread)))
 
 
 def _product(builder: GraphBuilder, x: str, scale: ByteScale, layer: nn.Conv2d) -> str:
@@ -70,9 +70,9 @@ def _gather(builder: GraphBuilder, x: str, scale: ByteScale, layer: nn.Conv2d, g
     units = steps * scale.step
     whole = np.rint(array(layer.bias) / units).astype(np.int32)
     bias = builder.node("DequantizeLinear", builder.constant(whole), builder.constant(units), axis=0)
-    first = _channels_first(builder, _to_floats(builder, x, scale))
+    first = builder.channels_first(_to_floats(builder, x, scale))
     sums = builder.node("Conv", first, weight, bias, kernel_shape=[3, 3], pads=[1] * 4)
-    return _to_bytes(builder, _channels_last(builder, sums), gathered)
+    return _to_bytes(builder, builder.channels_last(sums), gathered)
 
 
 def _weight(builder: GraphBuilder, weight: NDArray[np.float32], *, axis: int) -> tuple[str, NDArray[np.float32]]:
@@ -93,13 +93,4 @@ def _to_floats(builder: GraphBuilder, x: str, scale: ByteScale) -> str:
 
 
 def _guided(builder: GraphBuilder, x: str, guide: str | None) -> str:
-    return guided(builder, x, None if guide is None else _channels_last(builder, guide))
-
-
-def _channels_last(builder: GraphBuilder, x: str) -> str:
-    """Engines remove pairs of these that undo one another."""
-    return builder.node("Transpose", x, perm=[0, 2, 3, 1])
-
-
-def _channels_first(builder: GraphBuilder, x: str) -> str:
-    return builder.node("Transpose", x, perm=[0, 3, 1, 2])
+    return guided(builder, x, None if guide is None else builder.channels_last(guide))

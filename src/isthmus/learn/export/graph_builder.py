@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 18
-OUTPUT_TYPES = {"levels": TensorProto.UINT8, "means": TensorProto.INT16}
+OUTPUT_TYPES = {
+    "levels": TensorProto.UINT8,
+    "means": TensorProto.INT16,
+    "features": TensorProto.UINT8,
+    "picture": TensorProto.UINT8,
+}
 """Of the outputs that are no floats."""
 GUIDES = "guides"
 """Input of the synthesis: what it is told of the quality."""
@@ -19,15 +24,18 @@ GUIDES = "guides"
 class GraphBuilder:
     """Collects nodes; every method takes and returns names of values, (1, channels, rows, columns) float32 each."""
 
-    def __init__(self, name: str, inputs: dict[str, int], *, is_half: bool = True) -> None:
+    def __init__(
+        self, name: str, inputs: dict[str, int], *, byte_inputs: dict[str, int] | None = None, is_half: bool = True
+    ) -> None:
         """Start a graph.
 
         Args:
             name: of the graph.
             inputs: name -> channels.
+            byte_inputs: the same of (1, rows, columns, channels) uint8.
             is_half: weights are stored in half precision; they are computed with in single.
         """
-        self._name, self._inputs, self._is_half = name, inputs, is_half
+        self._name, self._inputs, self._byte_inputs, self._is_half = name, inputs, byte_inputs or {}, is_half
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: dict[str, onnx.TensorProto] = {}
 
@@ -68,17 +76,31 @@ class GraphBuilder:
             stride, pads = 2, [1 - row, 1 - column, row, column]
         return self.node("Conv", *inputs, kernel_shape=[side, side], strides=[stride] * 2, pads=pads, group=groups)
 
-    def depth_to_space(self, x: str, channels: int, block: int) -> str:
-        """(1, channels * block * block, rows, columns) -> (1, channels, block * rows, block * columns).
+    def matrix(self, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
+        """Weight (outputs, inputs) at every position; channels last."""
+        product = self.node("MatMul", x, self.half(weight.T))
+        return self.node("Add", product, self.constant(bias.astype(np.float32)))
 
-        As two transpositions: columns, then rows. ONNX Runtime's DepthToSpace takes twice as long.
+    def depth_to_space(self, x: str, channels: int, block: int) -> str:
+        """(1, rows, columns, channels * block * block) -> (1, block * rows, block * columns, channels).
+
+        In `block_order`, so that whole runs of block * channels values move.
         """
-        split = self.constant(np.array([channels * block, block, 0, 0], np.int64))
-        columns = self.node("Transpose", self.node("Reshape", x, split), perm=[0, 2, 3, 1])
-        count = self.constant(np.array([channels, block], np.int64))
-        shape = self.join(0, count, self.node("Shape", x, start=2, end=3), self.constant(np.array([-1], np.int64)))
-        rows = self.node("Transpose", self.node("Reshape", columns, shape), perm=[0, 2, 1, 3])
-        return self.node("Reshape", rows, self.constant(np.array([1, channels, -1, 0], np.int64)))
+        columns = self.node("Shape", x, start=2, end=3)
+        sizes = self.constant(np.array([block, block * channels], np.int64))
+        split = self.join(0, self.constant(np.array([-1], np.int64)), columns, sizes)
+        moved = self.node("Transpose", self.node("Reshape", x, split), perm=[0, 2, 1, 3])
+        wider = self.node("Mul", columns, self.constant(np.array([block], np.int64)))
+        first, last = (self.constant(np.array(sizes, np.int64)) for sizes in ([1, -1], [channels]))
+        return self.node("Reshape", moved, self.join(0, first, wider, last))
+
+    def channels_last(self, x: str) -> str:
+        """(1, channels, rows, columns) -> (1, rows, columns, channels); engines remove pairs that undo one another."""
+        return self.node("Transpose", x, perm=[0, 2, 3, 1])
+
+    def channels_first(self, x: str) -> str:
+        """The other way."""
+        return self.node("Transpose", x, perm=[0, 3, 1, 2])
 
     def clip(self, x: str, low: float, high: float) -> str:
         """Clamp."""
@@ -87,12 +109,6 @@ class GraphBuilder:
     def channels(self, x: str, start: int, end: int) -> str:
         """Some channels."""
         return self.node("Slice", x, *(self.constant(np.array([value], np.int64)) for value in (start, end, 1)))
-
-    def every_other(self, x: str, part: tuple[int, int]) -> str:
-        """Every second row and column from some on."""
-        last = np.iinfo(np.int64).max
-        bounds = (list(part), [last, last], [2, 3], [2, 2])
-        return self.node("Slice", x, *(self.constant(np.array(values, np.int64)) for values in bounds))
 
     def join(self, axis: int, *parts: str) -> str:
         """Behind one another."""
@@ -106,6 +122,10 @@ class GraphBuilder:
             [
                 helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, *_sides(name)])
                 for name, channels in self._inputs.items()
+            ]
+            + [
+                helper.make_tensor_value_info(name, TensorProto.UINT8, [1, None, None, channels])
+                for name, channels in self._byte_inputs.items()
             ],
             [
                 helper.make_tensor_value_info(name, OUTPUT_TYPES.get(name, TensorProto.FLOAT), [1, None, None, None])
@@ -117,6 +137,11 @@ class GraphBuilder:
         onnx.checker.check_model(model)
         data: bytes = model.SerializeToString(deterministic=True)
         return data
+
+
+def block_order(channels: int, block: int) -> NDArray[np.int64]:
+    """Outputs in the order row, column, channel of a block, where they are channel, row, column."""
+    return np.arange(channels * block * block).reshape(channels, -1).T.ravel()
 
 
 def _sides(name: str) -> tuple[int | None, int | None]:

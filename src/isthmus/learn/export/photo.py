@@ -22,6 +22,7 @@ from isthmus.container.model_file import ModelFile, parse_model, write_model
 from isthmus.entropy.exact import ExactLayer, ReferenceNetworks, squash_table
 from isthmus.entropy.hyper_latents import HYPER_GROUPS, HYPER_LIMIT
 from isthmus.entropy.level_tables import level_tables
+from isthmus.entropy.table_coder import group_sizes
 from isthmus.entropy.tables import FrequencyTable, integer_frequencies, pack_tables
 from isthmus.errors import TrainingError
 from isthmus.learn.export.photo_exact_graphs import exact_graphs
@@ -94,7 +95,9 @@ def _arrays(model: PhotoCodec, layers: Mapping[str, ExactLayer]) -> dict[str, ND
         "layout": np.array([sizes["strong"], sizes["hyper"], *margins(settings)], np.int32),
         "probe": np.frombuffer(probe(ReferenceNetworks(layers), squash, **sizes).to_bytes(4, "little"), np.uint8),
     }
-    for name, tables in (("level", level_tables(model.symbol_counts.numpy())), ("hyper", hyper_tables(model))):
+    levels = level_tables(model.symbol_counts.numpy())
+    arrays["level_groups"] = group_sizes(levels)
+    for name, tables in (("level", levels), ("hyper", hyper_tables(model))):
         lowest, counts, frequencies = pack_tables(tables)
         arrays |= {f"{name}_lowest": lowest, f"{name}_sizes": counts, f"{name}_frequencies": frequencies}
     if model.hyper_counts.any():

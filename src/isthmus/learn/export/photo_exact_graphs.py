@@ -1,45 +1,50 @@
-"""ONNX graphs of the photo codec's entropy networks: whole numbers in float32."""
+"""ONNX graphs of the photo codec's entropy networks: products of bytes, sums and biases as whole numbers in float32.
+
+Written with ONNX's DequantizeLinear in front of ordinary matrix products, which engines turn into products of bytes, or
+compute in floats: every step is a power of two and no sum reaches 2^24, so both are exact. Bytes are laid out channels
+last; a 3x3 layer is one product with nine neighbours side by side. All scales are powers of two.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto
 
-from isthmus.entropy.exact import ACTIVATION_LIMIT, LATENT_LIMIT, MEAN_BITS, PARTS, PASSES, SCALE_LEVELS, ExactLayer
-from isthmus.learn.export.graph_builder import GraphBuilder
+from isthmus.entropy.exact import (
+    ACTIVATION_LIMIT,
+    LATENT_LIMIT,
+    MEAN_BITS,
+    PARTS,
+    PASSES,
+    READ_LIMIT,
+    SCALE_LEVELS,
+    ExactLayer,
+)
+from isthmus.entropy.hyper_latents import HYPER_LIMIT
+from isthmus.learn.export.graph_builder import GraphBuilder, block_order
+
+ALL = (None, None)
+"""Rows and columns modulo 2 of the positions that a graph computes: all of them."""
+
+
+@dataclass(frozen=True)
+class _Bytes:
+    """A value of whole numbers: (1, rows, columns, channels) unsigned bytes minus `zero`."""
+
+    name: str
+    zero: int = 0
 
 
 def exact_graphs(layers: dict[str, ExactLayer]) -> dict[str, bytes]:
     """The hyper-synthesis and the four passes. All values are whole; "offset.N" inputs are `QualityBias.offset_at`."""
     exact = _ExactBuilder(layers)
-    features, strong = layers["hyper.last"].weight.shape[0] // 4, layers["second_line"].weight.shape[0]
-    width = layers["hyper.first"].weight.shape[1]
-    builder = exact.start("hyper_synthesis", {"hyper": width}, ("hyper.first", "hyper.second", "hyper.last"))
-    x = builder.depth_to_space(exact.activate("hyper.first", "hyper"), layers["hyper.second"].weight.shape[1], 2)
-    x = exact.activate("hyper.last", exact.activate("hyper.second", x))
-    graphs = {"hyper_synthesis": builder.finish({"features": builder.depth_to_space(x, features, 2)})}
-    for number, name in enumerate(PASSES):
-        order = name.removesuffix("pass")
-        wanted = (order + "context", order + "line", name + ".first", name + ".last")
-        names = tuple(layer for layer in wanted if layer in layers)
-        inputs = {"features": features}
-        if order + "context" in names:
-            inputs["read"] = strong
-        if order + "line" in names:
-            inputs["decoded"] = strong
-        builder = exact.start(name, inputs, names)
-        parts = PARTS[number] if number < len(PARTS) else (None,)
-        joined, lines = [], []
-        for part in parts:
-            one = "features" if part is None else builder.every_other("features", part)
-            if "read" in inputs:
-                one = builder.join(1, one, exact.activate(order + "context", "read", part))
-            joined.append(one)
-            if "decoded" in inputs:
-                lines.append(exact.run(order + "line", "decoded", part))
-        line = builder.join(2, *lines) if lines else None
-        graphs[name] = builder.finish(exact.estimate(name, builder.join(2, *joined), line))
-    return graphs
+    return {
+        "hyper_synthesis": exact.hyper_synthesis(),
+        **{name: exact.one_pass(number) for number, name in enumerate(PASSES)},
+    }
 
 
 class _ExactBuilder:
@@ -48,34 +53,132 @@ class _ExactBuilder:
     def __init__(self, layers: dict[str, ExactLayer]) -> None:
         self._layers = layers
 
-    def start(self, name: str, inputs: dict[str, int], layers: tuple[str, ...]) -> GraphBuilder:
+    def hyper_synthesis(self) -> bytes:
+        """Hyper-latents (1, channels, rows, columns) float32 -> features (1, 4 rows, 4 columns, channels) bytes."""
+        width = self._layers["hyper.first"].weight.shape[1]
+        builder = self._start("hyper_synthesis", {"hyper": width}, ("hyper.first", "hyper.second", "hyper.last"))
+        x = self._activate_twice_as_fine("hyper.first", self._to_bytes("hyper", HYPER_LIMIT))
+        x = self._activate("hyper.second", self._neighbours(x, ALL))
+        x = self._activate_twice_as_fine("hyper.last", x)
+        return builder.finish({"features": x.name})
+
+    def one_pass(self, number: int) -> bytes:
+        """Features and what is known of strong channels -> levels and means of a pass."""
+        name = PASSES[number]
+        order = name.removesuffix("pass")
+        context, line, first, last = order + "context", order + "line", name + ".first", name + ".last"
+        names = tuple(layer for layer in (context, line, first, last) if layer in self._layers)
+        strong = self._layers["second_line"].weight.shape[0]
+        inputs = {layer: strong for layer, needs in (("read", context), ("decoded", line)) if needs in names}
+        builder = self._start(name, inputs, names, has_features=True)
+        parts = PARTS[number] if number < len(PARTS) else (ALL,)
+        read = self._to_bytes("read", READ_LIMIT) if "read" in inputs else None
+        joined = []
+        for part in parts:
+            one = self._some("features", part)
+            if read is not None:
+                one = builder.join(3, one, self._activate(context, self._neighbours(read, part)).name)
+            joined.append(one)
+        hidden = self._activate(first, _Bytes(builder.join(1, *joined)))
+        half = len(self._layers[last].weight) // 2
+        levels, means = (self._sums(last, hidden, rows=np.arange(start, start + half)) for start in (0, half))
+        means = builder.node("Floor", means)
+        if line in names:
+            means = builder.node("Add", means, builder.join(1, *(self._line(line, part) for part in PARTS[number])))
+        limit = LATENT_LIMIT << MEAN_BITS
+        return builder.finish(
+            {
+                "levels": self._narrow(levels, 0, SCALE_LEVELS - 1, TensorProto.UINT8),
+                "means": self._narrow(means, -limit, limit, TensorProto.INT16),
+            }
+        )
+
+    def _start(
+        self, name: str, inputs: dict[str, int], layers: tuple[str, ...], *, has_features: bool = False
+    ) -> GraphBuilder:
         offsets = {f"offset.{layer}": self._layers[layer].weight.shape[0] for layer in layers}
-        self._builder = GraphBuilder(name, {**inputs, **offsets}, is_half=False)
+        byte_inputs = {"features": self._layers["hyper.last"].weight.shape[0] // 4} if has_features else {}
+        self._builder = GraphBuilder(name, {**inputs, **offsets}, byte_inputs=byte_inputs, is_half=False)
         return self._builder
 
-    def run(self, name: str, x: str, part: tuple[int, int] | None = None) -> str:
+    def _to_bytes(self, x: str, limit: int) -> _Bytes:
+        """Of whole numbers within ±limit, (1, channels, rows, columns) float32."""
+        zero = limit + 1
+        shifted = self._builder.node("Add", x, self._builder.constant(np.float32(zero)))
+        narrow = self._builder.node("Cast", shifted, to=TensorProto.UINT8)
+        return _Bytes(self._builder.channels_last(narrow), zero)
+
+    def _neighbours(self, x: _Bytes, part: tuple[int | None, int | None]) -> _Bytes:
+        """The 3x3 neighbours of some positions side by side: (1, rows, columns, 9 channels)."""
+        zero = self._builder.constant(np.uint8(x.zero))
+        pads = self._builder.constant(np.array([0, 1, 1, 0, 0, 1, 1, 0], np.int64))
+        padded = self._builder.node("Pad", x.name, pads, zero)
+        shifts = [(row, column) for row in range(3) for column in range(3)]
+        return _Bytes(self._builder.join(3, *(self._some(padded, part, shift) for shift in shifts)), x.zero)
+
+    def _some(self, x: str, part: tuple[int | None, int | None], shift: tuple[int, int] | None = None) -> str:
+        """Positions of a part; of a padded value, shifted by 0 to 2."""
+        if shift is None and part == ALL:
+            return x
+        starts = [
+            (0 if start is None else start) + (0 if shift is None else shift[axis]) for axis, start in enumerate(part)
+        ]
+        last = np.iinfo(np.int64).max
+        left = [0, 0] if shift is None else [2 - shift[axis] for axis in range(2)]
+        ends = [-many if many else last for many in left]
+        steps = [1 if start is None else 2 for start in part]
+        return self._builder.node(
+            "Slice",
+            x,
+            *(self._builder.constant(np.array(values, np.int64)) for values in (starts, ends, [1, 2], steps)),
+        )
+
+    def _sums(self, name: str, x: _Bytes, *, rows: NDArray[np.int64] | None = None) -> str:
+        """Of a layer with its offset, channels last float32: what the floor is taken of.
+
+        Args:
+            name: of the layer.
+            x: bytes, of 3x3 layers with `_neighbours`.
+            rows: which outputs, in which order; all of them as they are.
+        """
+        layer, builder = self._layers[name], self._builder
+        weight = layer.weight.transpose(2, 3, 1, 0).reshape(-1, len(layer.weight))
+        steps, offset = np.ldexp(np.float32(1), -layer.bias.shift.astype(int)), f"offset.{name}"
+        offset = builder.node("Reshape", offset, builder.constant(np.array([-1], np.int64)))
+        if rows is not None:
+            weight, steps = weight[:, rows], steps[rows]
+            offset = builder.node("Gather", offset, builder.constant(rows))
+        units = builder.constant(np.float32(1)), builder.constant(np.uint8(x.zero))
+        real = builder.node("DequantizeLinear", x.name, *units)
+        matrix = builder.node(
+            "DequantizeLinear",
+            builder.constant(weight.astype(np.int8)),
+            builder.constant(steps.astype(np.float32)),
+            axis=1,
+        )
+        return builder.node("Add", builder.node("MatMul", real, matrix), offset)
+
+    def _activate(self, name: str, x: _Bytes, *, rows: NDArray[np.int64] | None = None) -> _Bytes:
+        """A layer, rounded down and clipped to an activation."""
+        clipped = self._builder.clip(self._sums(name, x, rows=rows), 0, ACTIVATION_LIMIT)
+        return _Bytes(self._builder.node("Cast", clipped, to=TensorProto.UINT8))
+
+    def _activate_twice_as_fine(self, name: str, x: _Bytes) -> _Bytes:
+        """A layer whose outputs (channel, row, column) become twice as many rows and columns."""
+        channels = len(self._layers[name].weight) // 4
+        x = self._activate(name, x, rows=block_order(channels, 2))
+        return _Bytes(self._builder.depth_to_space(x.name, channels, 2))
+
+    def _narrow(self, x: str, low: int, high: int, wanted: int) -> str:
+        """Clipped, rounded towards zero, channels first."""
+        narrow = self._builder.node("Cast", self._builder.clip(x, low, high), to=wanted)
+        return self._builder.channels_first(narrow)
+
+    def _line(self, name: str, part: tuple[int, int]) -> str:
+        """A guess of means from decoded neighbours of the same channel, which are more than bytes; channels last."""
         layer = self._layers[name]
         # a power of two moves into the weights: every product and sum stays a multiple of it, so nothing is rounded
-        weight = np.ldexp(layer.weight.astype(np.float64), -layer.bias.shift.astype(int)[:, None, None, None]).astype(
-            np.float32
-        )
-        groups = len(weight) if weight.shape[1] == 1 else 1
-        sums = self._builder.convolution(x, weight, groups=groups, part=part)
-        return self._builder.node("Floor", self._builder.node("Add", sums, f"offset.{name}"))
-
-    def activate(self, name: str, x: str, part: tuple[int, int] | None = None) -> str:
-        return self._builder.clip(self.run(name, x, part), 0, ACTIVATION_LIMIT)
-
-    def estimate(self, name: str, x: str, line: str | None) -> dict[str, str]:
-        """Levels and means: (1, channels, rows, columns) each, in few bytes."""
-        out = self.run(name + ".last", self.activate(name + ".first", x))
-        half = self._layers[name + ".last"].weight.shape[0] // 2
-        level, mean = self._builder.channels(out, 0, half), self._builder.channels(out, half, 2 * half)
-        if line is not None:
-            mean = self._builder.node("Add", mean, line)
-        limit = LATENT_LIMIT << MEAN_BITS
-        level, mean = self._builder.clip(level, 0, SCALE_LEVELS - 1), self._builder.clip(mean, -limit, limit)
-        return {
-            "levels": self._builder.node("Cast", level, to=TensorProto.UINT8),
-            "means": self._builder.node("Cast", mean, to=TensorProto.INT16),
-        }
+        weight = np.ldexp(layer.weight.astype(np.float64), -layer.bias.shift.astype(int)[:, None, None, None])
+        sums = self._builder.convolution("decoded", weight.astype(np.float32), groups=len(weight), part=part)
+        floor = self._builder.node("Floor", self._builder.node("Add", sums, f"offset.{name}"))
+        return self._builder.channels_last(floor)

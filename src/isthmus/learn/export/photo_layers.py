@@ -40,6 +40,8 @@ def _integer_layer(module: IntegerConvolution, name: str) -> ExactLayer:
     elif name.endswith("_pass.last"):
         output_bits[:half], output_bits[half:] = 0, MEAN_BITS
     shift = shifts.numpy().astype(int) + module.input_bits - output_bits
+    if np.abs(weight).max() > module.weight_limit:
+        raise TrainingError(f"{name}: a weight is {np.abs(weight).max():.0f}, beyond {module.weight_limit}")
     largest = np.abs(weight).reshape(len(weight), -1).sum(1) * module.input_limit + np.abs(bias).max(0)
     largest = largest + 2.0 ** np.maximum(shift - 1, 0)
     if largest.max() > EXACT_LIMIT:

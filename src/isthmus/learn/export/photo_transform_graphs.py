@@ -11,7 +11,7 @@ from torch import nn
 
 from isthmus.learn.export import eight_bit
 from isthmus.learn.export.block_parts import array, guided, leak
-from isthmus.learn.export.graph_builder import GUIDES, GraphBuilder
+from isthmus.learn.export.graph_builder import GUIDES, GraphBuilder, block_order
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_transforms import FINE, CoarseBlock, FineBlock, ScaledConvolution
 
@@ -45,7 +45,10 @@ def hyper_analysis_graph(model: PhotoCodec) -> bytes:
 
 
 def synthesis_graph(model: PhotoCodec) -> bytes:
-    """Latents (1, channels, rows, columns) and guides (1, hidden widths in order, 1, 1) -> pixels."""
+    """Latents (1, channels, rows, columns) and guides (1, hidden widths in order, 1, 1) -> picture.
+
+    That is (1, 16 rows, 16 columns, 3) uint8.
+    """
     net = model.synthesis
     widths = [table.table.shape[1] for table in (*net.coarse_guides, *net.fine_guides)]
     builder = GraphBuilder("synthesis", {"latents": model.settings.latents, GUIDES: sum(widths)})
@@ -54,18 +57,33 @@ def synthesis_graph(model: PhotoCodec) -> bytes:
     x = "latents"
     for coarse, guide in zip(cast("Iterable[CoarseBlock]", net.coarse), guides[: len(net.coarse)], strict=True):
         x = _coarse(builder, x, coarse, guide)
-    x = builder.depth_to_space(builder.convolution(x, array(net.split.folded()), _bias(net.split)), FINE, 2)
+    x = builder.channels_first(_finer(builder, x, net.split, FINE, 2))
     for fine, guide in zip(cast("Iterable[FineBlock]", net.fine), guides[len(net.coarse) :], strict=True):
         x = _fine(builder, x, fine, guide)
-    x = builder.depth_to_space(builder.convolution(x, array(net.head.folded()), _bias(net.head)), 3, 8)
-    return builder.finish({"pixels": x})
+    x = _finer(builder, x, net.head, 3, 8, to_bytes=True)
+    return builder.finish({"picture": x})
+
+
+def _finer(
+    builder: GraphBuilder, x: str, layer: ScaledConvolution, channels: int, block: int, *, to_bytes: bool = False
+) -> str:
+    """A 1x1 layer and a pixel_shuffle, channels last; if asked, -0.5..0.5 become 0..255."""
+    order = block_order(channels, block)
+    weight, bias = array(layer.folded())[order, :, 0, 0], _bias(layer)[order]
+    x = builder.matrix(builder.channels_last(x), weight, bias + np.float32(0.5) if to_bytes else bias)
+    if to_bytes:
+        units = builder.constant(np.float32(1 / 255)), builder.constant(np.uint8(0))
+        x = builder.node("QuantizeLinear", x, *units)
+    return builder.depth_to_space(x, channels, block)
 
 
 def _fine(builder: GraphBuilder, x: str, block: FineBlock, guide: str | None) -> str:
     if block.ranges.any():
         return eight_bit.fine_block(builder, x, block, guide)
     hidden = leak(builder, guided(builder, _layer(builder, x, block.gather), guide))
-    return builder.node("Add", x, _layer(builder, hidden, block.spread))
+    weight, bias = array(block.spread.weight)[:, :, 0, 0], array(block.spread.bias)
+    spread = builder.matrix(builder.channels_last(hidden), weight, bias)
+    return builder.channels_first(builder.node("Add", builder.channels_last(x), spread))
 
 
 def _coarse(builder: GraphBuilder, x: str, block: CoarseBlock, guide: str | None) -> str:

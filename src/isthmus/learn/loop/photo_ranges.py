@@ -11,8 +11,6 @@ from isthmus.learn.models.photo_prior import thrifty_thresholds
 from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock
 from isthmus.learn.models.quality import knot_weights
 
-EIGHT_BIT = ("analysis.fine", "analysis.coarse", "synthesis.coarse")
-"""Stages whose blocks bear it. Those of the synthesis at 1/8 do not (docs/decisions/0007-eight-bit-blocks.md)."""
 OUTSIDE = 1e-5
 """Share of activations that a range leaves out on either side."""
 LOOKED_AT = 500_000
@@ -26,16 +24,15 @@ AT_ONCE = 8
 def measure_ranges(model: PhotoCodec, pixels: Tensor) -> None:
     """Measure activations and keep their ranges in the blocks: from then on these are exported as 8-bit blocks.
 
+    All but the synthesis' last one, which does not bear it (docs/decisions/0007-eight-bit-blocks.md).
+
     Args:
         model: trained.
         pixels: (windows, 3, rows, columns), -0.5..0.5, sides multiples of 64.
     """
-    handles = [
-        handle
-        for name, block in model.named_modules()
-        if name.startswith(EIGHT_BIT) and isinstance(block, FineBlock | CoarseBlock)
-        for handle in _watch(block)
-    ]
+    last = model.synthesis.fine[-1]
+    blocks = [block for block in model.modules() if isinstance(block, FineBlock | CoarseBlock) and block is not last]
+    handles = [handle for block in blocks for handle in _watch(block)]
     thresholds = thrifty_thresholds().to(pixels.device)
     for part in torch.split(pixels, AT_ONCE):
         latents = model.analysis(part)

@@ -21,11 +21,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from isthmus.entropy.exact import DECODED_LIMIT, KNOTS, LATENT_LIMIT, MEAN_BITS, SCALE_LEVELS, squash_table
+from isthmus.entropy.exact import (
+    DECODED_LIMIT,
+    KNOTS,
+    LATENT_LIMIT,
+    MEAN_BITS,
+    READ_BITS,
+    READ_LIMIT,
+    SCALE_LEVELS,
+    squash_table,
+)
 from isthmus.entropy.hyper_latents import HYPER_LIMIT
 from isthmus.entropy.hyperprior import SKIPPED_LEVELS
 from isthmus.entropy.level_tables import SCALE_STEP, SMALLEST_SCALE
-from isthmus.learn.models.integer import ACTIVATION_BITS, IntegerConvolution, activate, clamp_inwards, round_to
+from isthmus.learn.models.integer import IntegerConvolution, activate, clamp_inwards, round_to
 from isthmus.learn.models.quality import QualityTable
 
 
@@ -63,12 +72,12 @@ _SQUASH = torch.from_numpy(squash_table().astype("float32"))
 
 
 def compress_range(steps: Tensor, *, quantise: bool) -> Tensor:
-    """sign(y) log(1 + |y|): what networks read instead of latents. Quantised: by the exact table, 64ths to 128ths."""
+    """sign(y) log(1 + |y|): what networks read instead of latents. Quantised: by the exact table, 64ths to 8ths."""
     squeezed = torch.sign(steps) * torch.log1p(steps.abs())
     if not quantise:
         return squeezed
     index = torch.floor(steps.detach().abs() * 2**MEAN_BITS + 0.5).long().clamp_max(DECODED_LIMIT)
-    exact = torch.sign(steps) * _SQUASH.to(steps.device)[index] / 2**ACTIVATION_BITS
+    exact = torch.sign(steps) * _SQUASH.to(steps.device)[index] / 2**READ_BITS
     return squeezed + (exact - squeezed).detach()
 
 
@@ -112,7 +121,7 @@ class HyperSynthesis(nn.Module):
         self.last = IntegerConvolution(width, 4 * settings.features, 1)
 
     def forward(self, hyper: Tensor, knots: Tensor, *, quantise: bool) -> Tensor:
-        """Features, whole multiples of 1/128 if asked."""
+        """Features, whole multiples of 1/16 if asked."""
         x = activate(self.first(hyper, knots, quantise=quantise), quantise=quantise)
         x = nn.functional.pixel_shuffle(x, 2)
         x = activate(self.second(x, knots, quantise=quantise), quantise=quantise)
@@ -146,11 +155,11 @@ class Passes(nn.Module):
         super().__init__()
         strong, weak, features = settings.strong, latents - settings.strong, settings.features
         widths, hidden = settings.contexts, settings.hidden
-        self.second_context = IntegerConvolution(strong, widths[0], 3)
+        self.second_context = _context(strong, widths[0])
         self.second_line = _line(strong, ((0, 0), (0, 2), (2, 0), (2, 2)))
-        self.third_context = IntegerConvolution(strong, widths[1], 3)
+        self.third_context = _context(strong, widths[1])
         self.third_line = _line(strong, ((0, 1), (1, 0), (1, 2), (2, 1)))
-        self.fourth_context = IntegerConvolution(strong, widths[2], 3)
+        self.fourth_context = _context(strong, widths[2])
         self.first_pass = PassNetwork(features, hidden[0], strong)
         self.second_pass = PassNetwork(features + widths[0], hidden[1], strong)
         self.third_pass = PassNetwork(features + widths[1], hidden[2], strong)
@@ -212,6 +221,11 @@ class Passes(nn.Module):
             mean=torch.cat([means, mean], 1),
             decoded=torch.cat([known, decode(weak, level, mean)], 1),
         )
+
+
+def _context(strong: int, width: int) -> IntegerConvolution:
+    """What a pass reads of decoded strong channels nearby."""
+    return IntegerConvolution(strong, width, 3, input_limit=READ_LIMIT, input_bits=READ_BITS)
 
 
 def _line(channels: int, neighbours: tuple[tuple[int, int], ...]) -> IntegerConvolution:
