@@ -3,21 +3,28 @@
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 torch = pytest.importorskip("torch")
 
+from isthmus.codec.exact_networks import ExactNetworks
 from isthmus.codec.model import Model
 from isthmus.codec.photo_coder import PhotoCoder
 from isthmus.container.model_file import parse_model, write_model
-from isthmus.entropy.exact import DECODED_LIMIT, ReferenceNetworks
+from isthmus.entropy.exact import ACTIVATION_LIMIT, DECODED_LIMIT, READ_LIMIT, ReferenceNetworks
+from isthmus.entropy.hyper_latents import HYPER_LIMIT
 from isthmus.entropy.hyperprior import Hyperprior
 from isthmus.errors import FormatError
 from isthmus.learn.export.photo import export_photo
+from isthmus.learn.export.photo_exact_graphs import exact_graphs
 from isthmus.learn.export.photo_layers import integer_layers
 from isthmus.learn.export.torch_networks import TorchNetworks
+from isthmus.learn.models.integer import WEIGHT_LIMIT, IntegerConvolution
 from isthmus.transforms.engine import Engine
-from tests.small_photo import HYPER, LATENTS, counted_photo_codec, small_photo_codec
+from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
+from tests.small_photo import HYPER, LATENTS, STRONG, counted_photo_codec, small_photo_codec
 
 
 @pytest.fixture(scope="module", params=[small_photo_codec, counted_photo_codec])
@@ -119,3 +126,44 @@ def test_tables_that_do_not_belong_together_are_refused(counted_file, name, chan
     with pytest.raises(FormatError) as caught:
         Model(parse_model(write_model(broken), name="broken"))
     assert "\n" not in str(caught.value)
+
+
+def test_exact_products_are_of_small_bytes() -> None:
+    """Processors without VNNI add two of them in 16 bits."""
+    graphs = exact_graphs(integer_layers(small_photo_codec()))
+    initializers = [one for graph in graphs.values() for one in onnx.load_from_string(graph).graph.initializer]
+    weights = [numpy_helper.to_array(one) for one in initializers if one.data_type == onnx.TensorProto.INT8]
+    largest = max(int(np.abs(weight.astype(int)).max()) for weight in weights)
+    assert largest <= WEIGHT_LIMIT
+    assert 2 * ACTIVATION_LIMIT * WEIGHT_LIMIT < 2**15
+    assert max(2 * READ_LIMIT + 1, 2 * HYPER_LIMIT + 1) <= ACTIVATION_LIMIT
+
+
+def test_the_largest_exact_sums_agree() -> None:
+    """Activations, weights and latents as large as they can be, hundreds of one sign in a sum."""
+    network = small_photo_codec()
+    for layer in network.modules():
+        if isinstance(layer, IntegerConvolution):
+            layer.weight.fill_(4.0)
+            layer.bias.table.zero_()
+    layers = integer_layers(network)
+    assert max(int(np.abs(layer.weight).max()) for layer in layers.values()) > WEIGHT_LIMIT / 2
+    graphs = {name: OnnxRuntimeGraph(data, name=name) for name, data in exact_graphs(layers).items()}
+    engine = ExactNetworks(graphs, {name: layer.bias for name, layer in layers.items()})
+    hyper = np.full((HYPER, 2, 3), HYPER_LIMIT, np.int32)
+    read = np.full((STRONG, 8, 12), READ_LIMIT, np.float32)
+    decoded = np.full((STRONG, 8, 12), -DECODED_LIMIT, np.int32)
+    passes = [networks.begin(hyper, 50) for networks in (engine, ReferenceNetworks(layers))]
+    for number in range(4):
+        made, expected = (one.estimate(number, read, decoded) for one in passes)
+        for ours, theirs in zip(made, expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_model_that_codes_too_many_symbols_at_once_is_refused(counted_file) -> None:
+    """Their joint table could take any memory."""
+    file = parse_model(counted_file, name="small")
+    for size in (0, 200):
+        groups = np.full_like(file.arrays["level_groups"], size)
+        with pytest.raises(FormatError, match="level_groups"):
+            Model(replace(file, arrays={**file.arrays, "level_groups": groups}))

@@ -12,7 +12,8 @@ from isthmus.entropy.exact import SCALE_LEVELS
 from isthmus.entropy.factorized import LOCKSTEP_ROWS, FactorizedPrior
 from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_LIMIT, HyperCoder, neighbour_means, part_masks
 from isthmus.entropy.level_tables import COUNTS_SHAPE, LARGEST_COUNTED, level_bits, level_tables, mean_class
-from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder, model_of
+from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder, model_of, model_of_groups
+from isthmus.entropy.table_coder import LEAST_RUN, LONGEST_JOINT, TableCoder, group_sizes
 from isthmus.entropy.tables import TOTAL, fit_table, integer_frequencies
 from isthmus.errors import FormatError
 from isthmus.values import QUALITIES
@@ -79,6 +80,46 @@ def test_the_coder_uses_exactly_the_stored_integers(seed):
         while expected[1] < 1 << 32:
             expected = (expected[0] << 32) % 2**64, expected[1] << 32
         assert coder.pos()[1] == expected
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 6))
+def test_symbols_survive_several_at_once(seed, spread):
+    """At the same cost as one by one; with escapes, left-over symbols and runs of any length, empty ones too."""
+    random = np.random.default_rng(seed)
+    scales = spread * random.uniform(0.2, 2, 6)
+    tables = [fit_table(np.rint(random.normal(0, scale, 3000)).astype(np.int32)) for scale in scales]
+    counts = random.integers(0, [1, 3, LEAST_RUN, LEAST_RUN + 4, 500, 900], endpoint=True)
+    symbols = np.rint(random.normal(0, np.repeat(scales, counts))).astype(np.int32)
+    symbols[random.random(symbols.size) < 0.01] *= 50
+    sizes = []
+    for groups in (None, group_sizes(tables)):
+        coder, encoder = TableCoder(tables, 2000, groups), RangeEncoder()
+        coder.encode(encoder, symbols, counts)
+        payload = encoder.finish()
+        assert np.array_equal(coder.decode(RangeDecoder(payload), counts), symbols)
+        sizes.append(len(payload))
+    assert abs(sizes[1] - sizes[0]) <= 2 + 0.002 * sizes[0]
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 4))
+def test_symbols_at_once_have_the_product_of_their_frequencies(seed, size):
+    """In whole numbers out of 2^24, none of them zero: the coder's state says so."""
+    random = np.random.default_rng(seed)
+    count = int(LONGEST_JOINT ** (1 / size) + 1e-9)
+    single = integer_frequencies(random.random(count) ** 9 + 1e-9).astype(int).tolist()
+    joint = [256 * frequency for frequency in single]
+    for _ in range(size - 1):
+        joint = [max(1, first * second >> 16) for first in joint for second in single]
+    joint[joint.index(max(joint))] += 2**24 - sum(joint)
+    model = model_of_groups(np.array(single, np.uint16), size)
+    for symbol in random.integers(0, len(joint), 20).tolist():
+        coder = constriction.stream.queue.RangeEncoder()
+        _, (_, width) = coder.pos()
+        coder.encode(symbol, model)
+        expected = (width >> 24) * joint[symbol]
+        assert coder.pos()[1][1] in (expected, expected << 32)
 
 
 @settings(deadline=None, max_examples=150)
