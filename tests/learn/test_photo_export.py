@@ -9,6 +9,7 @@ from onnx import numpy_helper
 
 torch = pytest.importorskip("torch")
 
+from isthmus.codec import pipeline
 from isthmus.codec.exact_networks import ExactNetworks
 from isthmus.codec.model import Model
 from isthmus.codec.photo_coder import PhotoCoder
@@ -17,6 +18,7 @@ from isthmus.entropy.exact import ACTIVATION_LIMIT, DECODED_LIMIT, READ_LIMIT, R
 from isthmus.entropy.hyper_latents import HYPER_LIMIT
 from isthmus.entropy.hyperprior import Hyperprior
 from isthmus.errors import FormatError
+from isthmus.learn.export.graph_builder import GUIDES, GraphBuilder
 from isthmus.learn.export.photo import export_photo
 from isthmus.learn.export.photo_exact_graphs import exact_graphs
 from isthmus.learn.export.photo_layers import integer_layers
@@ -167,3 +169,15 @@ def test_a_model_that_codes_too_many_symbols_at_once_is_refused(counted_file) ->
         groups = np.full_like(file.arrays["level_groups"], size)
         with pytest.raises(FormatError, match="level_groups"):
             Model(replace(file, arrays={**file.arrays, "level_groups": groups}))
+
+
+def test_a_synthesis_that_makes_no_picture_is_refused(counted_file) -> None:
+    """In one line, before its values are taken for pixels."""
+    file = parse_model(counted_file, name="small")
+    picture = np.zeros((20, 20, 3), np.uint8)
+    data = Model(file).encode(picture)
+    builder = GraphBuilder("synthesis", {"latents": LATENTS, GUIDES: file.arrays["guides"].shape[1]})
+    made = builder.node("Add", "latents", builder.channels(GUIDES, 0, 1))
+    broken = Model(replace(file, graphs={**file.graphs, "synthesis": builder.finish({"pixels": made})}))
+    with pytest.raises(FormatError, match="no picture of 64×64"):
+        next(iter(broken.coder.decode([pipeline.read_image(data)])))

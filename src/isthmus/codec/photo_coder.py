@@ -209,7 +209,12 @@ class PhotoCoder:
         latents /= units
         guides = self._guides[quality - 1].reshape(1, -1, 1, 1)
         (made,) = self.synthesis.run_named({"latents": latents[None], "guides": guides})
-        return _of_planes(made[0], channels) if made.dtype == np.float32 else _of_pixels(made[0], channels)
+        rows, columns = (side * BLOCK for side in latents.shape[1:])
+        if made.dtype == np.uint8 and made.shape == (1, rows, columns, 3):
+            return _of_pixels(made[0], channels)
+        if made.dtype == np.float32 and made.shape == (1, 3, rows, columns):
+            return _of_planes(made[0], channels)
+        raise FormatError(f"the model's synthesis makes {made.dtype} of {made.shape}, no picture of {columns}×{rows}")
 
     def _load(self, name: str) -> Graph:
         label = f"{self._file.name}: {name}"

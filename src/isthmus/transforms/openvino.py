@@ -33,9 +33,8 @@ class OpenVinoGraph:
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "bf16" if has_bf16 and not is_exact else "f32",
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # bytes only where the graph says so
         }
-        if is_exact:
-            settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
         self._name = name

@@ -26,8 +26,10 @@ from isthmus.entropy.exact import (
 from isthmus.entropy.hyper_latents import HYPER_LIMIT
 from isthmus.learn.export.graph_builder import GraphBuilder, block_order
 
-ALL = (None, None)
-"""Rows and columns modulo 2 of the positions that a graph computes: all of them."""
+Part = tuple[int | None, int | None]
+"""Which positions: row and column modulo 2, as in `entropy.exact.PARTS`; None: all."""
+ALL: Part = (None, None)
+_END = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class _ExactBuilder:
         narrow = self._builder.node("Cast", shifted, to=TensorProto.UINT8)
         return _Bytes(self._builder.channels_last(narrow), zero)
 
-    def _neighbours(self, x: _Bytes, part: tuple[int | None, int | None]) -> _Bytes:
+    def _neighbours(self, x: _Bytes, part: Part) -> _Bytes:
         """The 3x3 neighbours of some positions side by side: (1, rows, columns, 9 channels)."""
         zero = self._builder.constant(np.uint8(x.zero))
         pads = self._builder.constant(np.array([0, 1, 1, 0, 0, 1, 1, 0], np.int64))
@@ -116,21 +118,18 @@ class _ExactBuilder:
         shifts = [(row, column) for row in range(3) for column in range(3)]
         return _Bytes(self._builder.join(3, *(self._some(padded, part, shift) for shift in shifts)), x.zero)
 
-    def _some(self, x: str, part: tuple[int | None, int | None], shift: tuple[int, int] | None = None) -> str:
-        """Positions of a part; of a padded value, shifted by 0 to 2."""
-        if shift is None and part == ALL:
+    def _some(self, x: str, part: Part, shift: tuple[int, int] | None = None) -> str:
+        """Positions of a part; with a shift of 0 to 2 each way, of what was padded by 1."""
+        if part == ALL and shift is None:
             return x
-        starts = [
-            (0 if start is None else start) + (0 if shift is None else shift[axis]) for axis, start in enumerate(part)
-        ]
-        last = np.iinfo(np.int64).max
-        left = [0, 0] if shift is None else [2 - shift[axis] for axis in range(2)]
-        ends = [-many if many else last for many in left]
+        starts, ends = [start or 0 for start in part], [_END, _END]
+        if shift is not None:
+            starts = [start + many for start, many in zip(starts, shift, strict=True)]
+            ends = [many - 2 if many < 2 else _END for many in shift]
         steps = [1 if start is None else 2 for start in part]
+        bounds = (starts, ends, [1, 2], steps)
         return self._builder.node(
-            "Slice",
-            x,
-            *(self._builder.constant(np.array(values, np.int64)) for values in (starts, ends, [1, 2], steps)),
+            "Slice", x, *(self._builder.constant(np.array(values, np.int64)) for values in bounds)
         )
 
     def _sums(self, name: str, x: _Bytes, *, rows: NDArray[np.int64] | None = None) -> str:
