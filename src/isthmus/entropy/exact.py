@@ -4,7 +4,7 @@ The version to read: NumPy, float64 matrix products of whole numbers, far below 
 graphs of `codec.exact_networks`; a test holds both to equal integers. Flow and names are those of
 `learn.models.photo_prior`.
 
-Fixed point: activations are multiples of 1/16 (0..127), decoded latents and means multiples of 1/64 of a quantisation
+Fixed point: activations are multiples of 1/32 (0..255), decoded latents and means multiples of 1/64 of a quantisation
 step, scale levels whole numbers 0..63. A layer is floor(sum * 2^-shift + 1/2), clipped.
 """
 
@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from isthmus.values import QUALITIES
 
 KNOTS = 9
-ACTIVATION_LIMIT = 127
-READ_BITS, READ_LIMIT = 3, 63
-"""What networks read of decoded latents: multiples of 1/8, within this many."""
+ACTIVATION_LIMIT = 255
+READ_BITS, READ_LIMIT = 4, 127
+"""What networks read of decoded latents: multiples of 1/16, within this many."""
 MEAN_BITS = 6
 """Means are multiples of 1/64 of a quantisation step. With 1/16, the 384 rounded means of a block cost 0.3 dB at low
 rates, where nearly every symbol is zero and the mean is what the decoder shows."""
@@ -133,7 +133,7 @@ class ExactLayer:
 
 
 def squash_table() -> NDArray[np.int16]:
-    """floor(8 log(1 + y / 64) + 1/2) for y = 0..DECODED_LIMIT: made once, stored in the model file."""
+    """floor(16 log(1 + y / 64) + 1/2) for y = 0..DECODED_LIMIT: made once, stored in the model file."""
     y = np.arange(DECODED_LIMIT + 1) / (1 << MEAN_BITS)
     return np.minimum(np.floor((1 << READ_BITS) * np.log1p(y) + 0.5), READ_LIMIT).astype(np.int16)
 

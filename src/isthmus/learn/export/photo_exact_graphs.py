@@ -1,8 +1,9 @@
 """ONNX graphs of the photo codec's entropy networks: products of bytes, sums and biases as whole numbers in float32.
 
 Written with ONNX's DequantizeLinear in front of ordinary matrix products, which engines turn into products of bytes, or
-compute in floats: every step is a power of two and no sum reaches 2^24, so both are exact. Bytes are laid out channels
-last; a 3x3 layer is one product with nine neighbours side by side. All scales are powers of two.
+compute in floats: every step is a power of two and no sum reaches 2^24, so both are exact. A weight has more bits, so
+it is two bytes and two products. Bytes are laid out channels last; a 3x3 layer is one product with nine neighbours side
+by side.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ Part = tuple[int | None, int | None]
 """Which positions: row and column modulo 2, as in `entropy.exact.PARTS`; None: all."""
 ALL: Part = (None, None)
 _END = np.iinfo(np.int64).max
+PART = 64
+"""A weight is PART times one byte and another. Both are within ±PART // 2, so that processors without VNNI, which add
+two products of bytes in 16 bits, are exact as well."""
 
 
 @dataclass(frozen=True)
@@ -149,13 +153,17 @@ class _ExactBuilder:
             offset = builder.node("Gather", offset, builder.constant(rows))
         units = builder.constant(np.float32(1)), builder.constant(np.uint8(x.zero))
         real = builder.node("DequantizeLinear", x.name, *units)
-        matrix = builder.node(
-            "DequantizeLinear",
-            builder.constant(weight.astype(np.int8)),
-            builder.constant(steps.astype(np.float32)),
-            axis=1,
-        )
-        return builder.node("Add", builder.node("MatMul", real, matrix), offset)
+        high = (weight + PART // 2) // PART
+        products = [
+            builder.node("MatMul", real, self._matrix(part, part_steps))
+            for part, part_steps in ((high, steps * PART), (weight - high * PART, steps))
+        ]
+        return builder.node("Add", builder.node("Add", *products), offset)
+
+    def _matrix(self, weight: NDArray[np.int16], steps: NDArray[np.float32]) -> str:
+        """(inputs, outputs) bytes times a step for each output."""
+        whole, units = (self._builder.constant(values) for values in (weight.astype(np.int8), steps.astype(np.float32)))
+        return self._builder.node("DequantizeLinear", whole, units, axis=1)
 
     def _activate(self, name: str, x: _Bytes, *, rows: NDArray[np.int64] | None = None) -> _Bytes:
         """A layer, rounded down and clipped to an activation."""

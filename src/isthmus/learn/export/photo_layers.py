@@ -7,7 +7,7 @@ import torch
 
 from isthmus.entropy.exact import LAYERS, MEAN_BITS, ExactLayer, QualityBias
 from isthmus.errors import TrainingError
-from isthmus.learn.models.integer import ACTIVATION_BITS, EXACT_LIMIT, IntegerConvolution
+from isthmus.learn.models.integer import ACTIVATION_BITS, EXACT_LIMIT, WEIGHT_LIMIT, IntegerConvolution
 from isthmus.learn.models.photo_codec import PhotoCodec
 
 
@@ -40,8 +40,8 @@ def _integer_layer(module: IntegerConvolution, name: str) -> ExactLayer:
     elif name.endswith("_pass.last"):
         output_bits[:half], output_bits[half:] = 0, MEAN_BITS
     shift = shifts.numpy().astype(int) + module.input_bits - output_bits
-    if np.abs(weight).max() > module.weight_limit:
-        raise TrainingError(f"{name}: a weight is {np.abs(weight).max():.0f}, beyond {module.weight_limit}")
+    if np.abs(weight).max() > WEIGHT_LIMIT:
+        raise TrainingError(f"{name}: a weight is {np.abs(weight).max():.0f}, beyond {WEIGHT_LIMIT}")
     largest = np.abs(weight).reshape(len(weight), -1).sum(1) * module.input_limit + np.abs(bias).max(0)
     largest = largest + 2.0 ** np.maximum(shift - 1, 0)
     if largest.max() > EXACT_LIMIT:

@@ -11,7 +11,9 @@ from isthmus.learn.models.photo_prior import thrifty_thresholds
 from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock
 from isthmus.learn.models.quality import knot_weights
 
-OUTSIDE = 1e-5
+EIGHT_BIT = ("analysis.fine", "synthesis.coarse")
+"""Stages whose blocks bear it best (docs/decisions/0007-eight-bit-blocks.md)."""
+OUTSIDE = 1e-4
 """Share of activations that a range leaves out on either side."""
 LOOKED_AT = 500_000
 """Activations of a layer and batch from which that is estimated."""
@@ -24,15 +26,16 @@ AT_ONCE = 8
 def measure_ranges(model: PhotoCodec, pixels: Tensor) -> None:
     """Measure activations and keep their ranges in the blocks: from then on these are exported as 8-bit blocks.
 
-    All but the synthesis' last one, which does not bear it (docs/decisions/0007-eight-bit-blocks.md).
-
     Args:
         model: trained.
         pixels: (windows, 3, rows, columns), -0.5..0.5, sides multiples of 64.
     """
-    last = model.synthesis.fine[-1]
-    blocks = [block for block in model.modules() if isinstance(block, FineBlock | CoarseBlock) and block is not last]
-    handles = [handle for block in blocks for handle in _watch(block)]
+    handles = []
+    for name, block in model.named_modules():
+        if isinstance(block, FineBlock | CoarseBlock):
+            block.ranges.zero_()
+            if name.startswith(EIGHT_BIT):
+                handles += _watch(block)
     thresholds = thrifty_thresholds().to(pixels.device)
     for part in torch.split(pixels, AT_ONCE):
         latents = model.analysis(part)
@@ -46,8 +49,7 @@ def measure_ranges(model: PhotoCodec, pixels: Tensor) -> None:
 
 
 def _watch(block: FineBlock | CoarseBlock) -> list[RemovableHandle]:
-    """Begin the block's ranges anew, and widen them with whatever goes through its layers."""
-    block.ranges.zero_()
+    """Widen the block's ranges with whatever goes through its layers."""
     layers = [layer for layer in block.children() if isinstance(layer, nn.Conv2d)]
     handles = [
         layer.register_forward_pre_hook(partial(_on_input, measured))

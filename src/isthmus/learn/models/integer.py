@@ -16,15 +16,12 @@ from torch import Tensor, nn
 from isthmus.entropy.exact import ACTIVATION_LIMIT
 from isthmus.learn.models.quality import QualityTable
 
-ACTIVATION_BITS = 4
-"""Activations are multiples of 1/16."""
+ACTIVATION_BITS = 5
+"""Activations are multiples of 1/32."""
 EXACT_LIMIT = 2**24 - 1
 """Every integer up to here is a float32."""
-WEIGHT_LIMIT = 127
-"""Largest magnitude of an integer weight of a matrix. With ACTIVATION_LIMIT no sum of two products leaves 16 bits,
-where processors without VNNI add them."""
-LINE_WEIGHT_LIMIT = 2047
-"""The same of a depthwise convolution, which reads more than bytes."""
+WEIGHT_LIMIT = 2047
+"""Largest magnitude of an integer weight."""
 SHIFT_LIMIT = 14
 """Largest right shift of a row: beyond it the weights are tiny and more bits would be wasted."""
 MAXIMUM = ACTIVATION_LIMIT / 2**ACTIVATION_BITS
@@ -97,9 +94,7 @@ def activate(x: Tensor, *, quantise: bool) -> Tensor:
     return activated
 
 
-def row_shifts(
-    weight: Tensor, bias_bound: Tensor, input_limit: int, input_bits: int, weight_limit: int = WEIGHT_LIMIT
-) -> Tensor:
+def row_shifts(weight: Tensor, bias_bound: Tensor, input_limit: int, input_bits: int) -> Tensor:
     """The right shift of each row.
 
     Args:
@@ -107,7 +102,6 @@ def row_shifts(
         bias_bound: (rows,) largest magnitude that biases of any kind can add, real units.
         input_limit: the largest magnitude of an input integer.
         input_bits: the input integers are in units of 2^-input_bits.
-        weight_limit: the largest magnitude of a weight's integer.
 
     Returns:
         (rows,) float tensor of whole numbers in 1..SHIFT_LIMIT.
@@ -117,7 +111,7 @@ def row_shifts(
     room = EXACT_LIMIT - input_limit * (flat.shape[1] / 2 + 1)
     total = flat.sum(1) * input_limit + (bias_bound + 1) * 2**input_bits
     by_sum = torch.log2(room / total.clamp_min(1e-12))
-    by_weight = torch.log2(weight_limit / flat.amax(1).clamp_min(1e-12))
+    by_weight = torch.log2(WEIGHT_LIMIT / flat.amax(1).clamp_min(1e-12))
     return torch.floor(torch.minimum(by_sum, by_weight)).clamp(1, SHIFT_LIMIT)
 
 
@@ -148,12 +142,10 @@ class IntegerConvolution(nn.Module):
         self.side = side
         self.input_limit = input_limit
         self.input_bits = input_bits
-        self.weight_limit = LINE_WEIGHT_LIMIT if depthwise else WEIGHT_LIMIT
 
     def shifts(self) -> Tensor:
         """(outputs,) right shift of each row."""
-        bound = self.bias.table.detach().abs().amax(0)
-        return row_shifts(self.weight, bound, self.input_limit, self.input_bits, self.weight_limit)
+        return row_shifts(self.weight, self.bias.table.detach().abs().amax(0), self.input_limit, self.input_bits)
 
     def forward(self, x: Tensor, knots: Tensor, *, quantise: bool) -> Tensor:
         """(batch, inputs, rows, columns) and (batch, knots) -> (batch, outputs, rows, columns), not yet activated."""

@@ -46,7 +46,7 @@ class PhotoSettings:
     """Channels at 1/16."""
     analysis_fine: tuple[int, ...] = (96, 96)
     """Hidden widths of the analysis' residual blocks at 1/8."""
-    analysis_coarse: tuple[int, ...] = (192, 192, 192, 192, 192)
+    analysis_coarse: tuple[int, ...] = (192, 192, 192)
     """The same at 1/16."""
     synthesis_coarse: tuple[int, ...] = (192, 192)
     """Hidden widths of the synthesis' residual blocks at 1/16."""

@@ -72,7 +72,7 @@ _SQUASH = torch.from_numpy(squash_table().astype("float32"))
 
 
 def compress_range(steps: Tensor, *, quantise: bool) -> Tensor:
-    """sign(y) log(1 + |y|): what networks read instead of latents. Quantised: by the exact table, 64ths to 8ths."""
+    """sign(y) log(1 + |y|): what networks read instead of latents. Quantised: by the exact table, 64ths to 16ths."""
     squeezed = torch.sign(steps) * torch.log1p(steps.abs())
     if not quantise:
         return squeezed
@@ -121,7 +121,7 @@ class HyperSynthesis(nn.Module):
         self.last = IntegerConvolution(width, 4 * settings.features, 1)
 
     def forward(self, hyper: Tensor, knots: Tensor, *, quantise: bool) -> Tensor:
-        """Features, whole multiples of 1/16 if asked."""
+        """Features, whole multiples of 1/32 if asked."""
         x = activate(self.first(hyper, knots, quantise=quantise), quantise=quantise)
         x = nn.functional.pixel_shuffle(x, 2)
         x = activate(self.second(x, knots, quantise=quantise), quantise=quantise)
