@@ -14,7 +14,7 @@ from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_LIMIT, HyperCo
 from isthmus.entropy.level_tables import COUNTS_SHAPE, LARGEST_COUNTED, level_bits, level_tables, mean_class
 from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder, model_of, model_of_groups
 from isthmus.entropy.table_coder import LEAST_RUN, LONGEST_JOINT, TableCoder, group_sizes
-from isthmus.entropy.tables import TOTAL, fit_table, integer_frequencies
+from isthmus.entropy.tables import TOTAL, FrequencyTable, fit_table, integer_frequencies
 from isthmus.errors import FormatError
 from isthmus.values import QUALITIES
 
@@ -100,6 +100,16 @@ def test_symbols_survive_several_at_once(seed, spread):
         assert np.array_equal(coder.decode(RangeDecoder(payload), counts), symbols)
         sizes.append(len(payload))
     assert abs(sizes[1] - sizes[0]) <= 2 + 0.002 * sizes[0]
+
+
+@pytest.mark.parametrize("lowest", [30, -40, 2**31 - 3])
+def test_a_table_beyond_the_limit_gives_no_symbol(lowest):
+    """Models come from anywhere, and a table of theirs may hold what the format does not."""
+    table = FrequencyTable(lowest, np.array([30000, 30000, 5000, 536], np.uint16))
+    for groups in (None, group_sizes([table])):
+        coder = TableCoder([table], 31, groups)
+        with pytest.raises(FormatError, match="beyond the format's range"):
+            coder.decode(RangeDecoder(bytes(range(200))), np.array([100]))
 
 
 @settings(max_examples=50)

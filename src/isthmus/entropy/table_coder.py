@@ -97,9 +97,11 @@ class TableCoder:
             is_negative = decoder.decode_flag()
             number = decoder.decode_number()
             symbol = lowest - number if is_negative else lowest + escape + number - 1
-            if abs(symbol) > self._limit:
+            if abs(symbol) > self._limit:  # before it is an int32
                 raise FormatError("the payload holds a symbol beyond the format's range")
             symbols[position] = symbol
+        if symbols.size and np.abs(symbols).max() > self._limit:
+            raise FormatError("the payload holds a symbol beyond the format's range")
         return symbols
 
     def _runs(self, counts: NDArray[np.integer]) -> Iterator[tuple[int, int, int]]:
