@@ -20,7 +20,7 @@ from isthmus.entropy.hyperprior import Hyperprior
 from isthmus.errors import FormatError
 from isthmus.learn.export.graph_builder import GUIDES, GraphBuilder
 from isthmus.learn.export.photo import export_photo
-from isthmus.learn.export.photo_exact_graphs import PART, exact_graphs
+from isthmus.learn.export.photo_exact_graphs import HIGH_UNIT, exact_graphs
 from isthmus.learn.export.photo_layers import integer_layers
 from isthmus.learn.export.torch_networks import TorchNetworks
 from isthmus.learn.models.integer import WEIGHT_LIMIT, IntegerConvolution
@@ -136,9 +136,9 @@ def test_exact_products_are_of_small_bytes() -> None:
     initializers = [one for graph in graphs.values() for one in onnx.load_from_string(graph).graph.initializer]
     weights = [numpy_helper.to_array(one) for one in initializers if one.data_type == onnx.TensorProto.INT8]
     largest = max(int(np.abs(weight.astype(int)).max()) for weight in weights)
-    assert largest <= PART // 2
-    assert WEIGHT_LIMIT <= PART // 2 * PART + PART // 2 - 1
-    assert 2 * ACTIVATION_LIMIT * PART // 2 < 2**15
+    assert largest <= HIGH_UNIT // 2
+    assert WEIGHT_LIMIT <= HIGH_UNIT // 2 * HIGH_UNIT + HIGH_UNIT // 2 - 1
+    assert 2 * ACTIVATION_LIMIT * HIGH_UNIT // 2 < 2**15
     assert max(2 * READ_LIMIT + 1, 2 * HYPER_LIMIT + 1) <= ACTIVATION_LIMIT
 
 

@@ -31,9 +31,9 @@ Part = tuple[int | None, int | None]
 """Which positions: row and column modulo 2, as in `entropy.exact.PARTS`; None: all."""
 ALL: Part = (None, None)
 _END = np.iinfo(np.int64).max
-PART = 64
-"""A weight is PART times one byte and another. Both are within ±PART // 2, so that processors without VNNI, which add
-two products of bytes in 16 bits, are exact as well."""
+HIGH_UNIT = 64
+"""A weight is so many times one byte, and another byte. Both are within half of it, so that processors without VNNI,
+which add two products of bytes in 16 bits, are exact as well."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +153,10 @@ class _ExactBuilder:
             offset = builder.node("Gather", offset, builder.constant(rows))
         units = builder.constant(np.float32(1)), builder.constant(np.uint8(x.zero))
         real = builder.node("DequantizeLinear", x.name, *units)
-        high = (weight + PART // 2) // PART
+        high = (weight + HIGH_UNIT // 2) // HIGH_UNIT
         products = [
-            builder.node("MatMul", real, self._matrix(part, part_steps))
-            for part, part_steps in ((high, steps * PART), (weight - high * PART, steps))
+            builder.node("MatMul", real, self._matrix(half, half_steps))
+            for half, half_steps in ((high, steps * HIGH_UNIT), (weight - high * HIGH_UNIT, steps))
         ]
         return builder.node("Add", builder.node("Add", *products), offset)
 
