@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
+import sys
 
 import pytest
 
-from isthmus.container.atomic import write_file
+from isthmus.container.atomic import move_into_place, write_file
 from isthmus.errors import OutputError
 
 
@@ -33,13 +33,56 @@ def test_a_place_that_cannot_be_written_is_one_error(tmp_path):
 def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
     """As on a full disk."""
 
-    def full(*_):
+    def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fdopen", full)
     with pytest.raises(OutputError, match="No space left"):
-        write_file(tmp_path / "a", b"data")
+        write_file(tmp_path / "a", full)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file that only its collection closes
+@pytest.mark.parametrize("force", [False, True])
+def test_an_interrupt_at_any_moment_leaves_nothing_behind(tmp_path, force):
+    """Ctrl-C before every single instruction of the writing: the file is there whole or not at all."""
+    code = {write_file.__code__, move_into_place.__code__}
+    path = tmp_path / "a"
+    interrupted = True
+    moment = 0
+    while interrupted:
+        moment += 1
+        interrupted = _interrupted_at(moment, code, lambda: write_file(path, b"data", force=force))
+        assert [entry.name for entry in tmp_path.iterdir()] in ([], ["a"])
+        if path.exists():
+            assert path.read_bytes() == b"data"
+            path.unlink()
+    assert moment > 50  # or nothing was interrupted
+
+
+def _interrupted_at(moment, code, call):
+    """Whether `call` met KeyboardInterrupt, which is raised before the `moment`th instruction of `code`."""
+    seen = 0
+
+    def trace(frame, event, _):
+        nonlocal seen
+        if frame.f_code not in code:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            seen += 1
+            if seen == moment:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
 
 
 def _write(path, value, results):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -26,20 +26,18 @@ def write_file(path: Path, data: bytes | Callable[[BinaryIO], None], *, force: b
     """
     if not force and path.exists():
         raise exists_already(path)
+    # The name is known before the file exists, so an interrupt at any moment leaves nothing behind.
+    temporary = path.parent / f".{path.name[:40]}.{secrets.token_hex(8)}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
-    temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             if callable(data):
                 data(file)
             else:
                 file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), 0o666 & ~_umask())
         move_into_place(temporary, path, force=force)
     except FileExistsError as error:
         raise exists_already(path) from error
@@ -69,13 +67,6 @@ def move_into_place(temporary: Path, path: Path, *, force: bool) -> None:
         temporary.replace(path)
         return
     temporary.unlink()
-
-
-def _umask() -> int:
-    """The process's umask, which can only be read by setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def exists_already(path: Path) -> OutputError:
