@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import onnx
 import pytest
 import torch
 from onnx import numpy_helper
+from torch import nn
 
 from isthmus.learn.export.eight_bit import WEIGHT_LIMIT, coarse_block, fine_block
 from isthmus.learn.export.graph_builder import GraphBuilder
@@ -14,6 +17,7 @@ from isthmus.learn.export.photo_transform_graphs import analysis_graph, synthesi
 from isthmus.learn.loop.photo_crops import to_pixels
 from isthmus.learn.loop.photo_ranges import measure_ranges
 from isthmus.learn.loop.photo_weights import PhotoWeights, load_weights
+from isthmus.learn.models.photo_balance import balanced
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, TransformStart
 from isthmus.learn.models.quality import knot_weights
@@ -57,12 +61,13 @@ def test_ranges_are_those_of_the_layers(measured):
     """Of the blocks that bear eight bits."""
     blocks = blocks_of(measured)
     assert {name for name, block in blocks.items() if not block.ranges.any()} == {
-        "analysis.coarse.0", "synthesis.fine.0", "synthesis.fine.1",
+        "synthesis.fine.1",
     }  # fmt: skip
-    block = measured.analysis.fine[0]
+    twin = balanced(measured)
+    block = twin.analysis.fine[0]
     seen = []
     handle = block.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
-    measured.analysis(pictures(1))
+    twin.analysis(pictures(1))
     handle.remove()
     low, high = block.ranges[0].tolist()
     assert float(seen[0].min()) <= low < high <= float(seen[0].max())
@@ -70,12 +75,28 @@ def test_ranges_are_those_of_the_layers(measured):
     assert outside < 1e-3
 
 
+def test_balance_changes_nothing_but_the_channels_between_blocks(measured):
+    """What goes in and comes out stays the same, and the channels are more alike."""
+    model, pixels, knots = deepcopy(measured), pictures(2), knot_weights(torch.full((4,), 0.4))
+    model.analysis.stem.weight[7] *= 30  # one that reaches far
+    measure_ranges(model, pixels)
+    twin = balanced(model)
+    assert float(model.analysis.fine_balance[7]) >= 4
+    assert not torch.equal(twin.analysis.stem.weight, model.analysis.stem.weight)
+    assert torch.equal(twin.latent_balance, torch.ones(LATENTS))
+    steps = [one.limited_steps(one.analysis(pixels), knots) for one in (model, twin)]
+    torch.testing.assert_close(*steps)
+    torch.testing.assert_close(model.decode(steps[0], knots), twin.decode(steps[0], knots))
+    reach = [one.analysis.stem(nn.functional.pixel_unshuffle(pixels, 8)).abs().amax((0, 2, 3)) for one in (model, twin)]
+    assert float(reach[1].max() / reach[1].median()) < 0.5 * float(reach[0].max() / reach[0].median())
+
+
 def test_the_analysis_is_nearly_what_was_trained(measured):
     """On pictures that nothing was measured on."""
     pixels = pictures(2)[:1]
     with torch.no_grad():
-        trained = measured.analysis(pixels).numpy()
-    coded = OnnxRuntimeGraph(analysis_graph(measured), name="analysis").run(pixels.contiguous().numpy())
+        trained = measured.analysis(pixels).numpy() / measured.latent_balance.reshape(-1, 1, 1).numpy()
+    coded = OnnxRuntimeGraph(analysis_graph(balanced(measured)), name="analysis").run(pixels.contiguous().numpy())
     difference = np.sqrt(np.mean((coded - trained) ** 2) / np.mean(trained**2))
     assert 0 < difference < 0.02
 
@@ -90,6 +111,7 @@ def test_the_synthesis_is_nearly_what_was_trained():
     pixels, knots = pictures(2), knot_weights(torch.full((4,), 0.4))
     measure_ranges(model, pixels)
     with torch.no_grad():
+        model = balanced(model)
         latents = model.analysis(pixels)
         trained = model.synthesis(latents, knots)[0].permute(1, 2, 0).numpy()
         guides = torch.cat([guide(knots[:1]) for guide in tables], 1)
@@ -124,7 +146,7 @@ def test_weights_have_seven_bits(measured):
     """So that two products of them and bytes fit into 16."""
     initializers = onnx.load_from_string(analysis_graph(measured)).graph.initializer
     weights = [numpy_helper.to_array(one) for one in initializers if one.data_type == onnx.TensorProto.INT8]
-    assert len(weights) == 2
+    assert len(weights) == 5
     assert all(np.abs(weight).max() == WEIGHT_LIMIT for weight in weights)
     assert 2 * 255 * WEIGHT_LIMIT < 2**15
 
@@ -136,3 +158,4 @@ def test_ranges_are_kept_with_the_weights(measured, tmp_path):
     kept = load_weights(tmp_path / "w.npz").values
     for name, block in blocks_of(measured).items():
         np.testing.assert_allclose(kept[f"{name}.ranges"], block.ranges, rtol=1e-3)
+    assert torch.equal(kept["latent_balance"], measured.latent_balance)

@@ -29,6 +29,7 @@ from isthmus.learn.export.photo_exact_graphs import exact_graphs
 from isthmus.learn.export.photo_layers import integer_layers
 from isthmus.learn.export.photo_transform_graphs import analysis_graph, hyper_analysis_graph, synthesis_graph
 from isthmus.learn.loop.photo_weights import load_weights
+from isthmus.learn.models.photo_balance import balanced
 from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings, middle_knots
 from isthmus.learn.models.photo_prior import thrifty_thresholds
 from isthmus.learn.models.quality import knot_weights, position_of
@@ -52,6 +53,7 @@ def export_photo(model: PhotoCodec, *, name: str = "photo", facts: Mapping[str, 
     Raises:
         TrainingError: the entropy networks could leave exact arithmetic, or the engine differs from the reference.
     """
+    model = balanced(model)
     layers = integer_layers(model)
     graphs = {
         "analysis": analysis_graph(model),

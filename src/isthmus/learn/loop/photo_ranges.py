@@ -6,13 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from isthmus.learn.models.photo_balance import STREAMS, balance_for, balanced
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_prior import thrifty_thresholds
 from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock
 from isthmus.learn.models.quality import knot_weights
 
-EIGHT_BIT = ("analysis.fine", "synthesis.coarse")
-"""Stages whose blocks bear it best (docs/decisions/0007-eight-bit-blocks.md)."""
+EIGHT_BIT = ("analysis.", "synthesis.coarse.", "synthesis.fine.0")
+"""Blocks that bear it (docs/decisions/0007-eight-bit-blocks.md)."""
 OUTSIDE = 1e-4
 """Share of activations that a range leaves out on either side."""
 LOOKED_AT = 500_000
@@ -24,18 +25,50 @@ AT_ONCE = 8
 
 @torch.no_grad()
 def measure_ranges(model: PhotoCodec, pixels: Tensor) -> None:
-    """Measure activations and keep their ranges in the blocks: from then on these are exported as 8-bit blocks.
+    """Measure activations and keep their balance and ranges in the model: from then on it is exported in 8 bits.
 
     Args:
         model: trained.
         pixels: (windows, 3, rows, columns), -0.5..0.5, sides multiples of 64.
     """
+    sizes = _stream_sizes(model, pixels)
+    model.analysis.fine_balance.copy_(balance_for(sizes["analysis.fine"]))
+    model.synthesis.fine_balance.copy_(balance_for(sizes["synthesis.fine"]))
+    model.latent_balance.copy_(balance_for(torch.maximum(sizes["analysis.coarse"], sizes["synthesis.coarse"])))
+    twin = balanced(model)
     handles = []
-    for name, block in model.named_modules():
+    for name, block in twin.named_modules():
         if isinstance(block, FineBlock | CoarseBlock):
             block.ranges.zero_()
             if name.startswith(EIGHT_BIT):
                 handles += _watch(block)
+    _run(twin, pixels)
+    for name, block in twin.named_modules():
+        if isinstance(block, FineBlock | CoarseBlock):
+            model.get_submodule(name).ranges.copy_(block.ranges)  # type: ignore[operator]
+    for handle in handles:
+        handle.remove()
+
+
+def _stream_sizes(model: PhotoCodec, pixels: Tensor) -> dict[str, Tensor]:
+    """The largest magnitude of each channel in front of the blocks of each stage."""
+    sizes: dict[str, Tensor] = {}
+    handles = []
+    for name in STREAMS:
+
+        def widen(_block: nn.Module, inputs: tuple[Tensor, ...], name: str = name) -> None:
+            largest = inputs[0].abs().amax((0, 2, 3))
+            sizes[name] = torch.maximum(sizes.get(name, largest), largest)
+
+        handles += [block.register_forward_pre_hook(widen) for block in model.get_submodule(name).children()]
+    _run(model, pixels)
+    for handle in handles:
+        handle.remove()
+    return sizes
+
+
+def _run(model: PhotoCodec, pixels: Tensor) -> None:
+    """All of the transforms, at some qualities."""
     thresholds = thrifty_thresholds().to(pixels.device)
     for part in torch.split(pixels, AT_ONCE):
         latents = model.analysis(part)
@@ -44,8 +77,6 @@ def measure_ranges(model: PhotoCodec, pixels: Tensor) -> None:
             steps = model.limited_steps(latents, knots)
             estimate = model.estimate(model.whole_hyper(steps), steps, knots, quantise=True, thresholds=thresholds)
             model.decode(estimate.decoded, knots)
-    for handle in handles:
-        handle.remove()
 
 
 def _watch(block: FineBlock | CoarseBlock) -> list[RemovableHandle]:

@@ -23,7 +23,7 @@ from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings
 from isthmus.learn.models.photo_transforms import TransformStart
 
 _START = "start."
-_RANGES = ".ranges"
+_OBSERVED = (".ranges", "_balance")
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class PhotoWeights:
         return model
 
     def mixed(self, other: "PhotoWeights", share: float) -> "PhotoWeights":
-        """With a share of another's weights in them; counts and ranges, which were observed, stay."""
+        """With a share of another's weights in them; what was observed, such as counts, stays."""
         values = {
             name: value.lerp(other.values[name], share)
-            if value.is_floating_point() and not name.endswith(_RANGES)
+            if value.is_floating_point() and not name.endswith(_OBSERVED)
             else value
             for name, value in self.values.items()
         }

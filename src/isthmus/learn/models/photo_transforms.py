@@ -117,7 +117,11 @@ class CoarseBlock(nn.Module):
 
 
 class Analysis(nn.Module):
-    """Pixels (batch, 3, rows, columns), -0.5..0.5 -> latents (batch, latents, rows/16, columns/16)."""
+    """Pixels (batch, 3, rows, columns), -0.5..0.5 -> latents (batch, latents, rows/16, columns/16).
+
+    Attributes:
+        fine_balance: (192,) what export divides the channels at 1/8 by, see `photo_balance`; ones until measured.
+    """
 
     def __init__(self, start: TransformStart, fine_hidden: tuple[int, ...], coarse_hidden: tuple[int, ...]) -> None:
         super().__init__()
@@ -128,6 +132,8 @@ class Analysis(nn.Module):
             merge_matrix(8)[start.kept], np.repeat(start.fine_scale, 4), 1 / start.latent_scale
         )
         self.coarse = nn.Sequential(*[CoarseBlock(latents, hidden) for hidden in coarse_hidden])
+        self.fine_balance: Tensor
+        self.register_buffer("fine_balance", torch.ones(FINE))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """See the class."""
@@ -139,6 +145,9 @@ class Synthesis(nn.Module):
     """Latents (batch, latents, rows, columns) and quality -> pixels (batch, 3, 16*rows, 16*columns).
 
     Every block's first layer has a bias that depends on quality: at low rates more has to be smoothed.
+
+    Attributes:
+        fine_balance: as the analysis' one.
     """
 
     def __init__(self, start: TransformStart, fine_hidden: tuple[int, ...], coarse_hidden: tuple[int, ...]) -> None:
@@ -152,6 +161,8 @@ class Synthesis(nn.Module):
         self.fine = nn.ModuleList([FineBlock(FINE, hidden) for hidden in fine_hidden])
         self.fine_guides = nn.ModuleList([QualityTable.zeros(hidden) for hidden in fine_hidden])
         self.head = ScaledConvolution(colour_block_matrix(8).T.copy(), start.fine_scale, np.ones(FINE))
+        self.fine_balance: Tensor
+        self.register_buffer("fine_balance", torch.ones(FINE))
 
     def forward(self, latents: Tensor, knots: Tensor) -> Tensor:
         """`knots`: (batch, knots) interpolation weights of the quality."""
