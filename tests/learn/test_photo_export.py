@@ -116,6 +116,8 @@ def test_any_payload_is_decoded_or_refused(priors):
     ("name", "change"),
     [
         ("hyper_edges", lambda edges: edges[:, :, 0]),
+        ("hyper_shared", lambda shared: shared + np.uint8(200)),
+        ("hyper_middles", lambda middles: middles[:, :-1]),
         ("hyper_frequencies", lambda frequencies: frequencies[:-1]),
         ("hyper_sizes", lambda sizes: sizes[:-1]),
         ("level_sizes", lambda sizes: sizes[:-64]),

@@ -167,20 +167,48 @@ def test_batches_of_noise_are_what_they_are_one_by_one(seed, channels):
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 7), st.integers(1, 7), st.floats(0.1, 40), st.booleans())
-def test_hyper_latents_survive_in_any_grid(seed, rows, columns, spread, has_contexts):
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 7),
+    st.integers(1, 7),
+    st.floats(0.1, 40),
+    st.sampled_from(["channels", "contexts", "shared"]),
+)
+def test_hyper_latents_survive_in_any_grid(seed, rows, columns, spread, tables_of):
     """With tables that hold few of them, in grids of one row too, where a part is empty."""
     random = np.random.default_rng(seed)
     channels = 3
-    count = channels * (CONTEXTS if has_contexts else 1)
+    count = {"channels": channels, "contexts": channels * CONTEXTS, "shared": 5}[tables_of]
     tables = [fit_table(np.rint(random.normal(0, 3, 50)).clip(-31, 31).astype(np.int32)) for _ in range(count)]
     tables[0] = fit_table(np.full(9, HYPER_LIMIT, np.int32))  # everything else is far below it
     edges = np.sort(random.integers(-40, 40, (channels, 2, AROUND - 1)), axis=2).astype(np.int16)
-    coder = HyperCoder(tables, edges if has_contexts else None)
+    shared, middles = (random.integers(low, high, (channels, CONTEXTS)) for low, high in ((0, count), (-31, 32)))
+    coder = {
+        "channels": lambda: HyperCoder(tables, None),
+        "contexts": lambda: HyperCoder(tables, edges),
+        "shared": lambda: HyperCoder(tables, edges, shared.astype(np.uint8), middles.astype(np.int8)),
+    }[tables_of]()
     hyper = np.rint(random.normal(0, spread, (channels, rows, columns))).clip(-HYPER_LIMIT, HYPER_LIMIT)
     encoder = RangeEncoder()
     coder.encode(encoder, hyper.astype(np.int32))
     assert np.array_equal(coder.decode(RangeDecoder(encoder.finish()), rows, columns), hyper)
+
+
+def test_a_hyper_latent_beyond_the_limit_is_refused():
+    """Its table's symbol and its context's middle are within theirs."""
+    table = fit_table(np.array([1, 2, 2, 3], np.int32))
+    edges = np.zeros((1, 2, AROUND - 1), np.int16)
+    shared = np.zeros((1, CONTEXTS), np.uint8)
+    encoder = RangeEncoder()
+    HyperCoder([table], edges, shared, shared.astype(np.int8)).encode(encoder, np.full((1, 1, 1), 2, np.int32))
+    data = encoder.finish()
+    for middle, is_refused in ((HYPER_LIMIT - 2, False), (HYPER_LIMIT - 1, True)):
+        coder = HyperCoder([table], edges, shared, np.full((1, CONTEXTS), middle, np.int8))
+        if is_refused:
+            with pytest.raises(FormatError, match="beyond"):
+                coder.decode(RangeDecoder(data), 1, 1)
+        else:
+            assert coder.decode(RangeDecoder(data), 1, 1).tolist() == [[[HYPER_LIMIT]]]
 
 
 def test_neighbours_beyond_the_grid_do_not_count():

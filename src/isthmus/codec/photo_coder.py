@@ -296,8 +296,15 @@ def _tables(arrays: Mapping[str, NDArray[Any]], width: int) -> HyperpriorTables:
     edges = None
     if "hyper_edges" in arrays:
         edges = _shaped(arrays, "hyper_edges", np.int16, (HYPER_GROUPS, width, 2, AROUND - 1))
-    each = width * (1 if edges is None else CONTEXTS)
     lowest, sizes, frequencies = (arrays[f"hyper_{part}"] for part in parts)
+    each = width * (1 if edges is None else CONTEXTS)
+    shared = middles = None
+    if edges is not None and "hyper_shared" in arrays:
+        shared = _shaped(arrays, "hyper_shared", np.uint8, (HYPER_GROUPS, width, CONTEXTS))
+        middles = _shaped(arrays, "hyper_middles", np.int8, (HYPER_GROUPS, width, CONTEXTS))
+        each = len(sizes) // HYPER_GROUPS
+        if int(shared.max()) >= each:
+            raise FormatError(f"a context of the model's hyper-latents has table {shared.max()} of {each}")
     if not len(lowest) == len(sizes) == HYPER_GROUPS * each:
         raise FormatError(f"the model has {len(sizes)} tables of hyper-latents, not {HYPER_GROUPS * each}")
     ends = np.cumsum(sizes, dtype=np.int64)[each - 1 :: each]
@@ -308,7 +315,8 @@ def _tables(arrays: Mapping[str, NDArray[Any]], width: int) -> HyperpriorTables:
     def coder(group: int) -> HyperCoder:
         some = slice(group * each, (group + 1) * each)
         mine = frequencies[ends[group - 1] if group else 0 : ends[group]]
-        return HyperCoder(unpack_tables(lowest[some], sizes[some], mine), None if edges is None else edges[group])
+        tables = unpack_tables(lowest[some], sizes[some], mine)
+        return HyperCoder(tables, *(None if part is None else part[group] for part in (edges, shared, middles)))
 
     groups = _shaped(arrays, "level_groups", np.uint8, (len(levels),)) if "level_groups" in arrays else None
     if groups is not None and np.any((groups < 1) | (groups > group_sizes(levels))):

@@ -2,8 +2,8 @@
 
 First the positions whose row and column are even, then those whose are odd, by the mean of their diagonal neighbours,
 then the others, by the mean of their direct ones. A channel has one table for the first part and `AROUND` for each
-other; from which mean on each of them is used is said by its edges. Models without edges have one table for all
-positions.
+other; from which mean on each of them is used is said by its edges. Tables that differ in little but their middle are
+one, and a run of it holds what several channels use it for. Models without edges have one table for all positions.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from isthmus.entropy.exact import Integers
 from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder
 from isthmus.entropy.table_coder import TableCoder
 from isthmus.entropy.tables import FrequencyTable
+from isthmus.errors import FormatError
 from isthmus.values import QUALITIES
 
 HYPER_LIMIT = 31
@@ -80,16 +81,27 @@ class HyperCoder:
     """Codes the hyper-latents of one group of qualities.
 
     Args:
-        tables: one for each channel; or, with edges, CONTEXTS for each.
+        tables: one for each channel; or, with edges, CONTEXTS for each, or any number with `shared`.
         edges: (channels, 2, AROUND - 1), rising, in 12ths: a mean that reaches n edges of the second part or the third
             has the part's table n. Or None.
+        shared: (channels, CONTEXTS) which table each context has. None: one of its own.
+        middles: (channels, CONTEXTS) what is taken from a hyper-latent before it is coded. None: nothing.
     """
 
-    def __init__(self, tables: Sequence[FrequencyTable], edges: NDArray[np.int16] | None) -> None:
-        self._coder = TableCoder(tables, HYPER_LIMIT)
+    def __init__(
+        self,
+        tables: Sequence[FrequencyTable],
+        edges: NDArray[np.int16] | None,
+        shared: NDArray[np.uint8] | None = None,
+        middles: NDArray[np.int8] | None = None,
+    ) -> None:
+        self._coder = TableCoder(tables, 2 * HYPER_LIMIT)
         self._edges = edges
         self._channels = len(tables) if edges is None else len(edges)
         self._tables = len(tables)
+        contexts = self._channels * CONTEXTS
+        self._shared = np.arange(contexts, dtype=np.uint16) if shared is None else shared.ravel()
+        self._middles = np.zeros(contexts, np.int32) if middles is None else middles.ravel().astype(np.int32)
 
     def encode(self, encoder: RangeEncoder, hyper: Integers) -> None:
         """(channels, rows, columns) within ±HYPER_LIMIT."""
@@ -97,8 +109,8 @@ class HyperCoder:
             self._coder.encode(encoder, hyper.ravel(), np.full(self._channels, hyper[0].size))
             return
         for part, mask in enumerate(part_masks(*hyper.shape[1:])):
-            order, counts = self._by_table(contexts_of(hyper, part, mask, self._edges))
-            self._coder.encode(encoder, hyper[:, mask].ravel()[order], counts)
+            order, counts, middles = self._by_table(contexts_of(hyper, part, mask, self._edges))
+            self._coder.encode(encoder, (hyper[:, mask].ravel() - middles).take(order), counts)
 
     def decode(self, decoder: RangeDecoder, rows: int, columns: int) -> Integers:
         """`encode` backwards.
@@ -109,15 +121,27 @@ class HyperCoder:
         hyper = np.zeros((self._channels, rows, columns), np.int32)
         if self._edges is None:
             hyper[:] = self._coder.decode(decoder, np.full(self._channels, rows * columns)).reshape(hyper.shape)
-            return hyper
+            return _checked(hyper)
         for part, mask in enumerate(part_masks(rows, columns)):
-            order, counts = self._by_table(contexts_of(hyper, part, mask, self._edges))
+            order, counts, middles = self._by_table(contexts_of(hyper, part, mask, self._edges))
             values = np.empty(len(order), np.int32)
             values[order] = self._coder.decode(decoder, counts)
-            hyper[:, mask] = values.reshape(self._channels, -1)
+            hyper[:, mask] = _checked(values + middles).reshape(self._channels, -1)
         return hyper
 
-    def _by_table(self, contexts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(hyper-latents of a part, sorted by table, stable; how many each table has)."""
-        tables = (contexts + np.arange(self._channels)[:, None] * CONTEXTS).ravel()
-        return np.argsort(tables.astype(np.uint16), kind="stable"), np.bincount(tables, minlength=self._tables)
+    def _by_table(self, contexts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], Integers]:
+        """(hyper-latents of a part, sorted by table, stable; how many each table has; their middles, not sorted)."""
+        own = (contexts + np.arange(self._channels)[:, None] * CONTEXTS).ravel()
+        tables = self._shared.take(own)
+        return np.argsort(tables, kind="stable"), np.bincount(tables, minlength=self._tables), self._middles.take(own)
+
+
+def _checked(hyper: Integers) -> Integers:
+    """Within the limit.
+
+    Raises:
+        FormatError: they are not.
+    """
+    if hyper.size and np.abs(hyper).max() > HYPER_LIMIT:
+        raise FormatError("the payload holds a hyper-latent beyond the format's range")
+    return hyper

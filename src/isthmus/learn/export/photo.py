@@ -20,25 +20,21 @@ from isthmus.codec.photo_coder import BLOCK, KIND
 from isthmus.container.atomic import write_file
 from isthmus.container.model_file import ModelFile, parse_model, write_model
 from isthmus.entropy.exact import ExactLayer, ReferenceNetworks, squash_table
-from isthmus.entropy.hyper_latents import HYPER_GROUPS, HYPER_LIMIT
 from isthmus.entropy.level_tables import level_tables
 from isthmus.entropy.table_coder import group_sizes
-from isthmus.entropy.tables import FrequencyTable, integer_frequencies, pack_tables
+from isthmus.entropy.tables import pack_tables
 from isthmus.errors import TrainingError
 from isthmus.learn.export.photo_exact_graphs import exact_graphs
+from isthmus.learn.export.photo_hyper_tables import hyper_arrays
 from isthmus.learn.export.photo_layers import integer_layers
 from isthmus.learn.export.photo_transform_graphs import analysis_graph, hyper_analysis_graph, synthesis_graph
 from isthmus.learn.loop.photo_weights import load_weights
 from isthmus.learn.models.photo_balance import balanced
-from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings, middle_knots
+from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings
 from isthmus.learn.models.photo_prior import thrifty_thresholds
 from isthmus.learn.models.quality import knot_weights, position_of
 from isthmus.values import LatentSpec, PictureSpec
 
-TABLE_TAIL = 2.0**-15
-"""Hyper-latents rarer than this on a side go through the escape."""
-HYPER_PRIOR_COUNT = 30
-"""What a hyper-latent was expected to be stands for this many counted ones."""
 DEFAULT_QUALITY = 60
 
 
@@ -99,11 +95,9 @@ def _arrays(model: PhotoCodec, layers: Mapping[str, ExactLayer]) -> dict[str, ND
     }
     levels = level_tables(model.symbol_counts.numpy())
     arrays["level_groups"] = group_sizes(levels)
-    for name, tables in (("level", levels), ("hyper", hyper_tables(model))):
-        lowest, counts, frequencies = pack_tables(tables)
-        arrays |= {f"{name}_lowest": lowest, f"{name}_sizes": counts, f"{name}_frequencies": frequencies}
-    if model.hyper_counts.any():
-        arrays["hyper_edges"] = model.hyper_edges.numpy()
+    lowest, counts, frequencies = pack_tables(levels)
+    arrays |= {"level_lowest": lowest, "level_sizes": counts, "level_frequencies": frequencies}
+    arrays |= hyper_arrays(model)
     for name, layer in layers.items():
         arrays[f"layer.{name}.shift"] = layer.bias.shift
         arrays[f"layer.{name}.bias"] = layer.bias.bias
@@ -115,35 +109,6 @@ def margins(settings: PhotoSettings) -> tuple[int, int]:
     analysis = 8 * len(settings.analysis_fine) + BLOCK * len(settings.analysis_coarse)
     synthesis = 8 * len(settings.synthesis_fine) + BLOCK * len(settings.synthesis_coarse)
     return -(-analysis // 64) * 64, -(-synthesis // BLOCK)
-
-
-@torch.no_grad()
-def hyper_tables(model: PhotoCodec) -> list[FrequencyTable]:
-    """Tables of the hyper-latents: group by group, channel by channel, with contexts if they were counted."""
-    symbols = torch.arange(-HYPER_LIMIT, HYPER_LIMIT + 1, dtype=torch.float32)
-    channels = model.hyper_density.channels
-    counted = model.hyper_counts.numpy()
-    tables = []
-    for group in range(HYPER_GROUPS):
-        knots = middle_knots(torch.tensor([group]))
-        learnt = model.hyper_density(symbols.expand(1, channels, 1, -1), knots)[0, :, 0].double().numpy()
-        for mass, counts in zip(learnt, counted[group], strict=True):
-            whole = _mixed(counts.sum(0), mass)
-            tables += [_hyper_table(_mixed(row, whole)) for row in counts] if counted.any() else [_hyper_table(mass)]
-    return tables
-
-
-def _mixed(counts: NDArray[np.int64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probabilities: those that were counted, with a little of those that were expected before."""
-    mixed: NDArray[np.float64] = (counts + HYPER_PRIOR_COUNT * expected) / (counts.sum() + HYPER_PRIOR_COUNT)
-    return mixed
-
-
-def _hyper_table(mass: NDArray[np.float64]) -> FrequencyTable:
-    inside = np.flatnonzero((np.cumsum(mass) > TABLE_TAIL) & (np.cumsum(mass[::-1])[::-1] > TABLE_TAIL))
-    low, high = (int(inside[0]), int(inside[-1])) if len(inside) else (HYPER_LIMIT, HYPER_LIMIT)
-    escape = max(mass.sum() - mass[low : high + 1].sum(), 1e-6)
-    return FrequencyTable(low - HYPER_LIMIT, integer_frequencies(np.append(mass[low : high + 1], escape)))
 
 
 def _check(model: Model) -> None:

@@ -1,0 +1,67 @@
+"""Tables of the photo codec's hyper-latents, from what was counted of them and what training expected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from isthmus.entropy.hyper_latents import CONTEXTS, HYPER_GROUPS, HYPER_LIMIT
+from isthmus.entropy.tables import FrequencyTable, integer_frequencies, pack_tables
+from isthmus.learn.export.shared_tables import share
+from isthmus.learn.models.photo_codec import PhotoCodec, middle_knots
+
+SHARED_TABLES = 128
+"""Of a group of qualities, for the contexts of all channels."""
+TABLE_TAIL = 2.0**-15
+"""Hyper-latents rarer than this on a side go through the escape."""
+PRIOR_COUNT = 30
+"""What a hyper-latent was expected to be stands for this many counted ones."""
+
+
+@torch.no_grad()
+def hyper_arrays(model: PhotoCodec) -> dict[str, NDArray[Any]]:
+    """Arrays of a model file, by the names of docs/format.md: with contexts if they were counted."""
+    channels = model.hyper_density.channels
+    values = torch.arange(-HYPER_LIMIT, HYPER_LIMIT + 1, dtype=torch.float32).expand(1, channels, 1, -1)
+    counted = model.hyper_counts.numpy()
+    tables: list[FrequencyTable] = []
+    chosen, middles = [], []
+    for group in range(HYPER_GROUPS):
+        expected = model.hyper_density(values, middle_knots(torch.tensor([group])))[0, :, 0].double().numpy()
+        expected /= expected.sum(1, keepdims=True)
+        if counted.any():
+            whole = _mixed(counted[group].sum(1), expected)
+            masses = _mixed(counted[group], whole[:, None]).reshape(channels * CONTEXTS, -1)
+            shared = share(masses, counted[group].sum(2).ravel().astype(np.float64), SHARED_TABLES)
+            chosen.append(shared.chosen.reshape(channels, CONTEXTS))
+            middles.append(shared.middles.reshape(channels, CONTEXTS))
+            expected = shared.masses
+        tables += [_table(mass) for mass in expected]
+    lowest, sizes, frequencies = pack_tables(tables)
+    arrays: dict[str, NDArray[Any]] = {
+        "hyper_lowest": lowest,
+        "hyper_sizes": sizes,
+        "hyper_frequencies": frequencies,
+    }
+    if counted.any():
+        arrays["hyper_edges"] = model.hyper_edges.numpy()
+        arrays["hyper_shared"] = np.stack(chosen).astype(np.uint8)
+        arrays["hyper_middles"] = np.stack(middles).astype(np.int8)
+    return arrays
+
+
+def _mixed(counts: NDArray[np.int64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities: those that were counted, with a little of those that were expected before."""
+    mixed: NDArray[np.float64] = (counts + PRIOR_COUNT * expected) / (counts.sum(-1, keepdims=True) + PRIOR_COUNT)
+    return mixed
+
+
+def _table(mass: NDArray[np.float64]) -> FrequencyTable:
+    limit = len(mass) // 2
+    inside = np.flatnonzero((np.cumsum(mass) > TABLE_TAIL) & (np.cumsum(mass[::-1])[::-1] > TABLE_TAIL))
+    low, high = (int(inside[0]), int(inside[-1])) if len(inside) else (limit, limit)
+    escape = max(mass.sum() - mass[low : high + 1].sum(), 1e-6)
+    return FrequencyTable(low - limit, integer_frequencies(np.append(mass[low : high + 1], escape)))
