@@ -23,7 +23,7 @@ from isthmus.learn.export.photo import export_photo
 from isthmus.learn.export.photo_exact_graphs import HIGH_UNIT, exact_graphs
 from isthmus.learn.export.photo_layers import integer_layers
 from isthmus.learn.export.torch_networks import TorchNetworks
-from isthmus.learn.models.integer import WEIGHT_LIMIT, IntegerConvolution
+from isthmus.learn.models.integer import BYTE_LIMIT, WEIGHT_LIMIT, IntegerConvolution
 from isthmus.transforms.engine import Engine
 from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
 from tests.small_photo import HYPER, LATENTS, STRONG, counted_photo_codec, small_photo_codec
@@ -138,9 +138,15 @@ def test_exact_products_are_of_small_bytes() -> None:
     initializers = [one for graph in graphs.values() for one in onnx.load_from_string(graph).graph.initializer]
     weights = [numpy_helper.to_array(one) for one in initializers if one.data_type == onnx.TensorProto.INT8]
     largest = max(int(np.abs(weight.astype(int)).max()) for weight in weights)
-    assert largest <= HIGH_UNIT // 2
+    assert largest <= BYTE_LIMIT
     assert WEIGHT_LIMIT <= HIGH_UNIT // 2 * HIGH_UNIT + HIGH_UNIT // 2 - 1
-    assert 2 * ACTIVATION_LIMIT * HIGH_UNIT // 2 < 2**15
+    assert 2 * ACTIVATION_LIMIT * max(BYTE_LIMIT, HIGH_UNIT // 2) < 2**15
+    products = {
+        name: sum(node.op_type == "MatMul" for node in onnx.load_from_string(graph).graph.node)
+        for name, graph in graphs.items()
+    }
+    # first, levels, means; in all passes but the last two each; behind the first pass a context, for each part
+    assert products == {"hyper_synthesis": 6, "first_pass": 6, "second_pass": 8, "third_pass": 10, "fourth_pass": 6}
     assert max(2 * READ_LIMIT + 1, 2 * HYPER_LIMIT + 1) <= ACTIVATION_LIMIT
 
 

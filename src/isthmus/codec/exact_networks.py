@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from isthmus.entropy.exact import (
     QualityBias,
     Reals,
     Whole,
-    squash,
+    signed_squash,
 )  # fmt: skip
 from isthmus.transforms.engine import Graph
 
@@ -34,7 +34,7 @@ class ExactNetworks:
     def __init__(self, graphs: Mapping[str, Graph], biases: Mapping[str, QualityBias]) -> None:
         self._graphs = dict(graphs)
         self._biases = dict(biases)
-        self._offsets = lru_cache(maxsize=16)(self._build_offsets)
+        self._offsets = cache(self._build_offsets)
 
     def begin(self, hyper: Integers, quality: int) -> ExactPasses:
         """See `PriorNetworks.begin`."""
@@ -83,14 +83,14 @@ def probe(networks: PriorNetworks, table: NDArray[np.int16], *, strong: int, hyp
 
     Args:
         networks: to try.
-        table: of `exact.squash`.
+        table: of `exact.squash_table`.
         strong: how many channels the first three passes code.
         hyper: channels of the hyper-latents.
     """
     grid = (_PROBE_GRID, _PROBE_GRID)
     passes = networks.begin(_pattern((hyper, grid[0] // 4, grid[1] // 4), 31), _PROBE_QUALITY)
     decoded = _pattern((strong, *grid), DECODED_LIMIT // 8)
-    read = squash(decoded, table).astype(np.float32)
+    read = signed_squash(table).take(decoded)
     checksum = 0
     for number in range(len(PASSES)):
         estimate = np.concatenate(passes.estimate(number, read, decoded))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,8 +145,7 @@ def load_model_by_id(model_id: bytes, *, beside: Path | None = None, engine: Eng
 
 def plain_pixels(picture: Picture) -> NDArray[np.uint8]:
     """(rows, columns) for grey, (rows, columns, channels) else; alpha as the last channel."""
-    parts: list[NDArray[Any]] = [picture.pixels]
+    pixels = picture.pixels
     if picture.alpha is not None:
-        parts.append(picture.alpha[:, :, None])
-    pixels = np.concatenate(parts, axis=2)
+        pixels = np.concatenate([pixels, picture.alpha[:, :, None]], axis=2)
     return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels

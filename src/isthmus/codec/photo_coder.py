@@ -167,7 +167,7 @@ class PhotoCoder:
         """See `Coder.decode_region`."""
         tiles = _Tiles(image, self.prior)
         pixels = np.empty((region.height, region.width, image.channels), np.uint8)
-        for piece in cut(region, *PIECE):
+        for piece in cut(region, *(PIECE if region.width > min(PIECE) else reversed(PIECE))):
             window = piece.divided(BLOCK).grown(self._synthesis_margin, tiles.grid)
             made = self._synthesise(tiles.latents(window), image.quality, image.channels)
             pixels[*piece.inside(region)] = made[piece.inside(window.times(BLOCK))]
@@ -205,8 +205,7 @@ class PhotoCoder:
     def _synthesise(self, decoded: Integers, quality: int, channels: int) -> NDArray[np.uint8]:
         """(rows, columns, channels) of latents in 64ths of a step."""
         units = np.float32(1 << MEAN_BITS) * self._gains[quality - 1][:, None, None]
-        latents: Latents = decoded.astype(np.float32)
-        latents /= units
+        latents: Latents = np.divide(decoded, units, dtype=np.float32, casting="unsafe")
         guides = self._guides[quality - 1].reshape(1, -1, 1, 1)
         (made,) = self.synthesis.run_named({"latents": latents[None], "guides": guides})
         rows, columns = (side * BLOCK for side in latents.shape[1:])
@@ -252,6 +251,8 @@ class _Tiles:
 
     def latents(self, wanted: Window) -> Integers:
         """(channels, rows, columns) of a window of the grid. Windows come row by row: tiles above it are forgotten."""
+        if self._windows == [wanted]:
+            return self.tile(0)
         values = np.empty((self._prior.channels, wanted.height, wanted.width), np.int32)
         for number, window in enumerate(self._windows):
             part = window.overlap(wanted)

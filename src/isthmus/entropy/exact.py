@@ -138,10 +138,12 @@ def squash_table() -> NDArray[np.int16]:
     return np.minimum(np.floor((1 << READ_BITS) * np.log1p(y) + 0.5), READ_LIMIT).astype(np.int16)
 
 
-def squash(decoded: Integers, table: NDArray[np.int16]) -> NDArray[np.int16]:
-    """What networks read instead of decoded latents: sign and logarithm, from the table."""
-    sizes = table.take(np.abs(decoded))
-    return np.where(decoded < 0, -sizes, sizes)
+def signed_squash(table: NDArray[np.int16]) -> Reals:
+    """What networks read instead of decoded latents, sign and logarithm, at the index of the latent.
+
+    That is 0..DECODED_LIMIT, -DECODED_LIMIT..-1: NumPy counts negative indices from the end.
+    """
+    return np.concatenate([table, -table[:0:-1]]).astype(np.float32)
 
 
 def split_estimate(level: NDArray[Any], mean: NDArray[Any]) -> tuple[Integers, Integers]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.entropy.exact import (
+    DECODED_LIMIT,
     LATENT_LIMIT,
     MEAN_BITS,
     PASSES,
@@ -27,7 +28,7 @@ from isthmus.entropy.exact import (
     Whole,
     gather,
     scatter,
-    squash,
+    signed_squash,
 )  # fmt: skip
 from isthmus.entropy.hyper_latents import HyperCoder, group_of
 from isthmus.entropy.level_tables import mean_class
@@ -55,7 +56,7 @@ class HyperpriorTables:
     hyper: Callable[[int], HyperCoder]
     """What codes the hyper-latents of a group of qualities."""
     squash: NDArray[np.int16]
-    """Of `exact.squash`."""
+    """Of `exact.squash_table`."""
     groups: NDArray[np.uint8] | None = None
     """How many latents of each table are coded at once; None: one."""
 
@@ -63,6 +64,11 @@ class HyperpriorTables:
     def has_classes(self) -> bool:
         """Whether symbols are coded by the class of their mean as well."""
         return len(self.levels) > SCALE_LEVELS
+
+    @cached_property
+    def read(self) -> NDArray[np.float32]:
+        """Of `exact.signed_squash`."""
+        return signed_squash(self.squash)
 
     @cached_property
     def level_coder(self) -> TableCoder:
@@ -112,7 +118,7 @@ class Hyperprior:
         encoder = RangeEncoder()
         self.tables.hyper(group_of(quality)).encode(encoder, hyper)
         passes = self.networks.begin(hyper, quality)
-        known = _Known(steps.shape, self.strong, self.tables.squash)
+        known = _Known(steps.shape, self.strong, self.tables.read)
         for number in range(len(PASSES)):
             levels, means = (part.ravel() for part in passes.estimate(number, known.read, known.strong))
             values = gather(number, steps[known.channels(number)]).ravel()
@@ -174,7 +180,7 @@ class Hyperprior:
         rows, columns = grid
         hyper = self.tables.hyper(group_of(quality)).decode(decoder, rows // 4, columns // 4)
         passes = self.networks.begin(hyper, quality)
-        known = _Known((self.channels, rows, columns), self.strong, self.tables.squash)
+        known = _Known((self.channels, rows, columns), self.strong, self.tables.read)
         for number in range(len(PASSES)):
             levels, means = (part.ravel() for part in passes.estimate(number, known.read, known.strong))
             order, counts = self._by_table(levels, means, is_thorough=decoder.decode_flag())
@@ -229,7 +235,7 @@ def to_symbols(
 class _Known:
     """The latents that are known so far, in the two forms that networks read."""
 
-    def __init__(self, shape: tuple[int, ...], strong: int, table: NDArray[np.int16]) -> None:
+    def __init__(self, shape: tuple[int, ...], strong: int, table: NDArray[np.float32]) -> None:
         self._strong, self._table = strong, table
         self.decoded: Integers = np.empty(shape, np.int32)
         self.strong = self.decoded[:strong]
@@ -246,8 +252,8 @@ class _Known:
         values = channels.reshape(-1) if is_last else np.empty(means.size, np.int32)  # the last are in the grid's order
         values[:] = means
         values[places] += symbols << MEAN_BITS
-        limit = (LATENT_LIMIT + 1) << MEAN_BITS  # an encoder never reaches it; damaged data may
-        np.clip(values, -limit, limit, out=values)
+        # an encoder never reaches the limit; damaged data may
+        np.clip(values, -DECODED_LIMIT, DECODED_LIMIT, out=values)
         if not is_last:
             scatter(number, channels, values)
-            scatter(number, self.read, squash(values, self._table))
+            scatter(number, self.read, self._table.take(values))

@@ -1,9 +1,9 @@
 """ONNX graphs of the photo codec's entropy networks: products of bytes, sums and biases as whole numbers in float32.
 
 Written with ONNX's DequantizeLinear in front of ordinary matrix products, which engines turn into products of bytes, or
-compute in floats: every step is a power of two and no sum reaches 2^24, so both are exact. A weight has more bits, so
-it is two bytes and two products. Bytes are laid out channels last; a 3x3 layer is one product with nine neighbours side
-by side.
+compute in floats: every step is a power of two and no sum reaches 2^24, so both are exact. Weights of most layers have
+more bits, so they are two bytes and two products. Bytes are laid out channels last; a 3x3 layer is one product with
+nine neighbours side by side.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from isthmus.entropy.exact import (
 )
 from isthmus.entropy.hyper_latents import HYPER_LIMIT
 from isthmus.learn.export.graph_builder import GraphBuilder, block_order
+from isthmus.learn.models.integer import BYTE_LIMIT
 
 Part = tuple[int | None, int | None]
 """Which positions: row and column modulo 2, as in `entropy.exact.PARTS`; None: all."""
@@ -153,12 +154,10 @@ class _ExactBuilder:
             offset = builder.node("Gather", offset, builder.constant(rows))
         units = builder.constant(np.float32(1)), builder.constant(np.uint8(x.zero))
         real = builder.node("DequantizeLinear", x.name, *units)
-        high = (weight + HIGH_UNIT // 2) // HIGH_UNIT
-        products = [
-            builder.node("MatMul", real, self._matrix(half, half_steps))
-            for half, half_steps in ((high, steps * HIGH_UNIT), (weight - high * HIGH_UNIT, steps))
-        ]
-        return builder.node("Add", builder.node("Add", *products), offset)
+        sums = offset
+        for part, part_steps in _bytes_of(weight, steps):
+            sums = builder.node("Add", builder.node("MatMul", real, self._matrix(part, part_steps)), sums)
+        return sums
 
     def _matrix(self, weight: NDArray[np.int16], steps: NDArray[np.float32]) -> str:
         """(inputs, outputs) bytes times a step for each output."""
@@ -189,3 +188,13 @@ class _ExactBuilder:
         sums = self._builder.convolution("decoded", weight.astype(np.float32), groups=len(weight), part=part)
         floor = self._builder.node("Floor", self._builder.node("Add", sums, f"offset.{name}"))
         return self._builder.channels_last(floor)
+
+
+def _bytes_of(
+    weight: NDArray[np.int16], steps: NDArray[np.float32]
+) -> list[tuple[NDArray[np.int16], NDArray[np.float32]]]:
+    """The parts whose sum a weight is, each within a byte, and the steps of their outputs."""
+    if np.abs(weight).max() <= BYTE_LIMIT:
+        return [(weight, steps)]
+    high = (weight + HIGH_UNIT // 2) // HIGH_UNIT
+    return [(high, steps * HIGH_UNIT), (weight - high * HIGH_UNIT, steps)]

@@ -130,12 +130,15 @@ class HyperSynthesis(nn.Module):
 
 
 class PassNetwork(nn.Module):
-    """1x1, 1x1: features and contexts -> levels and means of one group of channels."""
+    """1x1, 1x1: features and contexts -> levels and means of one group of channels.
 
-    def __init__(self, inputs: int, hidden: int, channels: int) -> None:
+    In bytes, only contexts and means have weights of two: levels of weak channels need no more.
+    """
+
+    def __init__(self, inputs: int, hidden: int, channels: int, *, is_in_bytes: bool = False) -> None:
         super().__init__()
-        self.first = IntegerConvolution(inputs, hidden, 1)
-        self.last = IntegerConvolution(hidden, 2 * channels, 1)
+        self.first = IntegerConvolution(inputs, hidden, 1, byte_rows=hidden if is_in_bytes else 0)
+        self.last = IntegerConvolution(hidden, 2 * channels, 1, byte_rows=channels if is_in_bytes else 0)
         self.channels = channels
         with torch.no_grad():
             self.last.weight.mul_(0.05)
@@ -163,7 +166,7 @@ class Passes(nn.Module):
         self.first_pass = PassNetwork(features, hidden[0], strong)
         self.second_pass = PassNetwork(features + widths[0], hidden[1], strong)
         self.third_pass = PassNetwork(features + widths[1], hidden[2], strong)
-        self.fourth_pass = PassNetwork(features + widths[2], hidden[3], weak)
+        self.fourth_pass = PassNetwork(features + widths[2], hidden[3], weak, is_in_bytes=True)
 
     def estimate(
         self, number: int, features: Tensor, strong: Tensor, knots: Tensor, *, quantise: bool
