@@ -17,8 +17,8 @@ from isthmus.learn.export.photo_transform_graphs import analysis_graph, synthesi
 from isthmus.learn.loop.photo_crops import to_pixels
 from isthmus.learn.loop.photo_ranges import measure_ranges
 from isthmus.learn.loop.photo_weights import PhotoWeights, load_weights
-from isthmus.learn.models.photo_balance import balanced
 from isthmus.learn.models.photo_codec import PhotoCodec
+from isthmus.learn.models.photo_rewriting import rewritten
 from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, TransformStart
 from isthmus.learn.models.quality import knot_weights
 from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
@@ -63,7 +63,7 @@ def test_ranges_are_those_of_the_layers(measured):
     assert {name for name, block in blocks.items() if not block.ranges.any()} == {
         "synthesis.fine.1",
     }  # fmt: skip
-    twin = balanced(measured)
+    twin = rewritten(measured)
     block = twin.analysis.fine[0]
     seen = []
     handle = block.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
@@ -75,15 +75,20 @@ def test_ranges_are_those_of_the_layers(measured):
     assert outside < 1e-3
 
 
-def test_balance_changes_nothing_but_the_channels_between_blocks(measured):
+def test_rewriting_changes_nothing_but_what_is_between_blocks(measured):
     """What goes in and comes out stays the same, and the channels are more alike."""
     model, pixels, knots = deepcopy(measured), pictures(2), knot_weights(torch.full((4,), 0.4))
     model.analysis.stem.weight[7] *= 30  # one that reaches far
+    torch.manual_seed(6)
+    for block in blocks_of(model).values():
+        block.spread.bias.normal_(0, 0.1)
     measure_ranges(model, pixels)
-    twin = balanced(model)
+    twin = rewritten(model)
     assert float(model.analysis.fine_balance[7]) >= 4
     assert not torch.equal(twin.analysis.stem.weight, model.analysis.stem.weight)
     assert torch.equal(twin.latent_balance, torch.ones(LATENTS))
+    carried = {name for name, block in blocks_of(twin).items() if not block.spread.bias.any()}
+    assert carried == {"analysis.fine.0", "synthesis.coarse.0", "synthesis.fine.1"}
     steps = [one.limited_steps(one.analysis(pixels), knots) for one in (model, twin)]
     torch.testing.assert_close(*steps)
     torch.testing.assert_close(model.decode(steps[0], knots), twin.decode(steps[0], knots))
@@ -96,7 +101,7 @@ def test_the_analysis_is_nearly_what_was_trained(measured):
     pixels = pictures(2)[:1]
     with torch.no_grad():
         trained = measured.analysis(pixels).numpy() / measured.latent_balance.reshape(-1, 1, 1).numpy()
-    coded = OnnxRuntimeGraph(analysis_graph(balanced(measured)), name="analysis").run(pixels.contiguous().numpy())
+    coded = OnnxRuntimeGraph(analysis_graph(rewritten(measured)), name="analysis").run(pixels.contiguous().numpy())
     difference = np.sqrt(np.mean((coded - trained) ** 2) / np.mean(trained**2))
     assert 0 < difference < 0.02
 
@@ -111,7 +116,7 @@ def test_the_synthesis_is_nearly_what_was_trained():
     pixels, knots = pictures(2), knot_weights(torch.full((4,), 0.4))
     measure_ranges(model, pixels)
     with torch.no_grad():
-        model = balanced(model)
+        model = rewritten(model)
         latents = model.analysis(pixels)
         trained = model.synthesis(latents, knots)[0].permute(1, 2, 0).numpy()
         guides = torch.cat([guide(knots[:1]) for guide in tables], 1)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from isthmus.learn.export.block_parts import array, guided, leak
+from isthmus.learn.export.block_parts import array, leak
 from isthmus.learn.export.graph_builder import GraphBuilder
 from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock
 
@@ -41,7 +41,9 @@ def fine_block(builder: GraphBuilder, x: str, block: FineBlock, guide: str | Non
     at_gather, at_spread, gathered = (ByteScale.of(measured) for measured in block.ranges)
     x = builder.channels_last(x)
     hidden = _gather(builder, _to_bytes(builder, x, at_gather), at_gather, block.gather, gathered)
-    hidden = _guided(builder, _to_floats(builder, hidden, gathered), guide)
+    hidden = _to_floats(builder, hidden, gathered)
+    if guide is not None:
+        hidden = builder.node("Add", hidden, builder.channels_last(guide))
     hidden = _to_bytes(builder, leak(builder, hidden), at_spread)
     return builder.channels_first(builder.node("Add", x, _product(builder, hidden, at_spread, block.spread)))
 
@@ -50,18 +52,20 @@ def coarse_block(builder: GraphBuilder, x: str, block: CoarseBlock, guide: str |
     """See `CoarseBlock`; `x` and the result are (1, channels, rows, columns) float32."""
     at_reduce, at_gather, at_spread, gathered = (ByteScale.of(measured) for measured in block.ranges)
     x = builder.channels_last(x)
-    hidden = _guided(builder, _product(builder, _to_bytes(builder, x, at_reduce), at_reduce, block.reduce), guide)
+    hidden = _product(builder, _to_bytes(builder, x, at_reduce), at_reduce, block.reduce, guide)
     hidden = _to_bytes(builder, leak(builder, hidden), at_gather)
     hidden = _gather(builder, hidden, at_gather, block.gather, gathered)
     hidden = _to_bytes(builder, leak(builder, _to_floats(builder, hidden, gathered)), at_spread)
     return builder.channels_first(builder.node("Add", x, _product(builder, hidden, at_spread, block.spread)))
 
 
-def _product(builder: GraphBuilder, x: str, scale: ByteScale, layer: nn.Conv2d) -> str:
+def _product(builder: GraphBuilder, x: str, scale: ByteScale, layer: nn.Conv2d, guide: str | None = None) -> str:
     """1x1 convolution of bytes to floats: engines have no other that ends in floats."""
     weight, _ = _weight(builder, array(layer.weight)[:, :, 0, 0].T, axis=1)
-    product = builder.node("MatMul", _to_floats(builder, x, scale), weight)
-    return builder.node("Add", product, builder.constant(array(layer.bias)))
+    product, bias = builder.node("MatMul", _to_floats(builder, x, scale), weight), array(layer.bias)
+    if guide is None:
+        return builder.shifted(product, bias)
+    return builder.node("Add", product, builder.shifted(builder.channels_last(guide), bias))
 
 
 def _gather(builder: GraphBuilder, x: str, scale: ByteScale, layer: nn.Conv2d, gathered: ByteScale) -> str:
@@ -90,7 +94,3 @@ def _to_bytes(builder: GraphBuilder, x: str, scale: ByteScale) -> str:
 
 def _to_floats(builder: GraphBuilder, x: str, scale: ByteScale) -> str:
     return builder.node("DequantizeLinear", x, builder.constant(scale.step), builder.constant(scale.zero))
-
-
-def _guided(builder: GraphBuilder, x: str, guide: str | None) -> str:
-    return guided(builder, x, None if guide is None else builder.channels_last(guide))

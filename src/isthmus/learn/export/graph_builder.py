@@ -78,8 +78,11 @@ class GraphBuilder:
 
     def matrix(self, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
         """Weight (outputs, inputs) at every position; channels last."""
-        product = self.node("MatMul", x, self.half(weight.T))
-        return self.node("Add", product, self.constant(bias.astype(np.float32)))
+        return self.shifted(self.node("MatMul", x, self.half(weight.T)), bias)
+
+    def shifted(self, x: str, bias: NDArray[np.float32]) -> str:
+        """Plus a number for each channel, channels last; as it is where all of them are zero."""
+        return self.node("Add", x, self.constant(bias.astype(np.float32))) if bias.any() else x
 
     def depth_to_space(self, x: str, channels: int, block: int) -> str:
         """(1, rows, columns, channels * block * block) -> (1, block * rows, block * columns, channels).

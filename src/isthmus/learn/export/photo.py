@@ -29,9 +29,9 @@ from isthmus.learn.export.photo_hyper_tables import hyper_arrays
 from isthmus.learn.export.photo_layers import integer_layers
 from isthmus.learn.export.photo_transform_graphs import analysis_graph, hyper_analysis_graph, synthesis_graph
 from isthmus.learn.loop.photo_weights import load_weights
-from isthmus.learn.models.photo_balance import balanced
 from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings
 from isthmus.learn.models.photo_prior import thrifty_thresholds
+from isthmus.learn.models.photo_rewriting import rewritten
 from isthmus.learn.models.quality import knot_weights, position_of
 from isthmus.values import LatentSpec, PictureSpec
 
@@ -49,7 +49,7 @@ def export_photo(model: PhotoCodec, *, name: str = "photo", facts: Mapping[str, 
     Raises:
         TrainingError: the entropy networks could leave exact arithmetic, or the engine differs from the reference.
     """
-    model = balanced(model)
+    model = rewritten(model)
     layers = integer_layers(model)
     graphs = {
         "analysis": analysis_graph(model),

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from isthmus.learn.models.photo_balance import STREAMS, balance_for, balanced
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_prior import thrifty_thresholds
+from isthmus.learn.models.photo_rewriting import STREAMS, balance_for, rewritten
 from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock
 from isthmus.learn.models.quality import knot_weights
 
@@ -35,7 +35,7 @@ def measure_ranges(model: PhotoCodec, pixels: Tensor) -> None:
     model.analysis.fine_balance.copy_(balance_for(sizes["analysis.fine"]))
     model.synthesis.fine_balance.copy_(balance_for(sizes["synthesis.fine"]))
     model.latent_balance.copy_(balance_for(torch.maximum(sizes["analysis.coarse"], sizes["synthesis.coarse"])))
-    twin = balanced(model)
+    twin = rewritten(model)
     handles = []
     for name, block in twin.named_modules():
         if isinstance(block, FineBlock | CoarseBlock):

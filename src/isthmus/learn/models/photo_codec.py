@@ -74,7 +74,7 @@ class PhotoCodec(nn.Module):
         symbol_counts: COUNTS_SHAPE int64, what the tables of latents are fitted to; zeros until `count_symbols` has
             counted.
         hyper_edges, hyper_counts: the same for hyper-latents, of `count_hyper`.
-        latent_balance: (latents,) what export divides latents by, see `photo_balance`; ones until measured.
+        latent_balance: (latents,) what export divides latents by, see `photo_rewriting`; ones until measured.
     """
 
     def __init__(self, settings: PhotoSettings, start: TransformStart) -> None:

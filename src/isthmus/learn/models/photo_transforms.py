@@ -120,7 +120,7 @@ class Analysis(nn.Module):
     """Pixels (batch, 3, rows, columns), -0.5..0.5 -> latents (batch, latents, rows/16, columns/16).
 
     Attributes:
-        fine_balance: (192,) what export divides the channels at 1/8 by, see `photo_balance`; ones until measured.
+        fine_balance: (192,) what export divides the channels at 1/8 by, see `photo_rewriting`; ones until measured.
     """
 
     def __init__(self, start: TransformStart, fine_hidden: tuple[int, ...], coarse_hidden: tuple[int, ...]) -> None:

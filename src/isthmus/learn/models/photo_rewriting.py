@@ -1,0 +1,107 @@
+"""The same transforms with other weights, that are cheaper and finer to compute: what export makes graphs of.
+
+Balance: the channels between blocks are divided by powers of two. Blocks in bytes have one step for all channels of
+their input; a few channels that reach far would make it coarse for the others. What a channel is divided by, its
+neighbours' weights are multiplied by, and powers of two round nothing.
+
+Biases: what a block adds to all positions alike goes into the bias of the layer that reads it, where that is 1x1.
+"""
+
+from collections.abc import Iterable
+from copy import deepcopy
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from isthmus.learn.models.photo_codec import PhotoCodec
+from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, ScaledConvolution
+
+STREAMS = ("analysis.fine", "analysis.coarse", "synthesis.coarse", "synthesis.fine")
+"""Stages, whose blocks all read and add to the same channels. Those of the two coarse ones are the latents'."""
+
+
+@torch.no_grad()
+def rewritten(model: PhotoCodec) -> PhotoCodec:
+    """A copy that computes the same; rewritten once more, it stays as it is."""
+    twin = deepcopy(model)
+    _work_in_balance(twin)
+    _carry_biases(twin)
+    return twin
+
+
+def _work_in_balance(model: PhotoCodec) -> None:
+    analysis, synthesis = model.analysis, model.synthesis
+    latent, fine, last = model.latent_balance, analysis.fine_balance, synthesis.fine_balance
+    _divide_outputs(analysis.stem, fine)
+    _divide_blocks(analysis.fine, fine)
+    _multiply_inputs(analysis.merge, fine.repeat_interleave(4))
+    _divide_outputs(analysis.merge, latent)
+    _divide_blocks(analysis.coarse, latent)
+    model.log_gain.table.add_(latent.log())  # of the quantisation steps, which stay what they are
+    _divide_blocks(synthesis.coarse, latent)
+    _multiply_inputs(synthesis.split, latent)
+    _divide_outputs(synthesis.split, last.repeat_interleave(4))
+    _divide_blocks(synthesis.fine, last)
+    _multiply_inputs(synthesis.head, last)
+    for balance in (latent, fine, last):
+        balance.fill_(1)
+
+
+def _carry_biases(model: PhotoCodec) -> None:
+    analysis, synthesis = model.analysis, model.synthesis
+    for fine, reader, repeats in ((analysis.fine, analysis.merge, 4), (synthesis.fine, synthesis.head, 1)):
+        spread = cast("FineBlock", fine[-1]).spread
+        _read_shifted(reader, _taken_bias(spread).repeat_interleave(repeats))
+    carried = _carry_through(analysis.coarse)
+    cast("Tensor", cast("CoarseBlock", analysis.coarse[-1]).spread.bias).copy_(carried)  # nothing reads the latents
+    _read_shifted(synthesis.split, _carry_through(synthesis.coarse))
+
+
+def _carry_through(blocks: nn.Module) -> Tensor:
+    """What all of the blocks add to all positions alike, each knowing what those before it would have added."""
+    carried = torch.zeros(())
+    for block in cast("Iterable[CoarseBlock]", blocks):
+        _read_shifted(block.reduce, carried.expand(block.reduce.in_channels))
+        carried = carried + _taken_bias(block.spread)
+    return carried
+
+
+def _taken_bias(layer: nn.Conv2d) -> Tensor:
+    """The layer's bias, which is zero from now on."""
+    bias = cast("Tensor", layer.bias)
+    taken = bias.clone()
+    bias.zero_()
+    return taken
+
+
+def _read_shifted(layer: ScaledConvolution | nn.Conv2d, shift: Tensor) -> None:
+    """Work for inputs that lack `shift`, (inputs,)."""
+    weight = layer.folded() if isinstance(layer, ScaledConvolution) else layer.weight
+    cast("Tensor", layer.bias).add_(weight[:, :, 0, 0] @ shift)
+
+
+def balance_for(sizes: Tensor) -> Tensor:
+    """(channels,) powers of two near the square root of the largest magnitudes, relative to the usual one.
+
+    Halfway: with all channels of one size, the weights that make up for it would need more bits.
+    """
+    sizes = sizes.clamp_min(1e-3)
+    return torch.exp2(torch.round(torch.log2(sizes / sizes.median()) / 2))
+
+
+def _divide_blocks(blocks: nn.Module, balance: Tensor) -> None:
+    for block in cast("Iterable[FineBlock | CoarseBlock]", blocks):
+        first = block.gather if isinstance(block, FineBlock) else block.reduce
+        first.weight.mul_(balance[None, :, None, None])
+        for parameter in block.spread.parameters():
+            parameter.div_(balance.reshape(-1, *[1] * (parameter.dim() - 1)))
+
+
+def _divide_outputs(layer: ScaledConvolution, balance: Tensor) -> None:
+    layer.weight.div_(balance[:, None])
+    layer.bias.div_(balance)
+
+
+def _multiply_inputs(layer: ScaledConvolution, balance: Tensor) -> None:
+    layer.weight.mul_(balance)
