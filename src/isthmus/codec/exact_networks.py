@@ -67,7 +67,7 @@ class ExactPasses:
         self._networks, self._quality = networks, quality
         (self._features,) = networks.run("hyper_synthesis", quality, hyper=hyper)
 
-    def estimate(self, number: int, read: Reals, decoded: Integers) -> tuple[Whole, Whole]:
+    def estimate(self, number: int, read: Reals, decoded: Reals) -> tuple[Whole, Whole]:
         """See `PriorPasses.estimate`."""
         inputs: dict[str, NDArray[Any]] = {"features": self._features}
         if number > 0:
@@ -89,8 +89,8 @@ def probe(networks: PriorNetworks, table: NDArray[np.int16], *, strong: int, hyp
     """
     grid = (_PROBE_GRID, _PROBE_GRID)
     passes = networks.begin(_pattern((hyper, grid[0] // 4, grid[1] // 4), 31), _PROBE_QUALITY)
-    decoded = _pattern((strong, *grid), DECODED_LIMIT // 8)
-    read = signed_squash(table).take(decoded)
+    pattern = _pattern((strong, *grid), DECODED_LIMIT // 8)
+    read, decoded = signed_squash(table).take(pattern), pattern.astype(np.float32)
     checksum = 0
     for number in range(len(PASSES)):
         estimate = np.concatenate(passes.estimate(number, read, decoded))

@@ -23,6 +23,7 @@ from isthmus.entropy.exact import (
     SCALE_LEVELS,
     Integers,
     QualityBias,
+    Reals,
 )
 from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_GROUPS, HYPER_LIMIT, HyperCoder
 from isthmus.entropy.hyperprior import Hyperprior, HyperpriorTables
@@ -176,7 +177,7 @@ class PhotoCoder:
     def symbols(self, image: ImageFile) -> list[Integers]:
         """See `Coder.symbols`: latents as decoded, in 64ths of a quantisation step."""
         tiles = _Tiles(image, self.prior)
-        return [tiles.tile(number) for number in range(len(image.tiles))]
+        return [tiles.tile(number).astype(np.int32) for number in range(len(image.tiles))]
 
     def _analyse(self, picture: Picture) -> Iterator[TileLatents]:
         whole = _padded(picture.height, picture.width)
@@ -202,10 +203,10 @@ class PhotoCoder:
         whole = np.clip(hyper, -HYPER_LIMIT, HYPER_LIMIT).astype(np.int32)
         return self.prior.encode(steps, whole, quality, thresholds)
 
-    def _synthesise(self, decoded: Integers, quality: int, channels: int) -> NDArray[np.uint8]:
+    def _synthesise(self, decoded: Reals, quality: int, channels: int) -> NDArray[np.uint8]:
         """(rows, columns, channels) of latents in 64ths of a step."""
         units = np.float32(1 << MEAN_BITS) * self._gains[quality - 1][:, None, None]
-        latents: Latents = np.divide(decoded, units, dtype=np.float32, casting="unsafe")
+        latents: Latents = decoded / units
         guides = self._guides[quality - 1].reshape(1, -1, 1, 1)
         (made,) = self.synthesis.run_named({"latents": latents[None], "guides": guides})
         rows, columns = (side * BLOCK for side in latents.shape[1:])
@@ -237,23 +238,23 @@ class _Tiles:
         self._image, self._prior = image, prior
         self.grid = whole.divided(BLOCK)
         self._windows = [tile.divided(BLOCK) for tile in cut(whole, side, side)]
-        self._decoded: dict[int, Integers] = {}
+        self._decoded: dict[int, Reals] = {}
 
-    def tile(self, number: int) -> Integers:
+    def tile(self, number: int) -> Reals:
         """(channels, rows, columns) of one tile, in 64ths of a step; zeros where it is missing."""
         window = self._windows[number]
         if number in self._image.missing:
-            return np.zeros((self._prior.channels, window.height, window.width), np.int32)
+            return np.zeros((self._prior.channels, window.height, window.width), np.float32)
         try:
             return self._prior.decode(self._image.tiles[number], (window.height, window.width), self._image.quality)
         except FormatError as error:
             raise FormatError(f"tile {number}: {error}") from error
 
-    def latents(self, wanted: Window) -> Integers:
+    def latents(self, wanted: Window) -> Reals:
         """(channels, rows, columns) of a window of the grid. Windows come row by row: tiles above it are forgotten."""
         if self._windows == [wanted]:
             return self.tile(0)
-        values = np.empty((self._prior.channels, wanted.height, wanted.width), np.int32)
+        values = np.empty((self._prior.channels, wanted.height, wanted.width), np.float32)
         for number, window in enumerate(self._windows):
             part = window.overlap(wanted)
             if part is not None:

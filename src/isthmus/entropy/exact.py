@@ -50,13 +50,13 @@ Reals = NDArray[np.float32]
 class PriorPasses(Protocol):
     """One picture's way through the passes, in their order."""
 
-    def estimate(self, number: int, read: Reals, decoded: Integers) -> tuple[Whole, Whole]:
+    def estimate(self, number: int, read: Reals, decoded: Reals) -> tuple[Whole, Whole]:
         """(levels, means) of what a pass codes, (channels, count) each in the order of `gather`; means in 64ths.
 
         Args:
             number: of the pass, 0..3.
             read: what `squash` makes of decoded strong channels, (strong, rows, columns) float32; zero: not yet known.
-            decoded: the same channels in 64ths of a quantisation step.
+            decoded: the same channels in 64ths of a quantisation step, whole numbers as well.
         """
         ...
 
@@ -198,7 +198,7 @@ class ReferencePasses:
         x = self._activate("hyper.second", x)
         self._features = depth_to_space(self._activate("hyper.last", x))
 
-    def estimate(self, number: int, read: Reals, decoded: Integers) -> tuple[Whole, Whole]:
+    def estimate(self, number: int, read: Reals, decoded: Reals) -> tuple[Whole, Whole]:
         """See `PriorPasses.estimate`."""
         name = PASSES[number]
         order = name.removesuffix("pass")

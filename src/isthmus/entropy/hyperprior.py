@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from isthmus.entropy.exact import (
     SCALE_LEVELS,
     Integers,
     PriorNetworks,
+    Reals,
     Whole,
     gather,
     scatter,
@@ -157,8 +159,8 @@ class Hyperprior:
         counts = np.bincount(levels, minlength=SKIPPED_LEVELS)[:SKIPPED_LEVELS]
         return bool(worth > 2 * (cost + counts @ bits[:, 0]))
 
-    def decode(self, payload: bytes, grid: tuple[int, int], quality: int) -> Integers:
-        """The latents of a payload, (channels, rows, columns) in 64ths of a quantisation step.
+    def decode(self, payload: bytes, grid: tuple[int, int], quality: int) -> Reals:
+        """The latents of a payload, (channels, rows, columns) whole numbers of 64ths of a step.
 
         Args:
             payload: of one tile.
@@ -176,7 +178,7 @@ class Hyperprior:
                 raise
             raise FormatError(f"the payload cannot be decoded: {error}") from error
 
-    def _decode(self, decoder: RangeDecoder, grid: tuple[int, int], quality: int) -> Integers:
+    def _decode(self, decoder: RangeDecoder, grid: tuple[int, int], quality: int) -> Reals:
         rows, columns = grid
         hyper = self.tables.hyper(group_of(quality)).decode(decoder, rows // 4, columns // 4)
         passes = self.networks.begin(hyper, quality)
@@ -237,7 +239,7 @@ class _Known:
 
     def __init__(self, shape: tuple[int, ...], strong: int, table: NDArray[np.float32]) -> None:
         self._strong, self._table = strong, table
-        self.decoded: Integers = np.empty(shape, np.int32)
+        self.decoded: Reals = np.empty(shape, np.float32)
         self.strong = self.decoded[:strong]
         self.strong[:] = 0
         self.read = np.zeros((strong, *shape[1:]), np.float32)
@@ -249,7 +251,8 @@ class _Known:
     def put(self, number: int, places: NDArray[np.int64], symbols: Integers, means: Whole) -> None:
         """A pass becomes known: its means, and at some places symbols on top of them."""
         channels, is_last = self.decoded[self.channels(number)], number == len(PASSES) - 1
-        values = channels.reshape(-1) if is_last else np.empty(means.size, np.int32)  # the last are in the grid's order
+        # the last are in the grid's order
+        values: NDArray[Any] = channels.reshape(-1) if is_last else np.empty(means.size, np.int32)
         values[:] = means
         values[places] += symbols << MEAN_BITS
         # an encoder never reaches the limit; damaged data may
