@@ -105,7 +105,7 @@ class PhotoCoder:
 
     @cached_property
     def synthesis(self) -> Graph:
-        """Latents and guides to pixels around -0.5..0.5."""
+        """Latents and guides to a picture's bytes."""
         return self._load("synthesis")
 
     @cached_property
@@ -210,8 +210,8 @@ class PhotoCoder:
         guides = self._guides[quality - 1].reshape(1, -1, 1, 1)
         (made,) = self.synthesis.run_named({"latents": latents[None], "guides": guides})
         rows, columns = (side * BLOCK for side in latents.shape[1:])
-        if made.dtype == np.uint8 and made.shape == (1, rows, columns, 3):
-            return _of_pixels(made[0], channels)
+        if made.dtype == np.uint8 and made.size == rows * columns * 3:
+            return _of_pixels(made.reshape(rows, columns, 3), channels)
         if made.dtype == np.float32 and made.shape == (1, 3, rows, columns):
             return _of_planes(made[0], channels)
         raise FormatError(f"the model's synthesis makes {made.dtype} of {made.shape}, no picture of {columns}×{rows}")

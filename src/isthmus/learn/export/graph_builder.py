@@ -89,13 +89,18 @@ class GraphBuilder:
 
         In `block_order`, so that whole runs of block * channels values move.
         """
-        columns = self.node("Shape", x, start=2, end=3)
-        sizes = self.constant(np.array([block, block * channels], np.int64))
-        split = self.join(0, self.constant(np.array([-1], np.int64)), columns, sizes)
-        moved = self.node("Transpose", self.node("Reshape", x, split), perm=[0, 2, 1, 3])
-        wider = self.node("Mul", columns, self.constant(np.array([block], np.int64)))
+        wider = self.node("Mul", self._columns(x), self.constant(np.array([block], np.int64)))
         first, last = (self.constant(np.array(sizes, np.int64)) for sizes in ([1, -1], [channels]))
-        return self.node("Reshape", moved, self.join(0, first, wider, last))
+        return self.node("Reshape", self.interleaved(x, channels, block), self.join(0, first, wider, last))
+
+    def interleaved(self, x: str, channels: int, block: int) -> str:
+        """The same values in the same order, (rows, block, columns, block * channels)."""
+        sizes = self.constant(np.array([block, block * channels], np.int64))
+        split = self.join(0, self.constant(np.array([-1], np.int64)), self._columns(x), sizes)
+        return self.node("Transpose", self.node("Reshape", x, split), perm=[0, 2, 1, 3])
+
+    def _columns(self, x: str) -> str:
+        return self.node("Shape", x, start=2, end=3)
 
     def channels_last(self, x: str) -> str:
         """(1, channels, rows, columns) -> (1, rows, columns, channels); engines remove pairs that undo one another."""

@@ -47,7 +47,7 @@ def hyper_analysis_graph(model: PhotoCodec) -> bytes:
 def synthesis_graph(model: PhotoCodec) -> bytes:
     """Latents (1, channels, rows, columns) and guides (1, hidden widths in order, 1, 1) -> picture.
 
-    That is (1, 16 rows, 16 columns, 3) uint8.
+    That is 16 rows x 16 columns x 3 bytes in this order; their shape is (2 rows, 8, 2 columns, 24).
     """
     net = model.synthesis
     widths = [table.table.shape[1] for table in (*net.coarse_guides, *net.fine_guides)]
@@ -57,24 +57,20 @@ def synthesis_graph(model: PhotoCodec) -> bytes:
     x = "latents"
     for coarse, guide in zip(cast("Iterable[CoarseBlock]", net.coarse), guides[: len(net.coarse)], strict=True):
         x = _coarse(builder, x, coarse, guide)
-    x = builder.channels_first(_finer(builder, x, net.split, FINE, 2))
+    split = builder.matrix(builder.channels_last(x), *_ordered(net.split, FINE, 2))
+    x = builder.channels_first(builder.depth_to_space(split, FINE, 2))
     for fine, guide in zip(cast("Iterable[FineBlock]", net.fine), guides[len(net.coarse) :], strict=True):
         x = _fine(builder, x, fine, guide)
-    x = _finer(builder, x, net.head, 3, 8, to_bytes=True)
-    return builder.finish({"picture": x})
+    weight, bias = _ordered(net.head, 3, 8)
+    head = builder.matrix(builder.channels_last(x), weight, bias + np.float32(0.5))
+    units = builder.constant(np.float32(1 / 255)), builder.constant(np.uint8(0))
+    return builder.finish({"picture": builder.interleaved(builder.node("QuantizeLinear", head, *units), 3, 8)})
 
 
-def _finer(
-    builder: GraphBuilder, x: str, layer: ScaledConvolution, channels: int, block: int, *, to_bytes: bool = False
-) -> str:
-    """A 1x1 layer and a pixel_shuffle, channels last; if asked, -0.5..0.5 become 0..255."""
+def _ordered(layer: ScaledConvolution, channels: int, block: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weight (outputs, inputs) and bias, for what a depth_to_space or `interleaved` follows."""
     order = block_order(channels, block)
-    weight, bias = array(layer.folded())[order, :, 0, 0], _bias(layer)[order]
-    x = builder.matrix(builder.channels_last(x), weight, bias + np.float32(0.5) if to_bytes else bias)
-    if to_bytes:
-        units = builder.constant(np.float32(1 / 255)), builder.constant(np.uint8(0))
-        x = builder.node("QuantizeLinear", x, *units)
-    return builder.depth_to_space(x, channels, block)
+    return array(layer.folded())[order, :, 0, 0], _bias(layer)[order]
 
 
 def _fine(builder: GraphBuilder, x: str, block: FineBlock, guide: str | None) -> str:
