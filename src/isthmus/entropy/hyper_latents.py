@@ -49,16 +49,20 @@ def part_masks(rows: int, columns: int) -> list[Mask]:
 
 
 def neighbour_means(hyper: NDArray[np.integer[Any]], part: int) -> Integers:
-    """(channels, rows, columns) -> the mean of what a part looks at, within the grid, in 12ths, rounded down."""
-    padded = np.pad(hyper.astype(np.int32), ((0, 0), (1, 1), (1, 1)))
-    inside = np.pad(np.ones(hyper.shape[1:], np.int32), 1)
-    rows, columns = hyper.shape[1:]
-    sums, counts = (
-        sum(x[..., 1 + row : 1 + row + rows, 1 + column : 1 + column + columns] for row, column in NEIGHBOURS[part])
-        for x in (padded, inside)
-    )
-    means: Integers = sums * MEAN_UNITS // np.maximum(counts, 1)
+    """(channels, rows, columns) -> the mean of what a part looks at, within the grid, in 12ths."""
+    counts = _neighbour_sums(np.ones((1, *hyper.shape[1:]), np.int32), part)
+    means: Integers = _neighbour_sums(hyper, part) * (MEAN_UNITS // np.maximum(counts, 1))  # 1 to 4 divide 12
     return means
+
+
+def _neighbour_sums(hyper: NDArray[np.integer[Any]], part: int) -> Integers:
+    channels, rows, columns = hyper.shape
+    padded = np.zeros((channels, rows + 2, columns + 2), np.int32)
+    padded[:, 1:-1, 1:-1] = hyper
+    sums = np.zeros(hyper.shape, np.int32)
+    for row, column in NEIGHBOURS[part]:
+        sums += padded[:, 1 + row : 1 + row + rows, 1 + column : 1 + column + columns]
+    return sums
 
 
 def contexts_of(hyper: NDArray[np.integer[Any]], part: int, mask: Mask, edges: NDArray[np.int16]) -> NDArray[np.int64]:
@@ -73,7 +77,9 @@ def contexts_of(hyper: NDArray[np.integer[Any]], part: int, mask: Mask, edges: N
     if part == 0:
         return np.zeros((len(hyper), np.count_nonzero(mask)), np.int64)
     means = neighbour_means(hyper, part)[:, mask]
-    contexts: NDArray[np.int64] = (means[:, :, None] >= edges[:, None, part - 1]).sum(2) + 1 + (part - 1) * AROUND
+    contexts = np.full(means.shape, 1 + (part - 1) * AROUND, np.int64)
+    for edge in edges[:, part - 1].T:
+        contexts += means >= edge[:, None]
     return contexts
 
 
