@@ -145,9 +145,8 @@ def test_exact_products_are_of_small_bytes() -> None:
         name: sum(node.op_type == "MatMul" for node in onnx.load_from_string(graph).graph.node)
         for name, graph in graphs.items()
     }
-    # first, levels, means; in all passes but the last two each; behind the first pass a context, for each part
-    assert products == {"hyper_synthesis": 6, "first_pass": 6, "second_pass": 8, "third_pass": 10, "fourth_pass": 6}
-    assert max(2 * READ_LIMIT + 1, 2 * HYPER_LIMIT + 1) <= ACTIVATION_LIMIT
+    # two for each layer, of which a pass has context, first, levels, means; but one for the fourth's first and levels
+    assert products == {"hyper_synthesis": 6, "first_pass": 6, "second_pass": 8, "third_pass": 8, "fourth_pass": 6}
 
 
 def test_the_largest_exact_sums_agree() -> None:

@@ -78,20 +78,17 @@ class _ExactBuilder:
         strong = self._layers["second_line"].weight.shape[0]
         inputs = {layer: strong for layer, needs in (("read", context), ("decoded", line)) if needs in names}
         builder = self._start(name, inputs, names, has_features=True)
-        parts = PARTS[number] if number < len(PARTS) else (ALL,)
-        read = self._to_bytes("read", READ_LIMIT) if "read" in inputs else None
-        joined = []
-        for part in parts:
-            one = self._some("features", part)
-            if read is not None:
-                one = builder.join(3, one, self._activate(context, self._neighbours(read, part)).name)
-            joined.append(one)
-        hidden = self._activate(first, _Bytes(builder.join(1, *joined)))
+        parts: tuple[Part, ...] = PARTS[number] if number < len(PARTS) else (ALL,)
+        known = builder.join(1, *(self._some("features", part) for part in parts))
+        if "read" in inputs:
+            nearby = self._neighbours(self._to_bytes("read", READ_LIMIT), *parts)
+            known = builder.join(3, known, self._activate(context, nearby).name)
+        hidden = self._activate(first, _Bytes(known))
         half = len(self._layers[last].weight) // 2
         levels, means = (self._sums(last, hidden, rows=np.arange(start, start + half)) for start in (0, half))
         means = builder.node("Floor", means)
         if line in names:
-            means = builder.node("Add", means, builder.join(1, *(self._line(line, part) for part in PARTS[number])))
+            means = builder.node("Add", means, self._line(line, PARTS[number]))
         limit = LATENT_LIMIT << MEAN_BITS
         return builder.finish(
             {
@@ -115,13 +112,14 @@ class _ExactBuilder:
         narrow = self._builder.node("Cast", shifted, to=TensorProto.UINT8)
         return _Bytes(self._builder.channels_last(narrow), zero)
 
-    def _neighbours(self, x: _Bytes, part: Part) -> _Bytes:
-        """The 3x3 neighbours of some positions side by side: (1, rows, columns, 9 channels)."""
+    def _neighbours(self, x: _Bytes, *parts: Part) -> _Bytes:
+        """The 3x3 neighbours of some positions side by side, part by part: (1, rows, columns, 9 channels)."""
         zero = self._builder.constant(np.uint8(x.zero))
         pads = self._builder.constant(np.array([0, 1, 1, 0, 0, 1, 1, 0], np.int64))
         padded = self._builder.node("Pad", x.name, pads, zero)
         shifts = [(row, column) for row in range(3) for column in range(3)]
-        return _Bytes(self._builder.join(3, *(self._some(padded, part, shift) for shift in shifts)), x.zero)
+        sides = [self._builder.join(3, *(self._some(padded, part, shift) for shift in shifts)) for part in parts]
+        return _Bytes(self._builder.join(1, *sides), x.zero)
 
     def _some(self, x: str, part: Part, shift: tuple[int, int] | None = None) -> str:
         """Positions of a part; with a shift of 0 to 2 each way, of what was padded by 1."""
@@ -180,14 +178,16 @@ class _ExactBuilder:
         narrow = self._builder.node("Cast", self._builder.clip(x, low, high), to=wanted)
         return self._builder.channels_first(narrow)
 
-    def _line(self, name: str, part: tuple[int, int]) -> str:
+    def _line(self, name: str, parts: tuple[tuple[int, int], ...]) -> str:
         """A guess of means from decoded neighbours of the same channel, which are more than bytes; channels last."""
-        layer = self._layers[name]
+        layer, builder = self._layers[name], self._builder
         # a power of two moves into the weights: every product and sum stays a multiple of it, so nothing is rounded
         weight = np.ldexp(layer.weight.astype(np.float64), -layer.bias.shift.astype(int)[:, None, None, None])
-        sums = self._builder.convolution("decoded", weight.astype(np.float32), groups=len(weight), part=part)
-        floor = self._builder.node("Floor", self._builder.node("Add", sums, f"offset.{name}"))
-        return self._builder.channels_last(floor)
+        kernel = weight.astype(np.float32)
+        sums = builder.join(
+            2, *(builder.convolution("decoded", kernel, groups=len(kernel), part=part) for part in parts)
+        )
+        return builder.channels_last(builder.node("Floor", builder.node("Add", sums, f"offset.{name}")))
 
 
 def _bytes_of(
