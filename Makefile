@@ -33,7 +33,7 @@ contracts: $(READY)
 	$(BIN)/lint-imports
 
 golden: $(READY)
-	$(BIN)/python tests/golden/make_golden.py
+	$(BIN)/python -m tests.golden.make_golden
 
 bench: $(READY)
 	$(BIN)/python benchmarks/digits.py

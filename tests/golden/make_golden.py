@@ -1,4 +1,4 @@
-"""Makes the golden files of this format version, once: `make golden`. An existing version is never overwritten."""
+"""Makes the golden files of this format version, each once: `make golden`. An existing file is never overwritten."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from isthmus.codec.model import Model, load_model
 from isthmus.codec.pack_sources import Source
@@ -16,42 +17,66 @@ from isthmus.container.model_file import parse_model
 from isthmus.learn.data.pictures import PictureSet
 from isthmus.learn.export.model_file import export_model
 from isthmus.learn.export.photo import export_photo
+from isthmus.learn.loop.photo_crops import to_pixels
+from isthmus.learn.loop.photo_ranges import measure_ranges
 from isthmus.learn.models.dense import build_dense
 from isthmus.learn.recipes.settings import CodingSettings, ModelSettings
 from isthmus.values import Picture
-from tests.small_photo import small_photo_codec
+from tests.small_photo import counted_photo_codec, small_photo_codec
 
 FOLDER = Path(__file__).parent / f"v{VERSION}"
 QUALITIES = (1, 50, 75, 100)
+FACTS = {"licence": "CC0-1.0"}
 
 
 def main() -> int:
-    """Write a model of each kind, pictures of some qualities, and what each decodes to."""
-    if FOLDER.exists():
-        print(f"{FOLDER} exists: golden files of a released version stay as they are")
-        return 1
-    FOLDER.mkdir()
+    """Write models of each kind, pictures of some qualities, and what each decodes to: those that are not there."""
+    FOLDER.mkdir(exist_ok=True)
+    makers = {"golden": _plain, "golden-photo": _photo, "golden-bytes": _photo_in_bytes}
+    missing = {name: make for name, make in makers.items() if not (FOLDER / f"{name}.isthmus").exists()}
+    for name, make in missing.items():
+        make(name)
+    print(f"made: {', '.join(missing) or 'nothing'}; golden files that were there stay as they are")
+    return 0
+
+
+def _plain(name: str) -> None:
     random = np.random.default_rng(7)
     blobs = random.normal(size=(400, 4, 4, 1)).repeat(2, 1).repeat(2, 2)
     pictures = np.clip(128 + 60 * blobs, 0, 255).astype(np.uint8)
     torch.manual_seed(7)
     network = build_dense(ModelSettings(height=8, width=8, hidden=(24,), code=6, code_activation="linear")).eval()
-    settings, facts = CodingSettings(default_excess=1e-5), {"licence": "CC0-1.0"}
-    data = export_model(network, PictureSet(pictures), settings, name="golden", facts=facts)
+    data = export_model(network, PictureSet(pictures), CodingSettings(default_excess=1e-5), name=name, facts=FACTS)
     noise = random.integers(0, 256, (8, 8, 1), np.uint8)
     sources = {
         "plain": Picture(pictures[0]),
         "noise": Picture(noise),
         "extras": Picture(pictures[1], alpha=noise[:, :, 0], icc=b"an ICC profile", exif=b"Exif\0\0some EXIF"),
     }
-    _write("golden", data, sources)
-    _write_pack("golden")
+    _write(name, data, sources)
+    _write_pack(name)
+
+
+def _photo(name: str) -> None:
+    """In floats, one table for each scale level."""
+    colour = _waves()
+    photos = {"colour": Picture(colour[:, :100]), "grey": Picture(colour[:, :90, :1]), "tiled": Picture(colour)}
+    _write(name, export_photo(small_photo_codec(), name=name, facts=FACTS), photos)
+
+
+def _photo_in_bytes(name: str) -> None:
+    """As the format grew in November 2026: byte networks, shared tables, several symbols at once."""
+    network, colour = counted_photo_codec(), _waves()
+    measure_ranges(network, to_pixels(colour[None, :64, :1024]))
+    _write(name, export_photo(network, name=name, facts=FACTS), {"joint": Picture(colour[:, :300])})
+
+
+def _waves() -> NDArray[np.uint8]:
+    """(70, 1100, 3) colours that change slowly, with some noise."""
     rows, columns = np.mgrid[:70, :1100]
     waves = 128 + 90 * np.sin(rows / 9 + np.array([0, 1, 2])[:, None, None]) * np.cos(columns / 23)
-    colour = np.clip(waves.transpose(1, 2, 0) + random.normal(0, 6, (70, 1100, 3)), 0, 255).astype(np.uint8)
-    photos = {"colour": Picture(colour[:, :100]), "grey": Picture(colour[:, :90, :1]), "tiled": Picture(colour)}
-    _write("golden-photo", export_photo(small_photo_codec(), name="golden-photo", facts=facts), photos)
-    return 0
+    noise = np.random.default_rng(7).normal(0, 6, (70, 1100, 3))
+    return np.clip(waves.transpose(1, 2, 0) + noise, 0, 255).astype(np.uint8)
 
 
 def _write(name: str, data: bytes, sources: dict[str, Picture]) -> None:

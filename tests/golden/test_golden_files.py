@@ -8,11 +8,14 @@ import pytest
 from isthmus.codec.model import load_model
 from isthmus.codec.pack import Pack
 from isthmus.container.model_file import read_model, write_model
+from isthmus.entropy.exact import SCALE_LEVELS
+from isthmus.entropy.level_tables import CLASSES
 from tests.conftest import GOLDEN
 
 QUALITIES = (1, 50, 75, 100)
 NAMES = [("golden", f"{name}-{quality}") for name in ("plain", "noise", "extras") for quality in QUALITIES]
 NAMES += [("golden-photo", f"{name}-{quality}") for name in ("colour", "grey", "tiled") for quality in QUALITIES]
+NAMES += [("golden-bytes", f"joint-{quality}") for quality in QUALITIES]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -27,7 +30,7 @@ def test_a_golden_file_decodes_to_its_symbols_and_pixels(model_name, name, threa
     assert np.abs(difference).max() <= 1
 
 
-@pytest.mark.parametrize("name", ["golden", "golden-photo"])
+@pytest.mark.parametrize("name", ["golden", "golden-photo", "golden-bytes"])
 def test_a_golden_model_is_written_again_byte_for_byte(name):
     """Reading and writing a model file loses nothing, and its id holds."""
     path = GOLDEN / f"{name}.isthmus"
@@ -35,6 +38,14 @@ def test_a_golden_model_is_written_again_byte_for_byte(name):
     again = write_model(model)
     assert read_model(path).id == model.id
     assert len(again) == pytest.approx(path.stat().st_size, abs=64)  # zlib versions may pack differently
+
+
+def test_the_golden_model_in_bytes_has_what_the_format_grew_by():
+    """Or nothing here would hold it."""
+    arrays = read_model(GOLDEN / "golden-bytes.isthmus").arrays
+    assert {"level_groups", "hyper_edges", "hyper_shared", "hyper_middles"} <= set(arrays)
+    assert len(arrays["level_groups"]) == CLASSES * SCALE_LEVELS
+    assert arrays["level_groups"].max() > 1
 
 
 def test_the_golden_pack_holds_what_the_golden_files_hold(golden_model):
