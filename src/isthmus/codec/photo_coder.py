@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache, cached_property
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.codec.coder import PLAIN_THRIFT, Latents, Quantisation, TileLatents
 from isthmus.codec.exact_networks import EXACT_GRAPHS, ExactNetworks, probe
+from isthmus.codec.photo_tables import hyperprior_tables, shaped
 from isthmus.container.image_file import ImageFile
 from isthmus.container.model_file import ModelFile
 from isthmus.entropy.exact import (
-    DECODED_LIMIT,
     KNOTS,
     LATENT_LIMIT,
     LAYERS,
     MEAN_BITS,
-    SCALE_LEVELS,
     Integers,
     QualityBias,
     Reals,
 )
-from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_GROUPS, HYPER_LIMIT, HyperCoder
-from isthmus.entropy.hyperprior import Hyperprior, HyperpriorTables
-from isthmus.entropy.level_tables import CLASSES
-from isthmus.entropy.table_coder import group_sizes
-from isthmus.entropy.tables import unpack_tables
+from isthmus.entropy.hyper_latents import HYPER_LIMIT
+from isthmus.entropy.hyperprior import Hyperprior
 from isthmus.errors import FormatError, ModelMismatchError
 from isthmus.imaging.activity import activity
 from isthmus.imaging.windows import Window, cut, pixels_in
@@ -72,21 +67,21 @@ class PhotoCoder:
         self._file, self._engine = file, engine
         try:
             arrays = file.arrays
-            self._gains = _shaped(arrays, "gains", np.float32, (QUALITIES, file.latents.channels))
-            self._guides = _shaped(arrays, "guides", np.float32, (QUALITIES, None))
-            self._thresholds = _shaped(arrays, "thresholds", np.float32, (64, None))
+            self._gains = shaped(arrays, "gains", np.float32, (QUALITIES, file.latents.channels))
+            self._guides = shaped(arrays, "guides", np.float32, (QUALITIES, None))
+            self._thresholds = shaped(arrays, "thresholds", np.float32, (64, None))
             self._strong, self._hyper_channels, self._analysis_margin, self._synthesis_margin = (
-                int(value) for value in _shaped(arrays, "layout", np.int32, (4,))
+                int(value) for value in shaped(arrays, "layout", np.int32, (4,))
             )
-            self._tables = _tables(arrays, self._hyper_channels)
+            self._tables = hyperprior_tables(arrays, self._hyper_channels)
             self._biases = {
                 name: QualityBias(
-                    _shaped(arrays, f"layer.{name}.shift", np.int8, (None,)),
-                    _shaped(arrays, f"layer.{name}.bias", np.int32, (KNOTS, None)),
+                    shaped(arrays, f"layer.{name}.shift", np.int8, (None,)),
+                    shaped(arrays, f"layer.{name}.bias", np.int32, (KNOTS, None)),
                 )
                 for name in LAYERS
             }
-            self._probe = int.from_bytes(_shaped(arrays, "probe", np.uint8, (4,)).tobytes(), "little")
+            self._probe = int.from_bytes(shaped(arrays, "probe", np.uint8, (4,)).tobytes(), "little")
             self._graphs = {
                 name: file.graphs[name] for name in ("analysis", "hyper_analysis", "synthesis", *EXACT_GRAPHS)
             }
@@ -286,58 +281,3 @@ def _of_planes(values: NDArray[np.float32], channels: int) -> NDArray[np.uint8]:
     whole *= np.float32(255)
     planes: NDArray[np.uint8] = np.rint(np.clip(whole, 0, 255, out=whole), out=whole).astype(np.uint8)
     return np.moveaxis(planes, 0, -1)
-
-
-def _tables(arrays: Mapping[str, NDArray[Any]], width: int) -> HyperpriorTables:
-    parts = ("lowest", "sizes", "frequencies")
-    levels = unpack_tables(*(arrays[f"level_{part}"] for part in parts))
-    if len(levels) not in (SCALE_LEVELS, CLASSES * SCALE_LEVELS):
-        raise FormatError(
-            f"the model has {len(levels)} tables of latents, not {SCALE_LEVELS} or {CLASSES * SCALE_LEVELS}"
-        )
-    edges = None
-    if "hyper_edges" in arrays:
-        edges = _shaped(arrays, "hyper_edges", np.int16, (HYPER_GROUPS, width, 2, AROUND - 1))
-    lowest, sizes, frequencies = (arrays[f"hyper_{part}"] for part in parts)
-    each = width * (1 if edges is None else CONTEXTS)
-    shared = middles = None
-    if edges is not None and "hyper_shared" in arrays:
-        shared = _shaped(arrays, "hyper_shared", np.uint8, (HYPER_GROUPS, width, CONTEXTS))
-        middles = _shaped(arrays, "hyper_middles", np.int8, (HYPER_GROUPS, width, CONTEXTS))
-        each = len(sizes) // HYPER_GROUPS
-        if int(shared.max()) >= each:
-            raise FormatError(f"a context of the model's hyper-latents has table {shared.max()} of {each}")
-    if not len(lowest) == len(sizes) == HYPER_GROUPS * each:
-        raise FormatError(f"the model has {len(sizes)} tables of hyper-latents, not {HYPER_GROUPS * each}")
-    ends = np.cumsum(sizes, dtype=np.int64)[each - 1 :: each]
-    if ends[-1] != len(frequencies):
-        raise FormatError(f"the model has {len(frequencies)} frequencies of hyper-latents, not {ends[-1]}")
-
-    @cache
-    def coder(group: int) -> HyperCoder:
-        some = slice(group * each, (group + 1) * each)
-        mine = frequencies[ends[group - 1] if group else 0 : ends[group]]
-        tables = unpack_tables(lowest[some], sizes[some], mine)
-        return HyperCoder(tables, *(None if part is None else part[group] for part in (edges, shared, middles)))
-
-    groups = _shaped(arrays, "level_groups", np.uint8, (len(levels),)) if "level_groups" in arrays else None
-    if groups is not None and np.any((groups < 1) | (groups > group_sizes(levels))):
-        raise FormatError("the model's array level_groups asks for more symbols at once than its tables bear")
-    return HyperpriorTables(levels, coder, _shaped(arrays, "squash", np.int16, (DECODED_LIMIT + 1,)), groups)
-
-
-def _shaped(
-    arrays: Mapping[str, NDArray[Any]], name: str, dtype: type[np.generic], shape: tuple[int | None, ...]
-) -> NDArray[Any]:
-    """An array of a model file.
-
-    Raises:
-        FormatError: of another type or shape than the format says.
-    """
-    array = arrays[name]
-    fits = len(shape) == array.ndim and all(
-        want in (None, have) for want, have in zip(shape, array.shape, strict=False)
-    )
-    if array.dtype != dtype or not fits:
-        raise FormatError(f"the model's array {name} is {array.dtype} of {array.shape}")
-    return array

@@ -60,10 +60,10 @@ def _carry_biases(model: PhotoCodec) -> None:
 
 def _carry_through(blocks: nn.Module) -> Tensor:
     """What all of the blocks add to all positions alike, each knowing what those before it would have added."""
-    carried = torch.zeros(())
-    for block in cast("Iterable[FineBlock | CoarseBlock]", blocks):
-        first = _first(block)
-        _read_shifted(first, carried.expand(first.in_channels))
+    first, *others = cast("Iterable[FineBlock | CoarseBlock]", blocks)
+    carried = _taken_bias(first.spread)
+    for block in others:
+        _read_shifted(_first(block), carried)
         carried = carried + _taken_bias(block.spread)
     return carried
 
