@@ -30,7 +30,7 @@ def test_a_place_that_cannot_be_written_is_one_error(tmp_path):
         write_file(tmp_path / "file" / "below", b"data")
 
 
-def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_nothing_behind(tmp_path):
     """As on a full disk."""
 
     def full(_):

@@ -60,9 +60,7 @@ def test_a_model_that_was_not_measured_is_exported_in_floats(measured):
 def test_ranges_are_those_of_the_layers(measured):
     """Of the blocks that bear eight bits."""
     blocks = blocks_of(measured)
-    assert {name for name, block in blocks.items() if not block.ranges.any()} == {
-        "synthesis.fine.1",
-    }  # fmt: skip
+    assert {name for name, block in blocks.items() if not block.ranges.any()} == {"synthesis.fine.1"}
     twin = rewritten(measured)
     block = twin.analysis.fine[0]
     seen = []
@@ -125,6 +123,7 @@ def test_the_synthesis_is_nearly_what_was_trained():
     graph = OnnxRuntimeGraph(synthesis_graph(model), name="synthesis")
     (coded,) = graph.run_named({"latents": latents[:1].contiguous().numpy(), "guides": guides.numpy()})
     shown = np.clip((trained + 0.5) * 255, 0, 255)
+    assert coded.shape == (shown.shape[0] // 8, 8, shown.shape[1] // 8, 24)
     assert np.sqrt(np.mean((coded.reshape(shown.shape) - shown) ** 2)) < 1.5
 
 

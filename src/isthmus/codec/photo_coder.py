@@ -34,6 +34,8 @@ from isthmus.values import QUALITIES, Picture
 KIND = "hyperprior"
 BLOCK = 16
 """Pixels per latent position in each direction."""
+SIDE = 8
+"""Pixels, in each direction, of the squares that the synthesis ends in."""
 HYPER_BLOCK = 64
 """Pixels per hyper-latent position: pictures and tiles are padded to multiples of it."""
 ONE_TILE = 1024
@@ -205,7 +207,8 @@ class PhotoCoder:
         guides = self._guides[quality - 1].reshape(1, -1, 1, 1)
         (made,) = self.synthesis.run_named({"latents": latents[None], "guides": guides})
         rows, columns = (side * BLOCK for side in latents.shape[1:])
-        if made.dtype == np.uint8 and made.size == rows * columns * 3:
+        whole, interleaved = (1, rows, columns, 3), (rows // SIDE, SIDE, columns // SIDE, SIDE * 3)  # the same order
+        if made.dtype == np.uint8 and made.shape in (whole, interleaved):
             return _of_pixels(made.reshape(rows, columns, 3), channels)
         if made.dtype == np.float32 and made.shape == (1, 3, rows, columns):
             return _of_planes(made[0], channels)
@@ -247,7 +250,7 @@ class _Tiles:
 
     def latents(self, wanted: Window) -> Reals:
         """(channels, rows, columns) of a window of the grid. Windows come row by row: tiles above it are forgotten."""
-        if self._windows == [wanted]:
+        if self._windows == [wanted]:  # nothing to put together
             return self.tile(0)
         values = np.empty((self._prior.channels, wanted.height, wanted.width), np.float32)
         for number, window in enumerate(self._windows):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from isthmus.learn.export.block_parts import array, leak
+from isthmus.learn.export.block_parts import array, guided, leak
 from isthmus.learn.export.graph_builder import GraphBuilder
 from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock
 
@@ -42,8 +42,7 @@ def fine_block(builder: GraphBuilder, x: str, block: FineBlock, guide: str | Non
     x = builder.channels_last(x)
     hidden = _gather(builder, _to_bytes(builder, x, at_gather), at_gather, block.gather, gathered)
     hidden = _to_floats(builder, hidden, gathered)
-    if guide is not None:
-        hidden = builder.node("Add", hidden, builder.channels_last(guide))
+    hidden = guided(builder, hidden, None if guide is None else builder.channels_last(guide))
     hidden = _to_bytes(builder, leak(builder, hidden), at_spread)
     return builder.channels_first(builder.node("Add", x, _product(builder, hidden, at_spread, block.spread)))
 

@@ -25,7 +25,7 @@ from isthmus.entropy.table_coder import group_sizes
 from isthmus.entropy.tables import pack_tables
 from isthmus.errors import TrainingError
 from isthmus.learn.export.photo_exact_graphs import exact_graphs
-from isthmus.learn.export.photo_hyper_tables import hyper_arrays
+from isthmus.learn.export.photo_hyper_tables import hyper_tables
 from isthmus.learn.export.photo_layers import integer_layers
 from isthmus.learn.export.photo_transform_graphs import analysis_graph, hyper_analysis_graph, synthesis_graph
 from isthmus.learn.loop.photo_weights import load_weights
@@ -95,9 +95,11 @@ def _arrays(model: PhotoCodec, layers: Mapping[str, ExactLayer]) -> dict[str, ND
     }
     levels = level_tables(model.symbol_counts.numpy())
     arrays["level_groups"] = group_sizes(levels)
-    lowest, counts, frequencies = pack_tables(levels)
-    arrays |= {"level_lowest": lowest, "level_sizes": counts, "level_frequencies": frequencies}
-    arrays |= hyper_arrays(model)
+    hyper, contexts = hyper_tables(model)
+    for name, tables in (("level", levels), ("hyper", hyper)):
+        lowest, counts, frequencies = pack_tables(tables)
+        arrays |= {f"{name}_lowest": lowest, f"{name}_sizes": counts, f"{name}_frequencies": frequencies}
+    arrays |= contexts
     for name, layer in layers.items():
         arrays[f"layer.{name}.shift"] = layer.bias.shift
         arrays[f"layer.{name}.bias"] = layer.bias.bias

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from isthmus.entropy.hyper_latents import CONTEXTS, HYPER_GROUPS, HYPER_LIMIT
-from isthmus.entropy.tables import FrequencyTable, integer_frequencies, pack_tables
+from isthmus.entropy.tables import FrequencyTable, integer_frequencies
 from isthmus.learn.export.shared_tables import share
 from isthmus.learn.models.photo_codec import PhotoCodec, middle_knots
 
@@ -22,8 +22,11 @@ PRIOR_COUNT = 30
 
 
 @torch.no_grad()
-def hyper_arrays(model: PhotoCodec) -> dict[str, NDArray[Any]]:
-    """Arrays of a model file, by the names of docs/format.md: with contexts if they were counted."""
+def hyper_tables(model: PhotoCodec) -> tuple[list[FrequencyTable], dict[str, NDArray[Any]]]:
+    """Tables, group by group, and arrays by the names of docs/format.md that say what uses which of them.
+
+    If nothing was counted, each channel has its own, and there are no such arrays.
+    """
     channels = model.hyper_density.channels
     values = torch.arange(-HYPER_LIMIT, HYPER_LIMIT + 1, dtype=torch.float32).expand(1, channels, 1, -1)
     counted = model.hyper_counts.numpy()
@@ -40,17 +43,13 @@ def hyper_arrays(model: PhotoCodec) -> dict[str, NDArray[Any]]:
             middles.append(shared.middles.reshape(channels, CONTEXTS))
             expected = shared.masses
         tables += [_table(mass) for mass in expected]
-    lowest, sizes, frequencies = pack_tables(tables)
-    arrays: dict[str, NDArray[Any]] = {
-        "hyper_lowest": lowest,
-        "hyper_sizes": sizes,
-        "hyper_frequencies": frequencies,
+    if not counted.any():
+        return tables, {}
+    return tables, {
+        "hyper_edges": model.hyper_edges.numpy(),
+        "hyper_shared": np.stack(chosen).astype(np.uint8),
+        "hyper_middles": np.stack(middles).astype(np.int8),
     }
-    if counted.any():
-        arrays["hyper_edges"] = model.hyper_edges.numpy()
-        arrays["hyper_shared"] = np.stack(chosen).astype(np.uint8)
-        arrays["hyper_middles"] = np.stack(middles).astype(np.int8)
-    return arrays
 
 
 def _mixed(counts: NDArray[np.int64], expected: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -53,7 +53,8 @@ def share(masses: NDArray[np.float64], weights: NDArray[np.float64], count: int)
         shared = _means(centred, weights, chosen, count)
         bits = -np.log2(shared).T
         costs = np.stack([_shifted(masses, middles + step) @ bits for step in (0, -1, 1)])
-        best = costs.min(2).argmin(0)  # the first: a middle moves only where that pays
+        # the first: a middle moves only where that pays, so never beyond the limit, where nothing more is shifted
+        best = costs.min(2).argmin(0)
         moved = middles + np.array([0, -1, 1])[best]
         nearest = costs[best, np.arange(len(masses))].argmin(1)
         is_done = np.array_equal(nearest, chosen) and np.array_equal(moved, middles)
