@@ -3,7 +3,7 @@
 Written with ONNX's DequantizeLinear in front of ordinary matrix products, which engines turn into products of bytes, or
 compute in floats: every step is a power of two and no sum reaches 2^24, so both are exact. Weights of most layers have
 more bits, so they are two bytes and two products. Bytes are laid out channels last; a 3x3 layer is one product with
-nine neighbours side by side.
+the neighbours that have weights side by side.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class _ExactBuilder:
         width = self._layers["hyper.first"].weight.shape[1]
         builder = self._start("hyper_synthesis", {"hyper": width}, ("hyper.first", "hyper.second", "hyper.last"))
         x = self._activate_twice_as_fine("hyper.first", self._to_bytes("hyper", HYPER_LIMIT))
-        x = self._activate("hyper.second", self._neighbours(x, ALL))
+        x = self._activate("hyper.second", self._neighbours("hyper.second", x, ALL))
         x = self._activate_twice_as_fine("hyper.last", x)
         return builder.finish({"features": x.name})
 
@@ -81,7 +81,7 @@ class _ExactBuilder:
         parts: tuple[Part, ...] = PARTS[number] if number < len(PARTS) else (ALL,)
         known = builder.join(1, *(self._some("features", part) for part in parts))
         if "read" in inputs:
-            nearby = self._neighbours(self._to_bytes("read", READ_LIMIT), *parts)
+            nearby = self._neighbours(context, self._to_bytes("read", READ_LIMIT), *parts)
             known = builder.join(3, known, self._activate(context, nearby).name)
         hidden = self._activate(first, _Bytes(known))
         half = len(self._layers[last].weight) // 2
@@ -112,12 +112,12 @@ class _ExactBuilder:
         narrow = self._builder.node("Cast", shifted, to=TensorProto.UINT8)
         return _Bytes(self._builder.channels_last(narrow), zero)
 
-    def _neighbours(self, x: _Bytes, *parts: Part) -> _Bytes:
-        """The 3x3 neighbours of some positions side by side, part by part: (1, rows, columns, 9 channels)."""
+    def _neighbours(self, name: str, x: _Bytes, *parts: Part) -> _Bytes:
+        """What a 3x3 layer reads around some positions, part by part: (1, rows, columns, read places * channels)."""
         zero = self._builder.constant(np.uint8(x.zero))
         pads = self._builder.constant(np.array([0, 1, 1, 0, 0, 1, 1, 0], np.int64))
         padded = self._builder.node("Pad", x.name, pads, zero)
-        shifts = [(row, column) for row in range(3) for column in range(3)]
+        shifts = [(int(row), int(column)) for row, column in np.argwhere(_is_read(self._layers[name]))]
         sides = [self._builder.join(3, *(self._some(padded, part, shift) for shift in shifts)) for part in parts]
         return _Bytes(self._builder.join(1, *sides), x.zero)
 
@@ -144,7 +144,7 @@ class _ExactBuilder:
             rows: which outputs, in which order; all of them as they are.
         """
         layer, builder = self._layers[name], self._builder
-        weight = layer.weight.transpose(2, 3, 1, 0).reshape(-1, len(layer.weight))
+        weight = layer.weight.transpose(2, 3, 1, 0)[_is_read(layer)].reshape(-1, len(layer.weight))
         steps, offset = np.ldexp(np.float32(1), -layer.bias.shift.astype(int)), f"offset.{name}"
         offset = builder.node("Reshape", offset, builder.constant(np.array([-1], np.int64)))
         if rows is not None:
@@ -188,6 +188,12 @@ class _ExactBuilder:
             2, *(builder.convolution("decoded", kernel, groups=len(kernel), part=part) for part in parts)
         )
         return builder.channels_last(builder.node("Floor", builder.node("Add", sums, f"offset.{name}")))
+
+
+def _is_read(layer: ExactLayer) -> NDArray[np.bool_]:
+    """(rows, columns) of the kernel: which of its places have weights."""
+    places: NDArray[np.bool_] = np.abs(layer.weight).max((0, 1)) > 0
+    return places if places.any() else np.ones_like(places)
 
 
 def _bytes_of(

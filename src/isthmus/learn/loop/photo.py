@@ -20,7 +20,7 @@ from isthmus.entropy.level_tables import level_bits
 from isthmus.errors import UsageError
 from isthmus.learn.loop.muon import Muon
 from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
-from isthmus.learn.loop.photo_observation import observe
+from isthmus.learn.loop.photo_observation import is_observed, observe
 from isthmus.learn.loop.photo_revival import dead_units, revive_units
 from isthmus.learn.loop.photo_start import measure_start
 from isthmus.learn.loop.photo_weights import load_weights
@@ -64,6 +64,10 @@ class Training:
     """Gradients longer than this many times their running mean are shortened."""
     most: float = 6.0
     """A sample whose loss is larger counts as if it were this."""
+    vivid: float = 0.12
+    """Share of windows with colours that photographs seldom have."""
+    drawn: float = 0.08
+    """Share of windows that are drawings."""
     weights: str = ""
     """Half-precision weights that a new run starts from."""
     revive_units: int = 0
@@ -164,14 +168,20 @@ class Run:
         return to_pixels(self.crops.held_aside_centres()[::3][:16], self.device)
 
     def _quantised(self, *, quantise: bool) -> dict[str, Any]:
-        """Arguments of the model: with integers come thrifty rounding and the cost of symbols as they are coded."""
+        """Arguments of the model: with integers come thrifty rounding, symbols' cost as they are coded, and bytes."""
         if not quantise:
             return {"quantise": False}
         if self._symbol_bits is None:
-            if not self.average.symbol_counts.any():
+            if not is_observed(self.average):
                 observe(self.average, self.crops)
+            self.model.load_state_dict(dict(self.average.named_buffers()), strict=False)
             self._symbol_bits = torch.from_numpy(level_bits(self.average.symbol_counts.cpu().numpy())).to(self.device)
-        return {"quantise": True, "thresholds": self.thresholds, "symbol_bits": self._symbol_bits}
+        return {
+            "quantise": True,
+            "thresholds": self.thresholds,
+            "symbol_bits": self._symbol_bits,
+            "in_bytes": True,
+        }
 
     def count_dead(self) -> int:
         """Units of the entropy networks that are never on."""
@@ -204,7 +214,8 @@ class Run:
     def train_step(self, factor: float, *, quantise: bool) -> tuple[float, float]:
         """One batch; (loss, bits per pixel). A step that is not finite is counted and left out."""
         training = self.training
-        pixels = to_pixels(self.crops.draw(training.batch, training.side, self.random), self.device)
+        shares = {"vivid_share": training.vivid, "drawn_share": training.drawn}
+        pixels = to_pixels(self.crops.draw(training.batch, training.side, self.random, **shares), self.device)
         # one quality in each part of the range, so that every batch sees them all
         position = ((torch.arange(training.batch) + torch.rand(training.batch)) / training.batch).to(self.device)
         for optimiser in (self.muon, self.adam):

@@ -12,6 +12,7 @@ from isthmus.codec.photo_coder import BLOCK, HYPER_BLOCK
 from isthmus.errors import InputError
 from isthmus.imaging.reading import find_pictures, read_picture
 from isthmus.imaging.windows import Window, pixels_in
+from isthmus.learn.loop.unusual_pictures import drawing, vivid
 
 HELD_ASIDE_EVERY = 20
 """Every 20th file by name is never trained on."""
@@ -40,10 +41,24 @@ class PhotoCrops:
         self.held_aside = pictures[::HELD_ASIDE_EVERY]
         self.training = [picture for index, picture in enumerate(pictures) if index % HELD_ASIDE_EVERY]
 
-    def draw(self, count: int, side: int, random: np.random.Generator) -> NDArray[np.uint8]:
-        """(count, side, side, 3) uint8: windows at random places, flipped and turned at random."""
+    def draw(
+        self, count: int, side: int, random: np.random.Generator, *, vivid_share: float = 0, drawn_share: float = 0
+    ) -> NDArray[np.uint8]:
+        """(count, side, side, 3) uint8: windows at random places, flipped and turned at random.
+
+        Args:
+            count: of windows.
+            side: in pixels.
+            random: where all choices come from.
+            vivid_share: so many of the windows, 0..1, have colours that photographs seldom have.
+            drawn_share: so many are drawings.
+        """
         windows = []
         for _ in range(count):
+            kind = random.random()
+            if kind < drawn_share:
+                windows.append(drawing(side, random))
+                continue
             picture = self.training[random.integers(len(self.training))]
             top, left = (random.integers(max(length - side, 0) + 1) for length in picture.shape[:2])
             part = picture[top : top + side, left : left + side]
@@ -51,6 +66,8 @@ class PhotoCrops:
                 part = part[:, ::-1]
             if random.random() < 0.15:  # turned pictures are rare in use: horizons and trunks keep their statistics
                 part = part.transpose(1, 0, 2)
+            if kind > 1 - vivid_share:
+                part = vivid(part, random)
             windows.append(_padded(part, side))
         return np.stack(windows)
 
