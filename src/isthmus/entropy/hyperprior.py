@@ -134,8 +134,8 @@ class Hyperprior:
                 places, symbols = places[is_coded], symbols[is_coded]
             coded = np.zeros(levels.size, np.int32)
             coded[places] = self._turn(symbols, means.take(places))
-            order, counts = self._by_table(levels, means, is_thorough=is_thorough)
-            self.tables.level_coder.encode(encoder, coded.take(order), counts)
+            candidates, order, counts = self._by_table(levels, means, is_thorough=is_thorough)
+            self.tables.level_coder.encode(encoder, coded.take(candidates).take(order), counts)
             if number < len(PASSES) - 1:  # nothing is to be estimated from the last one
                 known.put(number, places, symbols, means)
         return encoder.finish()
@@ -185,23 +185,24 @@ class Hyperprior:
         known = _Known((self.channels, rows, columns), self.strong, self.tables.read)
         for number in range(len(PASSES)):
             levels, means = (part.ravel() for part in passes.estimate(number, known.read, known.strong))
-            order, counts = self._by_table(levels, means, is_thorough=decoder.decode_flag())
+            candidates, order, counts = self._by_table(levels, means, is_thorough=decoder.decode_flag())
             coded = self.tables.level_coder.decode(decoder, counts)
-            some = np.flatnonzero(coded)
-            places = order.take(some)
+            some = np.flatnonzero(coded)  # most are zero: only of these it is asked where they are
+            places = candidates.take(order.take(some))
             known.put(number, places, self._turn(coded.take(some), means.take(places)), means)
         return known.decoded
 
     def _by_table(
         self, levels: Whole, means: Whole, *, is_thorough: bool
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(coded symbols, sorted by table, stable; how many each table has)."""
-        coded = np.arange(levels.size) if is_thorough else np.flatnonzero(levels >= SKIPPED_LEVELS)
-        tables = levels.take(coded).astype(np.uint8, copy=False)
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """(where symbols are coded, rising; their order by table, stable; how many each table has)."""
+        places = np.arange(levels.size) if is_thorough else np.flatnonzero(levels >= SKIPPED_LEVELS)
+        tables = levels.take(places).astype(np.uint8, copy=False)
         if self.tables.has_classes:
-            tables += SCALE_LEVELS * mean_class(means.take(coded))
-        order = coded.take(np.argsort(tables, kind="stable"))
-        return order, np.bincount(tables, minlength=len(self.tables.levels))
+            tables += SCALE_LEVELS * mean_class(means.take(places))
+        order = np.argsort(tables, kind="stable")
+        starts = np.searchsorted(tables.take(order), np.arange(len(self.tables.levels) + 1))  # faster than to count
+        return places, order, np.diff(starts)
 
     def _turn(self, symbols: Integers, means: Whole) -> Integers:
         """With classes of means, symbols are coded so that positive ones point away from zero."""
@@ -254,9 +255,9 @@ class _Known:
         # the last are in the grid's order
         values: NDArray[Any] = channels.reshape(-1) if is_last else np.empty(means.size, np.int32)
         values[:] = means
-        values[places] += symbols << MEAN_BITS
+        sums = values.take(places) + (symbols.astype(np.int32) << MEAN_BITS)
         # an encoder never reaches the limit; damaged data may
-        np.clip(values, -DECODED_LIMIT, DECODED_LIMIT, out=values)
+        values[places] = np.clip(sums, -DECODED_LIMIT, DECODED_LIMIT)
         if not is_last:
             scatter(number, channels, values)
             scatter(number, self.read, self._table.take(values))

@@ -44,7 +44,7 @@ def mean_class(means: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
     size = np.abs(means)
     classes = np.zeros(size.shape, np.uint8)
     for edge in CLASS_EDGES:
-        classes += size >= edge
+        classes += (size >= edge).view(np.uint8)
     return classes
 
 
