@@ -62,6 +62,18 @@ def test_every_engine_writes_and_reads_the_same_bytes(priors, quality: int, spre
         np.testing.assert_array_equal(one, read[0])
 
 
+def test_passes_read_the_four_neighbours_that_they_know():
+    """Diagonal ones the second, direct ones the third; places without weights are not in the products."""
+    layers = integer_layers(small_photo_codec())
+    graphs = exact_graphs(layers)
+    for name, places in (("second", [[1, 0, 1], [0, 0, 0], [1, 0, 1]]), ("third", [[0, 1, 0], [1, 0, 1], [0, 1, 0]])):
+        assert (np.abs(layers[f"{name}_context"].weight).max((0, 1)) > 0).tolist() == np.array(places, bool).tolist()
+        initializers = onnx.load_from_string(graphs[f"{name}_pass"]).graph.initializer
+        inputs = [one.dims[0] for one in initializers if one.data_type == onnx.TensorProto.INT8]
+        assert 4 * STRONG in inputs
+        assert 9 * STRONG not in inputs
+
+
 @pytest.mark.parametrize("quality", [1, 37, 100])
 @pytest.mark.parametrize("spread", [0.2, 4])
 def test_latents_come_back_within_half_a_step(priors, monkeypatch, quality: int, spread: float) -> None:

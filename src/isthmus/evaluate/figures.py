@@ -15,7 +15,7 @@ from isthmus.evaluate.results import CodecResult, Results
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 """Okabe and Ito's, https://jfly.uni-koeln.de/color/, and a grey."""
-_MARKERS = "osD^vPX*h"  # one more than colours, so that a ninth codec is not the first again
+_MARKERS = "osD^vPX*<"  # one more than colours, so that a ninth codec is not the first again
 
 Reference = Mapping[str, list[tuple[float, float]]]
 """Published codec -> (bits per pixel, PSNR in dB) by rising rate."""

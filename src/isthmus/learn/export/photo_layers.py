@@ -10,6 +10,11 @@ from isthmus.errors import TrainingError
 from isthmus.learn.models.integer import ACTIVATION_BITS, EXACT_LIMIT, WEIGHT_LIMIT, IntegerConvolution
 from isthmus.learn.models.photo_codec import PhotoCodec
 
+_CORNERS = np.array([[1, 0, 1], [0, 0, 0], [1, 0, 1]])
+KNOWN_PLACES = {"second_context": _CORNERS, "third_context": 1 - _CORNERS - np.diag([0, 1, 0])}
+"""Of the nine neighbours, the second pass knows the diagonal ones and the third the direct ones. The others are zeros,
+whatever their weights are: without weights, they need not be read."""
+
 
 def integer_layers(model: PhotoCodec) -> dict[str, ExactLayer]:
     """Every layer of the entropy networks, by the names of `LAYERS`.
@@ -31,7 +36,7 @@ def _find(model: PhotoCodec, name: str) -> IntegerConvolution:
 @torch.no_grad()
 def _integer_layer(module: IntegerConvolution, name: str) -> ExactLayer:
     shifts = module.shifts()
-    weight = torch.floor(module.weight * (2.0**shifts)[:, None, None, None] + 0.5).numpy()
+    weight = torch.floor(module.weight * (2.0**shifts)[:, None, None, None] + 0.5).numpy() * KNOWN_PLACES.get(name, 1)
     bias = torch.floor(module.bias.table * 2.0 ** (shifts + module.input_bits) + 0.5).numpy().astype(np.int64)
     half = len(shifts) // 2
     output_bits = np.full(len(shifts), ACTIVATION_BITS)

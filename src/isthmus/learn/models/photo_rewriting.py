@@ -6,9 +6,6 @@ neighbours' weights are multiplied by, and powers of two round nothing.
 
 Biases: what a block adds to all positions alike goes into the biases of the layers that read it. A 3x3 layer would need
 another padding for that; without it, a picture's outermost blocks are worth 0.001 to 0.01 dB less.
-
-Contexts: of the nine neighbours, the second pass knows the diagonal ones and the third the direct ones. The others are
-zeros, whatever their weights are.
 """
 
 from collections.abc import Iterable
@@ -31,16 +28,7 @@ def rewritten(model: PhotoCodec) -> PhotoCodec:
     twin = deepcopy(model)
     _work_in_balance(twin)
     _carry_biases(twin)
-    _forget_unknown(twin)
     return twin
-
-
-def _forget_unknown(model: PhotoCodec) -> None:
-    row, column = torch.meshgrid(torch.arange(3), torch.arange(3), indexing="ij")
-    is_even = (row + column) % 2 == 0
-    is_middle = (row == 1) & (column == 1)
-    model.passes.second_context.weight.mul_(is_even & ~is_middle)
-    model.passes.third_context.weight.mul_(~is_even)
 
 
 def _work_in_balance(model: PhotoCodec) -> None:
