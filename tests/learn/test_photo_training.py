@@ -64,19 +64,6 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
         run_photo(tmp_path / "run", minutes=None, resume=True, **options)
 
 
-@pytest.mark.train
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_bytes_have_their_ranges_before_they_are_trained(pictures, tmp_path, monkeypatch):
-    """Both the weights and their average have been given what was measured."""
-    monkeypatch.setattr(photo_start, "WINDOWS", 8)
-    settings = ["batch=2", "side=64", "compile=0", "quantise_from=-1"]
-    run_photo(tmp_path / "run", minutes=1e-12, data=pictures, settings=settings, sizes=small_settings())
-    saved = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=False)
-    for name in (name for name in saved["average"] if name.endswith("ranges")):
-        assert saved["model"][name].any()
-        assert saved["average"][name].any()
-
-
 def test_dead_units_start_again():
     """Found by what they show of pictures, and on again afterwards."""
     model = small_photo_codec()
@@ -115,7 +102,7 @@ def test_nothing_stays_behind_on_the_cpu(monkeypatch):
     model = small_photo_codec().train().requires_grad_(requires_grad=True).to("meta")
     pixels, position = torch.empty(2, 3, 128, 128, device="meta"), torch.empty(2, device="meta")
     thresholds, bits = torch.empty(64, 16, device="meta"), torch.empty(64, 33, device="meta")
-    output = model(pixels, position, quantise=True, thresholds=thresholds, symbol_bits=bits, in_bytes=True)
+    output = model(pixels, position, quantise=True, thresholds=thresholds, symbol_bits=bits)
     (output.latent_bits.sum() + output.hyper_bits.sum() + output.reconstruction.square().sum()).backward()
     assert {parameter.grad.device.type for parameter in model.parameters()} == {"meta"}
     with pytest.raises(RuntimeError, match="not on the expected device"):  # it would be noticed

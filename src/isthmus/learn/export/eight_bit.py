@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from isthmus.learn.export.block_parts import array, guided, leak
 from isthmus.learn.export.graph_builder import GraphBuilder
-from isthmus.learn.models.byte_rounding import BYTE_WEIGHT_LIMIT, byte_scale
 from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock
+
+WEIGHT_LIMIT = 63
+"""Seven bits: processors without VNNI add two products of bytes in 16 bits, which would overflow with eight."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ class ByteScale:
     @classmethod
     def of(cls, measured: Tensor) -> ByteScale:
         """From a measured range, (2,)."""
-        step, zero = byte_scale(measured)
-        return cls(np.float32(step), np.uint8(zero))
+        low, high = measured.tolist()
+        step = np.float32((high - low) / 255)
+        return cls(step, np.uint8(np.clip(np.rint(-low / step), 0, 255)))
 
 
 def fine_block(builder: GraphBuilder, x: str, block: FineBlock, guide: str | None) -> str:
@@ -78,9 +81,9 @@ def _gather(builder: GraphBuilder, x: str, scale: ByteScale, layer: nn.Conv2d, g
 def _weight(builder: GraphBuilder, weight: NDArray[np.float32], *, axis: int) -> tuple[str, NDArray[np.float32]]:
     """The weight as bytes times steps, and those: one for each output, along `axis`."""
     outputs = np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1)
-    steps = (np.maximum(np.abs(outputs).max(1), 1e-12) / BYTE_WEIGHT_LIMIT).astype(np.float32)
+    steps = (np.maximum(np.abs(outputs).max(1), 1e-12) / WEIGHT_LIMIT).astype(np.float32)
     shape = [-1 if place == axis else 1 for place in range(weight.ndim)]
-    whole = np.clip(np.rint(weight / steps.reshape(shape)), -BYTE_WEIGHT_LIMIT, BYTE_WEIGHT_LIMIT).astype(np.int8)
+    whole = np.clip(np.rint(weight / steps.reshape(shape)), -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int8)
     return builder.node("DequantizeLinear", builder.constant(whole), builder.constant(steps), axis=axis), steps
 
 

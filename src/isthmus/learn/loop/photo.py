@@ -20,7 +20,7 @@ from isthmus.entropy.level_tables import level_bits
 from isthmus.errors import UsageError
 from isthmus.learn.loop.muon import Muon
 from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
-from isthmus.learn.loop.photo_observation import is_observed, observe
+from isthmus.learn.loop.photo_observation import observe
 from isthmus.learn.loop.photo_revival import dead_units, revive_units
 from isthmus.learn.loop.photo_start import measure_start
 from isthmus.learn.loop.photo_weights import load_weights
@@ -168,20 +168,14 @@ class Run:
         return to_pixels(self.crops.held_aside_centres()[::3][:16], self.device)
 
     def _quantised(self, *, quantise: bool) -> dict[str, Any]:
-        """Arguments of the model: with integers come thrifty rounding, symbols' cost as they are coded, and bytes."""
+        """Arguments of the model: with integers come thrifty rounding and the cost of symbols as they are coded."""
         if not quantise:
             return {"quantise": False}
         if self._symbol_bits is None:
-            if not is_observed(self.average):
+            if not self.average.symbol_counts.any():
                 observe(self.average, self.crops)
-            self.model.load_state_dict(dict(self.average.named_buffers()), strict=False)
             self._symbol_bits = torch.from_numpy(level_bits(self.average.symbol_counts.cpu().numpy())).to(self.device)
-        return {
-            "quantise": True,
-            "thresholds": self.thresholds,
-            "symbol_bits": self._symbol_bits,
-            "in_bytes": True,
-        }
+        return {"quantise": True, "thresholds": self.thresholds, "symbol_bits": self._symbol_bits}
 
     def count_dead(self) -> int:
         """Units of the entropy networks that are never on."""

@@ -10,12 +10,6 @@ MEASURED_WINDOWS, COUNTED_WINDOWS, COUNTED_PICTURES = 32, 120, 300
 """Of the training, on which ranges are measured, symbols counted, hyper-latents counted."""
 
 
-def is_observed(model: PhotoCodec) -> bool:
-    """Symbols have been counted, and all ranges measured."""
-    ranges = (value for name, value in model.named_buffers() if name.endswith("ranges"))
-    return bool(model.symbol_counts.any()) and all(bool(measured.any()) for measured in ranges)
-
-
 def observe(model: PhotoCodec, crops: PhotoCrops) -> None:
     """Look at what the model makes of some training pictures, and keep in it what its export asks for."""
     device = next(model.parameters()).device

@@ -134,9 +134,9 @@ class PhotoCodec(nn.Module):
         features = self.hyper_synthesis(hyper, knots, quantise=quantise)
         return self.passes(features, steps, knots, quantise=quantise, thresholds=thresholds)
 
-    def decode(self, decoded: Tensor, knots: Tensor, *, in_bytes: bool = False) -> Tensor:
-        """Decoded quantisation steps -> pixels; `in_bytes`: see `Synthesis`."""
-        return self.synthesis(decoded / self.gains(knots), knots, in_bytes=in_bytes)
+    def decode(self, decoded: Tensor, knots: Tensor) -> Tensor:
+        """Decoded quantisation steps -> pixels."""
+        return self.synthesis(decoded / self.gains(knots), knots)
 
     def forward(
         self,
@@ -146,7 +146,6 @@ class PhotoCodec(nn.Module):
         quantise: bool,
         thresholds: Tensor | None = None,
         symbol_bits: Tensor | None = None,
-        in_bytes: bool = False,
     ) -> CodecOutput:
         """Code pixels.
 
@@ -157,7 +156,6 @@ class PhotoCodec(nn.Module):
             thresholds: of `decode_thrifty`; None rounds to the nearest.
             symbol_bits: of `level_bits`, what symbols cost with the tables that will code them; None: as if they were
                 normal.
-            in_bytes: show what the exported synthesis shows, see there.
         """
         knots = knot_weights(position)
         steps = self.limited_steps(self.analysis(pixels), knots)
@@ -173,7 +171,7 @@ class PhotoCodec(nn.Module):
         else:
             bits = _coded_bits(measured, estimate, symbol_bits)
         return CodecOutput(
-            reconstruction=self.decode(estimate.decoded, knots, in_bytes=in_bytes).float(),
+            reconstruction=self.decode(estimate.decoded, knots).float(),
             latent_bits=bits.sum((1, 2, 3)),
             hyper_bits=_bits(self.hyper_density(hyper, group_knots(position))).sum((1, 2, 3)),
         )

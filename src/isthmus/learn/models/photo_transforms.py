@@ -10,14 +10,12 @@ normalised to about unit variance by fixed scales which the export folds into th
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from isthmus.learn.models.block_cosine import colour_block_matrix, merge_matrix
-from isthmus.learn.models.byte_rounding import as_byte_weight, as_bytes
 from isthmus.learn.models.quality import QualityTable
 
 FINE = 192
@@ -93,16 +91,6 @@ class FineBlock(nn.Module):
             hidden = hidden + guide
         return x + self.spread(leak(hidden))
 
-    def in_bytes(self, x: Tensor, guide: Tensor, balance: Tensor) -> Tensor:
-        """The same as it is exported; `balance`: (channels,) what channels are divided by, see `photo_rewriting`."""
-        at_gather, at_spread, gathered = self.ranges
-        weight = as_byte_weight(self.gather.weight * balance[None, :, None, None])
-        hidden = nn.functional.conv2d(
-            as_bytes(x / balance[:, None, None], at_gather), weight, self.gather.bias, padding=1
-        )
-        hidden = as_bytes(leak(as_bytes(hidden, gathered) + guide), at_spread)
-        return x + nn.functional.conv2d(hidden, as_byte_weight(self.spread.weight), self.spread.bias)
-
 
 class CoarseBlock(nn.Module):
     """Residual block at 1/16 resolution: 1x1, 3x3, 1x1.
@@ -176,19 +164,12 @@ class Synthesis(nn.Module):
         self.fine_balance: Tensor
         self.register_buffer("fine_balance", torch.ones(FINE))
 
-    def forward(self, latents: Tensor, knots: Tensor, *, in_bytes: bool = False) -> Tensor:
-        """See the class.
-
-        Args:
-            latents: as above.
-            knots: (batch, knots) interpolation weights of the quality.
-            in_bytes: the blocks at 1/8, which end in the pixels, compute as the exported ones do; they need ranges.
-        """
+    def forward(self, latents: Tensor, knots: Tensor) -> Tensor:
+        """`knots`: (batch, knots) interpolation weights of the quality."""
         x = latents
         for block, guide in zip(self.coarse, self.coarse_guides, strict=True):
             x = block(x, guide(knots))
         x = nn.functional.pixel_shuffle(self.split(x), 2)
-        for fine, guide in zip(self.fine, self.fine_guides, strict=True):
-            block = cast("FineBlock", fine)
-            x = block.in_bytes(x, guide(knots), self.fine_balance) if in_bytes else block(x, guide(knots))
+        for block, guide in zip(self.fine, self.fine_guides, strict=True):
+            x = block(x, guide(knots))
         return nn.functional.pixel_shuffle(self.head(x), 8)
