@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import pairwise
 
 import numpy as np
@@ -218,3 +219,25 @@ def test_an_unknown_engine_is_named():
     """With those that there are."""
     with pytest.raises(UsageError, match="onnxruntime"):
         load_model(GOLDEN / "golden-photo.isthmus", engine="abacus")
+
+
+class StrangePasses:
+    """Means that no format knows, in place of a model's own."""
+
+    def __init__(self, passes):
+        self._passes = passes
+
+    def estimate(self, number, read, decoded):
+        """Levels as they are."""
+        levels, means = self._passes.estimate(number, read, decoded)
+        return levels, np.full(means.shape, 10**6, np.int32)
+
+
+def test_means_beyond_the_format_raise_nothing(model, monkeypatch):
+    """Of a model that is not what it says: the picture is worthless, or symbols do not fit, and that is all."""
+    data = model.encode(scene(70, 90), quality=50)
+    networks = type(model.coder.prior.networks)
+    begin = networks.begin
+    monkeypatch.setattr(networks, "begin", lambda *arguments: StrangePasses(begin(*arguments)))
+    with suppress(FormatError):
+        assert model.decode(data).shape == (70, 90, 3)

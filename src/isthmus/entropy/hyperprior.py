@@ -260,4 +260,5 @@ class _Known:
         values[places] = np.clip(sums, -DECODED_LIMIT, DECODED_LIMIT)
         if not is_last:
             scatter(number, channels, values)
-            scatter(number, self.read, self._table.take(values))
+            # a strange model's means may be beyond the table: they read something, and raise nothing
+            scatter(number, self.read, self._table.take(values, mode="wrap"))
