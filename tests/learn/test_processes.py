@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import csv
 import os
 import signal
@@ -92,6 +93,21 @@ def test_steps_done_count_in_pictures(glyphs, tmp_path):
     _train(glyphs, tmp_path, batch=31, epochs=2)
     resumed = _train(glyphs, tmp_path, batch=31, epochs=4, processes=TWO, resume=True)
     assert [result.epoch for result in resumed.history] == [1, 2, 3, 4]
+
+
+def _note_at_exit(fabric, folder):
+    def note():
+        (folder / str(fabric.global_rank)).write_text(str(torch.distributed.is_initialized()))
+
+    atexit.register(note)
+    fabric.barrier()
+
+
+@pytest.mark.train
+def test_connections_end_before_the_process(tmp_path):
+    """What is still connected when Python ends aborts it now and then, and all would seem to have failed."""
+    launch(make_fabric("cpu", "fp32", TWO), _note_at_exit, tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"0": "False", "1": "False"}
 
 
 def _fail(fabric, kind):

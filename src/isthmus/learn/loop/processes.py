@@ -152,6 +152,8 @@ def _reporting(fabric: Fabric, sent: bytes, failures: SimpleQueue[Any]) -> None:
     work, args = pickle.loads(sent)  # noqa: S301 - the process that started this one has sent it
     try:
         work(fabric, *args)
+        if torch.distributed.is_initialized():  # its threads must end before Python does: now and then it aborts else
+            torch.distributed.destroy_process_group()
     except IsthmusError as error:
         failures.put((type(error), str(error)))
         raise
