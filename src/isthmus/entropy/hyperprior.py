@@ -255,7 +255,7 @@ class _Known:
         # the last are in the grid's order
         values: NDArray[Any] = channels.reshape(-1) if is_last else np.empty(means.size, np.int32)
         values[:] = means
-        sums = values.take(places) + (symbols.astype(np.int32) << MEAN_BITS)
+        sums = values.take(places) + (symbols << MEAN_BITS)
         # an encoder never reaches the limit; damaged data may
         values[places] = np.clip(sums, -DECODED_LIMIT, DECODED_LIMIT)
         if not is_last:
