@@ -19,7 +19,7 @@ def small_settings() -> PhotoSettings:
     prior = PriorSettings(
         strong=STRONG, hyper_latents=HYPER, hyper_hidden=8, features=12, contexts=(8, 8, 8), hidden=(16, 16, 16, 16)
     )
-    return PhotoSettings(LATENTS, (4,), (4,), (4,), (4, 4), prior)
+    return PhotoSettings(LATENTS, (4,), (4,), (4,), (4, 4), 5, prior)
 
 
 def small_photo_codec(seed: int = 3) -> PhotoCodec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +14,7 @@ from isthmus.codec.coder import Quantisation
 from isthmus.codec.model import Model, load_model
 from isthmus.codec.targets import Target
 from isthmus.container.image_file import ImageFile, read_header, read_image, write_image
+from isthmus.entropy.hyperprior import Hyperprior
 from isthmus.errors import ChecksumError, FormatError, ModelMismatchError, UsageError
 from isthmus.imaging.windows import Window, parse_region
 from isthmus.metrics.distortion import psnr
@@ -89,12 +91,37 @@ def test_a_region_decodes_only_the_tiles_that_it_needs(model, monkeypatch):
     decoded: list[int] = []
     original = photo_coder._Tiles.tile
     monkeypatch.setattr(
-        photo_coder._Tiles, "tile", lambda self, number: decoded.append(number) or original(self, number)
+        photo_coder._Tiles, "tile", lambda self, prior, number: decoded.append(number) or original(self, prior, number)
     )
     pipeline.decode_region(data, model, Window(70, 200, 20, 30))
     assert len(decoded) <= 9
     with pytest.raises(UsageError, match="reaches beyond"):
         pipeline.decode_region(data, model, Window(0, 1000, 10, 101))
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_several_tiles_at_a_time_are_what_they_are_one_by_one(model, monkeypatch, engine):
+    """Each in a thread with networks of its own."""
+    pytest.importorskip(engine, reason=f"{engine} is not installed")
+    several = load_model(GOLDEN / "golden-photo.isthmus", threads=3, engine=engine)
+    monkeypatch.setattr(photo_coder, "TILE", 64)
+    picture = Picture(scene(150, 1100))
+    data = several.encode(picture)
+    assert len(read_image(data).tiles) == 54
+    one_by_one = model.encode(picture)
+    if engine == "onnxruntime":  # the analysis of another engine rounds otherwise
+        assert data == one_by_one
+    assert np.abs(several.decode(one_by_one).astype(int) - model.decode(one_by_one).astype(int)).max() <= 1
+    image, decode = read_image(one_by_one), Hyperprior.decode
+
+    def decode_or_not(prior, payload, *rest):
+        if payload == b"damaged":
+            raise FormatError("the payload cannot be decoded")
+        return decode(prior, payload, *rest)
+
+    monkeypatch.setattr(Hyperprior, "decode", decode_or_not)
+    with pytest.raises(FormatError, match="tile 50"):
+        list(several.coder.decode([replace(image, tiles=(*image.tiles[:50], b"damaged", *image.tiles[51:]))]))
 
 
 @pytest.mark.parametrize("text", ["", "1,2,3", "a,b,c,d", "-1,0,5,5", "0,0,0,5"])

@@ -32,7 +32,9 @@ FACTS = {"licence": "CC0-1.0"}
 def main() -> int:
     """Write models of each kind, pictures of some qualities, and what each decodes to: those that are not there."""
     FOLDER.mkdir(exist_ok=True)
-    makers = {"golden": _plain, "golden-photo": _photo, "golden-bytes": _photo_in_bytes}
+    makers = {
+        "golden": _plain, "golden-photo": _photo, "golden-bytes": _photo_in_bytes, "golden-shared": _photo_shared
+    }  # fmt: skip
     missing = {name: make for name, make in makers.items() if not (FOLDER / f"{name}.isthmus").exists()}
     for name, make in missing.items():
         make(name)
@@ -65,10 +67,19 @@ def _photo(name: str) -> None:
 
 
 def _photo_in_bytes(name: str) -> None:
-    """As the format grew in November 2026: byte networks, shared tables, several symbols at once."""
-    network, colour = counted_photo_codec(), _waves()
-    measure_ranges(network, to_pixels(colour[None, :64, :1024]))
-    _write(name, export_photo(network, name=name, facts=FACTS), {"joint": Picture(colour[:, :300])})
+    """As the format grew in November 2026: byte networks, shared tables of hyper-latents, several symbols at once."""
+    _write(name, _in_bytes(name), {"joint": Picture(_waves()[:, :300])})
+
+
+def _photo_shared(name: str) -> None:
+    """A little later: tables of latents are shared as well."""
+    _write(name, _in_bytes(name), {"shared": Picture(_waves()[:, :120])})
+
+
+def _in_bytes(name: str) -> bytes:
+    network = counted_photo_codec()
+    measure_ranges(network, to_pixels(_waves()[None, :64, :1024]))
+    return export_photo(network, name=name, facts=FACTS)
 
 
 def _waves() -> NDArray[np.uint8]:

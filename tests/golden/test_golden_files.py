@@ -16,6 +16,7 @@ QUALITIES = (1, 50, 75, 100)
 NAMES = [("golden", f"{name}-{quality}") for name in ("plain", "noise", "extras") for quality in QUALITIES]
 NAMES += [("golden-photo", f"{name}-{quality}") for name in ("colour", "grey", "tiled") for quality in QUALITIES]
 NAMES += [("golden-bytes", f"joint-{quality}") for quality in QUALITIES]
+NAMES += [("golden-shared", f"shared-{quality}") for quality in QUALITIES]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -30,7 +31,7 @@ def test_a_golden_file_decodes_to_its_symbols_and_pixels(model_name, name, threa
     assert np.abs(difference).max() <= 1
 
 
-@pytest.mark.parametrize("name", ["golden", "golden-photo", "golden-bytes"])
+@pytest.mark.parametrize("name", ["golden", "golden-photo", "golden-bytes", "golden-shared"])
 def test_a_golden_model_is_written_again_byte_for_byte(name):
     """Reading and writing a model file loses nothing, and its id holds."""
     path = GOLDEN / f"{name}.isthmus"
@@ -40,12 +41,15 @@ def test_a_golden_model_is_written_again_byte_for_byte(name):
     assert len(again) == pytest.approx(path.stat().st_size, abs=64)  # zlib versions may pack differently
 
 
-def test_the_golden_model_in_bytes_has_what_the_format_grew_by():
+def test_the_golden_models_have_what_the_format_grew_by():
     """Or nothing here would hold it."""
     arrays = read_model(GOLDEN / "golden-bytes.isthmus").arrays
     assert {"level_groups", "hyper_edges", "hyper_shared", "hyper_middles"} <= set(arrays)
     assert len(arrays["level_groups"]) == CLASSES * SCALE_LEVELS
     assert arrays["level_groups"].max() > 1
+    assert "level_shared" not in arrays
+    arrays = read_model(GOLDEN / "golden-shared.isthmus").arrays
+    assert len(arrays["level_groups"]) == arrays["level_shared"].max() + 1 < CLASSES * SCALE_LEVELS
 
 
 def test_the_golden_pack_holds_what_the_golden_files_hold(golden_model):

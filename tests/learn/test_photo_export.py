@@ -17,7 +17,7 @@ from isthmus.container.model_file import parse_model, write_model
 from isthmus.entropy.exact import ACTIVATION_LIMIT, DECODED_LIMIT, READ_LIMIT, ReferenceNetworks
 from isthmus.entropy.hyper_latents import HYPER_LIMIT
 from isthmus.entropy.hyperprior import Hyperprior
-from isthmus.errors import FormatError
+from isthmus.errors import FormatError, TrainingError
 from isthmus.learn.export.graph_builder import GUIDES, GraphBuilder
 from isthmus.learn.export.photo import export_photo
 from isthmus.learn.export.photo_exact_graphs import HIGH_UNIT, exact_graphs
@@ -72,6 +72,14 @@ def test_passes_read_the_four_neighbours_that_they_know():
         inputs = [one.dims[0] for one in initializers if one.data_type == onnx.TensorProto.INT8]
         assert 4 * STRONG in inputs
         assert 9 * STRONG not in inputs
+
+
+def test_a_bias_that_no_float_holds_with_a_half_is_refused():
+    """Graphs add it so."""
+    network = small_photo_codec()
+    network.passes.first_pass.first.bias.table[:, 0] = 2.0**20
+    with pytest.raises(TrainingError, match=r"first_pass\.first: a bias"):
+        integer_layers(network)
 
 
 @pytest.mark.parametrize("quality", [1, 37, 100])
@@ -133,6 +141,9 @@ def test_any_payload_is_decoded_or_refused(priors):
         ("hyper_frequencies", lambda frequencies: frequencies[:-1]),
         ("hyper_sizes", lambda sizes: sizes[:-1]),
         ("level_sizes", lambda sizes: sizes[:-64]),
+        ("level_shared", lambda shared: shared + np.uint8(100)),
+        ("level_shared", lambda shared: shared[:-1]),
+        ("level_shared", lambda shared: shared.astype(np.int16)),
     ],
 )
 def test_tables_that_do_not_belong_together_are_refused(counted_file, name, change):

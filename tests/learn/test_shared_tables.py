@@ -1,9 +1,14 @@
-"""Distributions that share one: what is alike is together, wherever its middle is."""
+"""Distributions that share one: what is alike is together."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from isthmus.entropy.exact import SCALE_LEVELS
+from isthmus.entropy.level_tables import CLASSES, COUNTS_SHAPE, LARGEST_COUNTED
+from isthmus.entropy.tables import TOTAL
+from isthmus.learn.export.photo_level_tables import level_tables
 from isthmus.learn.export.shared_tables import share
 
 
@@ -14,41 +19,86 @@ def normals(scales, middles, limit=31):
     return masses / masses.sum(1, keepdims=True)
 
 
+def entropy(masses):
+    """Bits a value."""
+    return -(masses * np.log2(np.maximum(masses, 1e-30))).sum(1)
+
+
 def bits(masses, shared):
     """What each distribution's values cost with the one that it shares."""
-    limit = masses.shape[1] // 2
-    columns = np.arange(-limit, limit + 1) - shared.middles[:, None] + 2 * limit
-    return -(masses * np.log2(np.take_along_axis(shared.masses[shared.chosen], columns, 1))).sum(1)
+    return -(masses * np.log2(np.maximum(shared.masses[shared.chosen], 1e-30))).sum(1)
 
 
-def test_only_width_makes_a_difference():
-    """Three widths at many places are three distributions, and nothing is lost."""
-    scales, middles = np.tile([0.5, 1.5, 4.0], 20), np.repeat(np.arange(-10, 10), 3)
-    masses = normals(scales, middles)
+def test_what_is_alike_shares_and_nothing_is_lost():
+    """Three widths, twenty of each in any order, are three distributions."""
+    scales = np.random.default_rng(0).permutation(np.tile([0.5, 1.5, 4.0], 20))
+    masses = normals(scales, np.zeros(60))
     shared = share(masses, np.ones(60), 3)
-    assert shared.masses.shape == (3, 125)
+    assert shared.masses.shape == (3, 63)
     assert all(len(set(shared.chosen[scales == scale])) == 1 for scale in (0.5, 1.5, 4.0))
-    assert np.array_equal(shared.middles, middles)
-    entropy = -(masses * np.log2(np.maximum(masses, 1e-30))).sum(1)
-    np.testing.assert_allclose(bits(masses, shared), entropy, atol=0.01)
+    np.testing.assert_allclose(bits(masses, shared), entropy(masses), atol=1e-9)
 
 
 def test_more_of_them_cost_less_and_weights_count():
     """Hundreds in a few; those that are used most keep most of what they were."""
     random = np.random.default_rng(1)
-    masses = normals(random.uniform(0.3, 5, 300), random.integers(-12, 12, 300))
-    entropy = -(masses * np.log2(np.maximum(masses, 1e-30))).sum(1)
-    losses = [float((bits(masses, share(masses, np.ones(300), count)) - entropy).mean()) for count in (4, 16, 64)]
+    masses = normals(random.uniform(0.3, 5, 300), np.zeros(300))
+    losses = [
+        float((bits(masses, share(masses, np.ones(300), count)) - entropy(masses)).mean()) for count in (4, 16, 64)
+    ]
     assert losses[0] > losses[1] > losses[2] > 0
-    assert losses[2] < 0.01
+    assert losses[2] < 0.001
     weights = np.ones(300)
     weights[:30] = 1000
-    weighed = bits(masses, share(masses, weights, 16)) - entropy
+    weighed = bits(masses, share(masses, weights, 16)) - entropy(masses)
     assert weighed[:30].mean() < weighed[30:].mean()
+
+
+def test_the_cheapest_pair_goes_first():
+    """As trying every pair of every round would choose."""
+    random = np.random.default_rng(2)
+    masses, weights = random.dirichlet(np.ones(5), 12), random.uniform(1, 9, 12)
+    sets = [[number] for number in range(12)]
+    while len(sets) > 4:
+        pairs = [(one, other) for one in range(len(sets)) for other in range(one)]
+        one, other = min(pairs, key=lambda pair: _loss(masses, weights, sets[pair[0]], sets[pair[1]]))
+        sets[other] += sets.pop(one)
+    shared = share(masses, weights, 4)
+    together = [sorted(np.flatnonzero(shared.chosen == number)) for number in range(4)]
+    assert sorted(together) == sorted(sorted(some) for some in sets)
+
+
+def _loss(masses, weights, one, other):
+    """Bits that two sets' distributions take more as one."""
+
+    def cost(some):
+        mean = np.average(masses[some], axis=0, weights=weights[some])
+        return weights[some].sum() * entropy(mean[None])[0]
+
+    return cost(one + other) - cost(one) - cost(other)
 
 
 def test_fewer_than_are_allowed():
     """Each has its own."""
     masses = normals([1.0, 2.0], [0, 31])
     shared = share(masses, np.ones(2), 128)
-    assert len(shared.masses) == 2
+    assert np.array_equal(shared.masses[shared.chosen], masses)
+
+
+def test_tables_of_levels_follow_what_was_counted():
+    """Where much was seen, its frequencies; the widest and the smallest levels have one table for all classes."""
+    counts = np.zeros(COUNTS_SHAPE, np.int64)
+    normal, one_each = level_tables(counts)
+    assert one_each.tolist() == list(range(SCALE_LEVELS))
+    assert len(normal) == SCALE_LEVELS
+    counts[2, 20, LARGEST_COUNTED : LARGEST_COUNTED + 2] = 750_000, 250_000
+    tables, kinds = level_tables(counts)
+    assert kinds.shape == (CLASSES * SCALE_LEVELS,)
+    assert len(tables) == kinds.max() + 1 < 2 * SCALE_LEVELS
+    fitted = tables[kinds[2 * SCALE_LEVELS + 20]]
+    zero, one = (fitted.frequencies[symbol - fitted.lowest] / TOTAL for symbol in (0, 1))
+    assert (zero, one) == pytest.approx((0.75, 0.25), abs=0.02)
+    for level in (3, 63):
+        of_classes = kinds.reshape(CLASSES, -1)[:, level]
+        assert len(set(of_classes.tolist())) == 1
+        assert np.array_equal(tables[of_classes[0]].frequencies, normal[level].frequencies)

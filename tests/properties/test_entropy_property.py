@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.entropy.exact import SCALE_LEVELS
 from isthmus.entropy.factorized import LOCKSTEP_ROWS, FactorizedPrior
-from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_LIMIT, HyperCoder, neighbour_means, part_masks
-from isthmus.entropy.level_tables import COUNTS_SHAPE, LARGEST_COUNTED, level_bits, level_tables, mean_class
+from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_LIMIT, HyperCoder, neighbour_means, part_places
+from isthmus.entropy.level_tables import COUNTS_SHAPE, LARGEST_COUNTED, level_bits, mean_class
 from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder, model_of, model_of_groups
 from isthmus.entropy.table_coder import LEAST_RUN, LONGEST_JOINT, TableCoder, group_sizes
 from isthmus.entropy.tables import TOTAL, FrequencyTable, fit_table, integer_frequencies
@@ -222,23 +221,12 @@ def test_neighbours_beyond_the_grid_do_not_count():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (3, 1), (4, 5)])
 def test_the_parts_of_a_grid_are_all_of_it(shape):
     """Each position once."""
-    assert (np.sum(part_masks(*shape), axis=0) == 1).all()
+    assert sorted(np.concatenate(part_places(*shape))) == list(range(shape[0] * shape[1]))
 
 
-def test_tables_follow_what_was_counted():
-    """Where much was seen, its frequencies; where nothing was, and at the widest levels, the normal distribution."""
-    nothing = np.zeros(COUNTS_SHAPE, np.int64)
-    normal = level_tables(nothing)
-    assert len(normal) == SCALE_LEVELS
-    counts = nothing.copy()
+def test_bits_of_symbols_follow_what_was_counted():
+    """Where much was seen its frequency, whatever the mean was; and the class of a mean follows from its size."""
+    counts = np.zeros(COUNTS_SHAPE, np.int64)
     counts[2, 20, LARGEST_COUNTED : LARGEST_COUNTED + 2] = 750_000, 250_000
-    fitted = level_tables(counts)
-    assert len(fitted) == 4 * SCALE_LEVELS
-    zero, one = (
-        fitted[2 * SCALE_LEVELS + 20].frequencies[symbol - fitted[2 * SCALE_LEVELS + 20].lowest] for symbol in (0, 1)
-    )
-    assert (zero / TOTAL, one / TOTAL) == pytest.approx((0.75, 0.25), abs=0.01)
-    for other in (21, 63, SCALE_LEVELS + 20):
-        assert np.array_equal(fitted[other].frequencies, normal[other % SCALE_LEVELS].frequencies)
     assert level_bits(counts)[20, LARGEST_COUNTED] == pytest.approx(-np.log2(0.75), abs=0.01)
     assert mean_class(np.array([0, -3, 4, 15, -16, 63, 64, -9999])).tolist() == [0, 0, 1, 1, 2, 2, 3, 3]

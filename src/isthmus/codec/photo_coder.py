@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cached_property, partial
+from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +35,9 @@ from isthmus.imaging.windows import Window, cut, pixels_in
 from isthmus.transforms.engine import Engine, Graph
 from isthmus.values import QUALITIES, Picture
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 KIND = "hyperprior"
 BLOCK = 16
 """Pixels per latent position in each direction."""
@@ -42,6 +49,8 @@ ONE_TILE = 1024
 """Pictures with no side longer than this are one tile."""
 TILE = 512
 """Side of the tiles of larger pictures; a multiple of HYPER_BLOCK."""
+TILES_AT_ONCE = 4
+"""More would only wait for one another: part of entropy coding is Python."""
 PIECE = (512, 1024)
 """Rows and columns that go through a transform at once: what bounds its memory."""
 USUAL_ACTIVITY = 4.0
@@ -112,7 +121,14 @@ class PhotoCoder:
         Raises:
             ModelMismatchError: the engine is not exact on this machine.
         """
-        networks = ExactNetworks({name: self._load(name) for name in EXACT_GRAPHS}, self._biases)
+        return self._build_prior(self._engine)
+
+    @cached_property
+    def _prior_of_one_thread(self) -> Hyperprior:
+        return self._build_prior(replace(self._engine, threads=1))
+
+    def _build_prior(self, engine: Engine) -> Hyperprior:
+        networks = ExactNetworks({name: self._load(name, engine) for name in EXACT_GRAPHS}, self._biases)
         if probe(networks, self._tables.squash, strong=self._strong, hyper=self._hyper_channels) != self._probe:
             raise ModelMismatchError(
                 f"the engine computes the entropy networks of {self._file.name} inexactly on this machine: "
@@ -154,7 +170,11 @@ class PhotoCoder:
         """See `Coder.encode`."""
         edges = np.arange(self._thresholds.shape[1], dtype=np.float32) + np.float32(0.5)
         saved = np.minimum((self._thresholds - edges) * np.float32(thrift), np.float32(MOST_SAVED))
-        payloads = {number: self._encode(latents, quality, edges + saved) for number, latents in tiles}
+
+        def payload(prior: Hyperprior, tile: TileLatents) -> tuple[int, bytes]:
+            return tile[0], self._encode(prior, tile[1], quality, edges + saved)
+
+        payloads = dict(self._with_priors(payload, tiles))
         return tuple(payloads[number] for number in sorted(payloads))
 
     def decode(self, images: Sequence[ImageFile]) -> Iterator[NDArray[np.uint8]]:
@@ -163,7 +183,7 @@ class PhotoCoder:
 
     def decode_region(self, image: ImageFile, region: Window) -> NDArray[np.uint8]:
         """See `Coder.decode_region`."""
-        tiles = _Tiles(image, self.prior)
+        tiles = _Tiles(image, self._file.latents.channels, self._with_priors)
         pixels = np.empty((region.height, region.width, image.channels), np.uint8)
         for piece in cut(region, *(PIECE if region.width > min(PIECE) else reversed(PIECE))):
             window = piece.divided(BLOCK).grown(self._synthesis_margin, tiles.grid)
@@ -173,8 +193,18 @@ class PhotoCoder:
 
     def symbols(self, image: ImageFile) -> list[Integers]:
         """See `Coder.symbols`: latents as decoded, in 64ths of a quantisation step."""
-        tiles = _Tiles(image, self.prior)
-        return [tiles.tile(number).astype(np.int32) for number in range(len(image.tiles))]
+        tiles = _Tiles(image, self._file.latents.channels, self._with_priors)
+        return [tile.astype(np.int32) for tile in self._with_priors(tiles.tile, range(len(image.tiles)))]
+
+    def _with_priors(self, work: Callable[[Hyperprior, Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """What becomes of each, in order: several at a time, since most of entropy coding takes no second thread."""
+        rest = iter(items)
+        while some := list(islice(rest, min(self._engine.cores, TILES_AT_ONCE))):
+            if len(some) == 1:
+                yield work(self.prior, some[0])
+            else:
+                with ThreadPoolExecutor(len(some)) as pool:
+                    yield from pool.map(partial(work, self._prior_of_one_thread), some)
 
     def _analyse(self, picture: Picture) -> Iterator[TileLatents]:
         whole = _padded(picture.height, picture.width)
@@ -194,16 +224,16 @@ class PhotoCoder:
                 number = tile.top // side * columns + tile.left // side
                 yield number, latents[:, *tile.divided(BLOCK).inside(grown.divided(BLOCK))]
 
-    def _encode(self, latents: Latents, quality: int, thresholds: NDArray[np.float32]) -> bytes:
+    def _encode(self, prior: Hyperprior, latents: Latents, quality: int, thresholds: NDArray[np.float32]) -> bytes:
         steps = np.clip(latents * self._gains[quality - 1][:, None, None], -LATENT_LIMIT, LATENT_LIMIT)
         hyper = np.floor(self.hyper_analysis.run(steps[None])[0] + np.float32(0.5))
         whole = np.clip(hyper, -HYPER_LIMIT, HYPER_LIMIT).astype(np.int32)
-        return self.prior.encode(steps, whole, quality, thresholds)
+        return prior.encode(steps, whole, quality, thresholds)
 
     def _synthesise(self, decoded: Reals, quality: int, channels: int) -> NDArray[np.uint8]:
         """(rows, columns, channels) of latents in 64ths of a step."""
         units = np.float32(1 << MEAN_BITS) * self._gains[quality - 1][:, None, None]
-        latents: Latents = decoded / units
+        latents: Latents = np.divide(decoded, units, out=decoded)  # in place: memory is slow
         guides = self._guides[quality - 1].reshape(1, -1, 1, 1)
         (made,) = self.synthesis.run_named({"latents": latents[None], "guides": guides})
         rows, columns = (side * BLOCK for side in latents.shape[1:])
@@ -214,9 +244,9 @@ class PhotoCoder:
             return _of_planes(made[0], channels)
         raise FormatError(f"the model's synthesis makes {made.dtype} of {made.shape}, no picture of {columns}×{rows}")
 
-    def _load(self, name: str) -> Graph:
+    def _load(self, name: str, engine: Engine | None = None) -> Graph:
         label = f"{self._file.name}: {name}"
-        return self._engine.load(self._graphs[name], name=label, is_exact=name in EXACT_GRAPHS)
+        return (engine or self._engine).load(self._graphs[name], name=label, is_exact=name in EXACT_GRAPHS)
 
 
 def shifted_quality(picture: Picture, quality: int) -> float:
@@ -227,37 +257,43 @@ def shifted_quality(picture: Picture, quality: int) -> float:
     return quality + shift * 4 * (quality - 1) * (QUALITIES - quality) / (QUALITIES - 1) ** 2
 
 
+_WithPriors = Callable[[Callable[[Hyperprior, int], Reals], Iterable[int]], Iterator[Reals]]
+"""See `PhotoCoder._with_priors`."""
+
+
 class _Tiles:
     """The tiles of one file, decoded when they are needed and forgotten behind the last window."""
 
-    def __init__(self, image: ImageFile, prior: Hyperprior) -> None:
+    def __init__(self, image: ImageFile, channels: int, with_priors: _WithPriors) -> None:
         whole = _padded(image.height, image.width)
         side = image.tile_size or max(whole.height, whole.width)
-        self._image, self._prior = image, prior
+        self._image, self._channels, self._with_priors = image, channels, with_priors
         self.grid = whole.divided(BLOCK)
         self._windows = [tile.divided(BLOCK) for tile in cut(whole, side, side)]
         self._decoded: dict[int, Reals] = {}
 
-    def tile(self, number: int) -> Reals:
+    def tile(self, prior: Hyperprior, number: int) -> Reals:
         """(channels, rows, columns) of one tile, in 64ths of a step; zeros where it is missing."""
         window = self._windows[number]
         if number in self._image.missing:
-            return np.zeros((self._prior.channels, window.height, window.width), np.float32)
+            return np.zeros((self._channels, window.height, window.width), np.float32)
         try:
-            return self._prior.decode(self._image.tiles[number], (window.height, window.width), self._image.quality)
+            return prior.decode(self._image.tiles[number], (window.height, window.width), self._image.quality)
         except FormatError as error:
             raise FormatError(f"tile {number}: {error}") from error
 
     def latents(self, wanted: Window) -> Reals:
         """(channels, rows, columns) of a window of the grid. Windows come row by row: tiles above it are forgotten."""
         if self._windows == [wanted]:  # nothing to put together
-            return self.tile(0)
-        values = np.empty((self._prior.channels, wanted.height, wanted.width), np.float32)
-        for number, window in enumerate(self._windows):
-            part = window.overlap(wanted)
+            (only,) = self._with_priors(self.tile, [0])
+            return only
+        parts = {number: window.overlap(wanted) for number, window in enumerate(self._windows)}
+        new = [number for number, part in parts.items() if part is not None and number not in self._decoded]
+        self._decoded.update(zip(new, self._with_priors(self.tile, new), strict=True))
+        values = np.empty((self._channels, wanted.height, wanted.width), np.float32)
+        for number, part in parts.items():
+            window = self._windows[number]
             if part is not None:
-                if number not in self._decoded:
-                    self._decoded[number] = self.tile(number)
                 values[:, *part.inside(wanted)] = self._decoded[number][:, *part.inside(window)]
             elif window.bottom <= wanted.top:
                 self._decoded.pop(number, None)

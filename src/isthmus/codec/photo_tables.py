@@ -31,10 +31,13 @@ def hyperprior_tables(arrays: Mapping[str, NDArray[Any]], width: int) -> Hyperpr
     """
     parts = ("lowest", "sizes", "frequencies")
     levels = unpack_tables(*(arrays[f"level_{part}"] for part in parts))
-    if len(levels) not in (SCALE_LEVELS, CLASSES * SCALE_LEVELS):
+    kinds = arrays["level_shared"] if "level_shared" in arrays else np.arange(len(levels), dtype=np.uint8)
+    if kinds.dtype != np.uint8 or kinds.shape not in ((SCALE_LEVELS,), (CLASSES * SCALE_LEVELS,)):
         raise FormatError(
-            f"the model has {len(levels)} tables of latents, not {SCALE_LEVELS} or {CLASSES * SCALE_LEVELS}"
+            f"the model has tables for {kinds.size} kinds of latents, not {SCALE_LEVELS} or {CLASSES * SCALE_LEVELS}"
         )
+    if int(kinds.max()) >= len(levels):
+        raise FormatError(f"a level of the model has table {kinds.max()} of {len(levels)}")
     edges = None
     if "hyper_edges" in arrays:
         edges = shaped(arrays, "hyper_edges", np.int16, (HYPER_GROUPS, width, 2, AROUND - 1))
@@ -63,7 +66,8 @@ def hyperprior_tables(arrays: Mapping[str, NDArray[Any]], width: int) -> Hyperpr
     groups = shaped(arrays, "level_groups", np.uint8, (len(levels),)) if "level_groups" in arrays else None
     if groups is not None and np.any((groups < 1) | (groups > group_sizes(levels))):
         raise FormatError("the model's array level_groups asks for more symbols at once than its tables bear")
-    return HyperpriorTables(levels, coder, shaped(arrays, "squash", np.int16, (DECODED_LIMIT + 1,)), groups)
+    squash = shaped(arrays, "squash", np.int16, (DECODED_LIMIT + 1,))
+    return HyperpriorTables(levels, kinds, coder, squash, groups)
 
 
 def shaped(

@@ -34,7 +34,8 @@ NEIGHBOURS = ((), ((-1, -1), (-1, 1), (1, -1), (1, 1)), ((-1, 0), (0, -1), (0, 1
 MEAN_UNITS = 12
 """Means of up to four neighbours are whole multiples of 1/12."""
 
-Mask = NDArray[np.bool_]
+Places = NDArray[np.int64]
+"""Positions of a grid, row by row."""
 
 
 def group_of(quality: int) -> int:
@@ -42,10 +43,15 @@ def group_of(quality: int) -> int:
     return min(HYPER_GROUPS - 1, (quality - 1) * HYPER_GROUPS // (QUALITIES - 1))
 
 
-def part_masks(rows: int, columns: int) -> list[Mask]:
-    """(rows, columns) each: the positions of each part."""
+def part_places(rows: int, columns: int) -> list[Places]:
+    """The positions of each part, rising."""
     odd_row, odd_column = (index % 2 == 1 for index in np.indices((rows, columns)))
-    return [~odd_row & ~odd_column, odd_row & odd_column, odd_row ^ odd_column]
+    return [np.flatnonzero(mask) for mask in (~odd_row & ~odd_column, odd_row & odd_column, odd_row ^ odd_column)]
+
+
+def at(grid: NDArray[Any], places: Places) -> NDArray[Any]:
+    """(channels, rows, columns) -> (channels, places)."""
+    return grid.reshape(len(grid), -1).take(places, 1)
 
 
 def neighbour_means(hyper: NDArray[np.integer[Any]], part: int) -> Integers:
@@ -65,18 +71,20 @@ def _neighbour_sums(hyper: NDArray[np.integer[Any]], part: int) -> Integers:
     return sums
 
 
-def contexts_of(hyper: NDArray[np.integer[Any]], part: int, mask: Mask, edges: NDArray[np.int16]) -> NDArray[np.int64]:
-    """(channels, positions of the part) which of a channel's tables each hyper-latent uses.
+def contexts_of(
+    hyper: NDArray[np.integer[Any]], part: int, places: Places, edges: NDArray[np.int16]
+) -> NDArray[np.int64]:
+    """(channels, places) which of a channel's tables each hyper-latent uses.
 
     Args:
         hyper: (channels, rows, columns), the parts before this one known.
         part: 0 to 2.
-        mask: of the part.
+        places: of the part.
         edges: (channels, 2, AROUND - 1), see `HyperCoder`.
     """
     if part == 0:
-        return np.zeros((len(hyper), np.count_nonzero(mask)), np.int64)
-    means = neighbour_means(hyper, part)[:, mask]
+        return np.zeros((len(hyper), len(places)), np.int64)
+    means = at(neighbour_means(hyper, part), places)
     contexts = np.full(means.shape, 1 + (part - 1) * AROUND, np.int64)
     for edge in edges[:, part - 1].T:
         contexts += means >= edge[:, None]
@@ -114,9 +122,9 @@ class HyperCoder:
         if self._edges is None:
             self._coder.encode(encoder, hyper.ravel(), np.full(self._channels, hyper[0].size))
             return
-        for part, mask in enumerate(part_masks(*hyper.shape[1:])):
-            order, counts, middles = self._by_table(contexts_of(hyper, part, mask, self._edges))
-            self._coder.encode(encoder, (hyper[:, mask].ravel() - middles).take(order), counts)
+        for part, places in enumerate(part_places(*hyper.shape[1:])):
+            order, counts, middles = self._by_table(contexts_of(hyper, part, places, self._edges))
+            self._coder.encode(encoder, (at(hyper, places).ravel() - middles).take(order), counts)
 
     def decode(self, decoder: RangeDecoder, rows: int, columns: int) -> Integers:
         """`encode` backwards.
@@ -128,11 +136,11 @@ class HyperCoder:
         if self._edges is None:
             hyper[:] = self._coder.decode(decoder, np.full(self._channels, rows * columns)).reshape(hyper.shape)
             return _checked(hyper)
-        for part, mask in enumerate(part_masks(rows, columns)):
-            order, counts, middles = self._by_table(contexts_of(hyper, part, mask, self._edges))
+        for part, places in enumerate(part_places(rows, columns)):
+            order, counts, middles = self._by_table(contexts_of(hyper, part, places, self._edges))
             values = np.empty(len(order), np.int32)
             values[order] = self._coder.decode(decoder, counts)
-            hyper[:, mask] = _checked(values + middles).reshape(self._channels, -1)
+            hyper.reshape(self._channels, -1)[:, places] = _checked(values + middles).reshape(self._channels, -1)
         return hyper
 
     def _by_table(self, contexts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], Integers]:

@@ -1,9 +1,9 @@
 """The entropy model of the photo codec: hyper-latents by table, latents in four passes by scale level.
 
 A payload is one range coder's bytes: the hyper-latents; then, pass by pass, the symbols of that pass sorted by table
-(stable). The table of a symbol follows from its scale level and from how far its mean is from zero. One flag in front
-of each pass says whether the smallest levels are left out: photographs are better without them, drawings that the
-model did not expect are not.
+(stable). The table of a symbol follows from its scale level and from how far its mean is from zero; those that are
+nearly alike have the same. One flag in front of each pass says whether the smallest levels are left out: photographs
+are better without them, drawings that the model did not expect are not.
 Behind the hyper-latents, and behind the symbols of each pass, stand the values of their escapes.
 """
 
@@ -54,7 +54,9 @@ class HyperpriorTables:
     """All frequencies that the coder sees."""
 
     levels: list[FrequencyTable]
-    """Tables of latents: class of the mean, scale level. Models of one class have one table for each level."""
+    """Of latents."""
+    shared: NDArray[np.uint8]
+    """(classes * SCALE_LEVELS,) which of them each class of the mean and scale level has. There may be one class."""
     hyper: Callable[[int], HyperCoder]
     """What codes the hyper-latents of a group of qualities."""
     squash: NDArray[np.int16]
@@ -65,7 +67,7 @@ class HyperpriorTables:
     @cached_property
     def has_classes(self) -> bool:
         """Whether symbols are coded by the class of their mean as well."""
-        return len(self.levels) > SCALE_LEVELS
+        return len(self.shared) > SCALE_LEVELS
 
     @cached_property
     def read(self) -> NDArray[np.float32]:
@@ -81,7 +83,8 @@ class HyperpriorTables:
     def small_bits(self) -> NDArray[np.float64]:
         """(SKIPPED_LEVELS, DEAREST_SYMBOL + 1): bits of symbols 0, 1, ... of the smallest levels."""
         bits = np.empty((SKIPPED_LEVELS, DEAREST_SYMBOL + 1))
-        for row, table in zip(bits, self.levels, strict=False):
+        for row, number in zip(bits, self.shared, strict=False):
+            table = self.levels[number]
             cost = TABLE_BITS - np.log2(table.frequencies.astype(np.float64))
             known = cost[-table.lowest : -1][: len(row)]
             row[: len(known)] = known
@@ -132,12 +135,13 @@ class Hyperprior:
             if not is_thorough:
                 is_coded = some_levels >= SKIPPED_LEVELS
                 places, symbols = places[is_coded], symbols[is_coded]
+            some_means = means.take(places)
             coded = np.zeros(levels.size, np.int32)
-            coded[places] = self._turn(symbols, means.take(places))
+            coded[places] = self._turn(symbols, some_means)
             candidates, order, counts = self._by_table(levels, means, is_thorough=is_thorough)
             self.tables.level_coder.encode(encoder, coded.take(candidates).take(order), counts)
             if number < len(PASSES) - 1:  # nothing is to be estimated from the last one
-                known.put(number, places, symbols, means)
+                known.put(number, means, places, symbols, some_means)
         return encoder.finish()
 
     def _pays_to_code_all(self, offset: NDArray[np.float32], symbol: Integers, level: Whole, levels: Whole) -> bool:
@@ -187,9 +191,10 @@ class Hyperprior:
             levels, means = (part.ravel() for part in passes.estimate(number, known.read, known.strong))
             candidates, order, counts = self._by_table(levels, means, is_thorough=decoder.decode_flag())
             coded = self.tables.level_coder.decode(decoder, counts)
-            some = np.flatnonzero(coded)  # most are zero: only of these it is asked where they are
+            some = np.flatnonzero(coded != 0)  # most are zero: only of these it is asked where they are
             places = candidates.take(order.take(some))
-            known.put(number, places, self._turn(coded.take(some), means.take(places)), means)
+            some_means = means.take(places)
+            known.put(number, means, places, self._turn(coded.take(some), some_means), some_means)
         return known.decoded
 
     def _by_table(
@@ -197,9 +202,10 @@ class Hyperprior:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """(where symbols are coded, rising; their order by table, stable; how many each table has)."""
         places = np.arange(levels.size) if is_thorough else np.flatnonzero(levels >= SKIPPED_LEVELS)
-        tables = levels.take(places).astype(np.uint8, copy=False)
+        kinds = levels.take(places).astype(np.uint8, copy=False)
         if self.tables.has_classes:
-            tables += SCALE_LEVELS * mean_class(means.take(places))
+            kinds += SCALE_LEVELS * mean_class(means.take(places))
+        tables = self.tables.shared.take(kinds)
         order = np.argsort(tables, kind="stable")
         starts = np.searchsorted(tables.take(order), np.arange(len(self.tables.levels) + 1))  # faster than to count
         return places, order, np.diff(starts)
@@ -249,15 +255,15 @@ class _Known:
         """The channels that a pass codes."""
         return slice(0, self._strong) if number < len(PASSES) - 1 else slice(self._strong, None)
 
-    def put(self, number: int, places: NDArray[np.int64], symbols: Integers, means: Whole) -> None:
-        """A pass becomes known: its means, and at some places symbols on top of them."""
+    def put(self, number: int, means: Whole, places: NDArray[np.int64], symbols: Integers, some_means: Whole) -> None:
+        """A pass becomes known: its means; and at some places symbols on top of theirs, `some_means`."""
         channels, is_last = self.decoded[self.channels(number)], number == len(PASSES) - 1
         # the last are in the grid's order
         values: NDArray[Any] = channels.reshape(-1) if is_last else np.empty(means.size, np.int32)
         values[:] = means
-        sums = values.take(places) + (symbols << MEAN_BITS)
+        sums = (symbols << MEAN_BITS) + some_means
         # an encoder never reaches the limit; damaged data may
-        values[places] = np.clip(sums, -DECODED_LIMIT, DECODED_LIMIT)
+        values[places] = np.clip(sums, -DECODED_LIMIT, DECODED_LIMIT, out=sums)
         if not is_last:
             scatter(number, channels, values)
             # a strange model's means may be beyond the table: they read something, and raise nothing

@@ -1,4 +1,4 @@
-"""Tables of the 64 scale levels: normal distributions, bent to the symbols that were counted.
+"""Distributions of the 64 scale levels: normal ones, bent to the symbols that were counted.
 
 Symbols are rounded thriftily, so that zero is more frequent, and real tails are heavier, than a normal distribution has
 it. And where the mean is not zero, they are skewed: most of what is far from the mean is farther from zero. So symbols
@@ -48,35 +48,28 @@ def mean_class(means: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
     return classes
 
 
-def level_tables(counts: NDArray[np.integer[Any]]) -> list[FrequencyTable]:
-    """One table for each class and level, with ranges symmetric around zero.
-
-    Args:
-        counts: COUNTS_SHAPE, how often each symbol was seen; zeros: one normal table for each level.
-    """
-    if not counts.any():
-        return [_table(_probabilities(counts[0, level], level)) for level in range(SCALE_LEVELS)]
-    return [_table(_probabilities(seen, level)) for one in counts for level, seen in enumerate(one)]
-
-
 def level_bits(counts: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
     """(SCALE_LEVELS, 2 * LARGEST_COUNTED + 1) bits of each symbol at each level, for training, without classes."""
     rows = []
     for level, seen in enumerate(counts.sum(0)):
-        probabilities = _probabilities(seen + seen[::-1], level)
-        beyond = len(probabilities) // 2 - LARGEST_COUNTED
-        rows.append(-np.log2(np.maximum(probabilities[beyond : len(probabilities) - beyond], 2.0**-24)))
+        rows.append(-np.log2(np.maximum(counted_part(probabilities_of(seen + seen[::-1], level)), 2.0**-24)))
     return np.asarray(rows, np.float32)
 
 
-def _probabilities(seen: NDArray[np.integer[Any]], level: int) -> NDArray[np.float64]:
-    """Those of symbols -n..n, n as large as it takes."""
+def probabilities_of(seen: NDArray[np.integer[Any]], level: int) -> NDArray[np.float64]:
+    """Of symbols -n..n at a level, n as large as it takes; `seen`: (2 * LARGEST_COUNTED + 1,) how often each was."""
     edge = max(LARGEST_COUNTED, math.ceil(6 * scale_of(level)))
     normal = _normal_masses(scale_of(level), edge)
     if level >= COUNTED_LEVELS:
         return normal
     mixed: NDArray[np.float64] = (seen + PRIOR_COUNT * normal) / (seen.sum() + PRIOR_COUNT)
     return mixed
+
+
+def counted_part(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(2 * LARGEST_COUNTED + 1,) those of the symbols that are counted."""
+    beyond = len(probabilities) // 2 - LARGEST_COUNTED
+    return probabilities[beyond : len(probabilities) - beyond]
 
 
 def _normal_masses(scale: float, edge: int) -> NDArray[np.float64]:
@@ -88,8 +81,8 @@ def _normal_masses(scale: float, edge: int) -> NDArray[np.float64]:
     return whole
 
 
-def _table(probabilities: NDArray[np.float64]) -> FrequencyTable:
-    """From where both tails together are rarer than TAIL on, symbols are escapes."""
+def table_of(probabilities: NDArray[np.float64]) -> FrequencyTable:
+    """Symmetric around zero: from where both tails together are rarer than TAIL on, symbols are escapes."""
     middle = len(probabilities) // 2
     tails = np.cumsum(probabilities[:middle] + probabilities[:middle:-1])[::-1]  # beyond 0, beyond 1, ...
     edge = max(1, int(np.count_nonzero(tails > TAIL)))

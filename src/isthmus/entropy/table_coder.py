@@ -23,6 +23,7 @@ LONGEST_JOINT = 1024
 LEAST_RUN = 64
 """Shorter runs are coded one by one."""
 _ESCAPED = np.iinfo(np.int32).max
+_BEYOND = "the payload holds a symbol beyond the format's range"
 
 
 def group_sizes(tables: Sequence[FrequencyTable]) -> NDArray[np.uint8]:
@@ -49,6 +50,7 @@ class TableCoder:
         self._lengths = [len(table.frequencies) for table in tables]
         self._lowest = np.array([table.lowest for table in tables], np.int32)
         self._escape = np.array([table.escape for table in tables], np.int32)
+        self._is_within = all(-limit <= table.lowest and table.lowest + table.escape <= limit + 1 for table in tables)
         self._models: list[Model] = [model_of(table.frequencies) for table in tables]
         self._symbols = [_symbols(table) for table in tables]
         self._joint_model = cache(lambda number: model_of_groups(tables[number].frequencies, self._groups[number]))
@@ -89,6 +91,14 @@ class TableCoder:
             if single:
                 parts.append(self._symbols[table].take(decoder.decode(self._models[table], single)))
         symbols: Integers = np.concatenate(parts)
+        if symbols.size and symbols.max() == _ESCAPED:
+            self._decode_escaped(decoder, symbols, counts)
+        if not self._is_within and symbols.size and np.abs(symbols).max() > self._limit:
+            raise FormatError(_BEYOND)
+        return symbols
+
+    def _decode_escaped(self, decoder: RangeDecoder, symbols: Integers, counts: NDArray[np.integer]) -> None:
+        """Fill in, in place, what no table holds."""
         escaped = np.flatnonzero(symbols == _ESCAPED)
         tables = np.searchsorted(np.cumsum(counts), escaped, side="right")
         for position, lowest, escape in zip(
@@ -98,11 +108,8 @@ class TableCoder:
             number = decoder.decode_number()
             symbol = lowest - number if is_negative else lowest + escape + number - 1
             if abs(symbol) > self._limit:  # before it is an int32
-                raise FormatError("the payload holds a symbol beyond the format's range")
+                raise FormatError(_BEYOND)
             symbols[position] = symbol
-        if symbols.size and np.abs(symbols).max() > self._limit:
-            raise FormatError("the payload holds a symbol beyond the format's range")
-        return symbols
 
     def _runs(self, counts: NDArray[np.integer]) -> Iterator[tuple[int, int, int]]:
         """(table, groups coded at once, symbols coded one by one behind them) of each table that has symbols."""

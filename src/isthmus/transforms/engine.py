@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -56,6 +57,11 @@ class Engine:
             raise UsageError(f"an engine is one of {', '.join(ENGINES)}, not {self.name!r}")
         if self.threads < 0:
             raise UsageError(f"threads are 0 (all cores) or more, not {self.threads}")
+
+    @property
+    def cores(self) -> int:
+        """How many threads that is."""
+        return self.threads or os.cpu_count() or 1
 
     def load(self, data: bytes, *, name: str, is_exact: bool = False) -> Graph:
         """A graph ready to run.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -43,6 +44,7 @@ class OpenVinoGraph:
         except Exception as error:  # OpenVINO's errors share no base class
             raise FormatError(f"{name}: OpenVINO cannot load it: {first_line(error)}") from error
         self.inputs: list[str] = [value.get_any_name() for value in self._compiled.inputs]
+        self._requests = _Requests(self._compiled)
 
     def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Graph.run`."""
@@ -51,10 +53,17 @@ class OpenVinoGraph:
     def run_named(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """See `Graph.run_named`."""
         try:
-            outputs = self._compiled(dict(feed))
+            outputs = self._requests.own.infer(dict(feed))
             return [np.array(outputs[port]) for port in self._compiled.outputs]
         except Exception as error:
             raise FormatError(f"{self._name}: OpenVINO cannot run it: {first_line(error)}") from error
+
+
+class _Requests(threading.local):
+    """A request for each thread: one runs one input at a time."""
+
+    def __init__(self, compiled: Any) -> None:
+        self.own = compiled.create_infer_request()
 
 
 @cache

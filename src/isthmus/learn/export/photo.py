@@ -20,13 +20,13 @@ from isthmus.codec.photo_coder import BLOCK, KIND
 from isthmus.container.atomic import write_file
 from isthmus.container.model_file import ModelFile, parse_model, write_model
 from isthmus.entropy.exact import ExactLayer, ReferenceNetworks, squash_table
-from isthmus.entropy.level_tables import level_tables
 from isthmus.entropy.table_coder import group_sizes
 from isthmus.entropy.tables import pack_tables
 from isthmus.errors import TrainingError
 from isthmus.learn.export.photo_exact_graphs import exact_graphs
 from isthmus.learn.export.photo_hyper_tables import hyper_tables
 from isthmus.learn.export.photo_layers import integer_layers
+from isthmus.learn.export.photo_level_tables import level_tables
 from isthmus.learn.export.photo_transform_graphs import analysis_graph, hyper_analysis_graph, synthesis_graph
 from isthmus.learn.loop.photo_weights import load_weights
 from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings
@@ -93,7 +93,7 @@ def _arrays(model: PhotoCodec, layers: Mapping[str, ExactLayer]) -> dict[str, ND
         "layout": np.array([sizes["strong"], sizes["hyper"], *margins(settings)], np.int32),
         "probe": np.frombuffer(probe(ReferenceNetworks(layers), squash, **sizes).to_bytes(4, "little"), np.uint8),
     }
-    levels = level_tables(model.symbol_counts.numpy())
+    levels, arrays["level_shared"] = level_tables(model.symbol_counts.numpy())
     arrays["level_groups"] = group_sizes(levels)
     hyper, contexts = hyper_tables(model)
     for name, tables in (("level", levels), ("hyper", hyper)):

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from isthmus.entropy.exact import (
-    ACTIVATION_LIMIT,
     LATENT_LIMIT,
     MEAN_BITS,
     PARTS,
@@ -108,9 +107,14 @@ class _ExactBuilder:
     def _to_bytes(self, x: str, limit: int) -> _Bytes:
         """Of whole numbers within ±limit, (1, channels, rows, columns) float32."""
         zero = limit + 1
-        shifted = self._builder.node("Add", x, self._builder.constant(np.float32(zero)))
-        narrow = self._builder.node("Cast", shifted, to=TensorProto.UINT8)
-        return _Bytes(self._builder.channels_last(narrow), zero)
+        return _Bytes(self._builder.channels_last(self._quantised(x, zero)), zero)
+
+    def _quantised(self, x: str, zero: int = 0) -> str:
+        """The nearest bytes, of numbers that are not halfway between two."""
+        return self._builder.node("QuantizeLinear", x, *self._units(zero))
+
+    def _units(self, zero: int) -> tuple[str, str]:
+        return self._builder.constant(np.float32(1)), self._builder.constant(np.uint8(zero))
 
     def _neighbours(self, name: str, x: _Bytes, *parts: Part) -> _Bytes:
         """What a 3x3 layer reads around some positions, part by part: (1, rows, columns, read places * channels)."""
@@ -135,13 +139,15 @@ class _ExactBuilder:
             "Slice", x, *(self._builder.constant(np.array(values, np.int64)) for values in bounds)
         )
 
-    def _sums(self, name: str, x: _Bytes, *, rows: NDArray[np.int64] | None = None) -> str:
+    def _sums(self, name: str, x: _Bytes, *, rows: NDArray[np.int64] | None = None, to_nearest: bool = False) -> str:
         """Of a layer with its offset, channels last float32: what the floor is taken of.
 
         Args:
             name: of the layer.
             x: bytes, of 3x3 layers with `_neighbours`.
             rows: which outputs, in which order; all of them as they are.
+            to_nearest: lowered by half a step less than a half: where the floor is within a byte, it is then the
+                nearest whole number, and none is as near. Steps are 2^-14 at least, so a float32 holds half of one.
         """
         layer, builder = self._layers[name], self._builder
         weight = layer.weight.transpose(2, 3, 1, 0)[_is_read(layer)].reshape(-1, len(layer.weight))
@@ -150,12 +156,14 @@ class _ExactBuilder:
         if rows is not None:
             weight, steps = weight[:, rows], steps[rows]
             offset = builder.node("Gather", offset, builder.constant(rows))
-        units = builder.constant(np.float32(1)), builder.constant(np.uint8(x.zero))
-        real = builder.node("DequantizeLinear", x.name, *units)
-        sums = offset
-        for part, part_steps in _bytes_of(weight, steps):
-            sums = builder.node("Add", builder.node("MatMul", real, self._matrix(part, part_steps)), sums)
-        return sums
+        if to_nearest:
+            less = np.minimum(steps, np.float32(0.5)) / 2 - np.float32(0.5)
+            offset = builder.node("Add", offset, builder.constant(less))
+        real = builder.node("DequantizeLinear", x.name, *self._units(x.zero))
+        first, *others = (builder.node("MatMul", real, self._matrix(*part)) for part in _bytes_of(weight, steps))
+        for other in others:
+            first = builder.node("Add", first, other)
+        return builder.node("Add", first, offset)
 
     def _matrix(self, weight: NDArray[np.int16], steps: NDArray[np.float32]) -> str:
         """(inputs, outputs) bytes times a step for each output."""
@@ -163,9 +171,8 @@ class _ExactBuilder:
         return self._builder.node("DequantizeLinear", whole, units, axis=1)
 
     def _activate(self, name: str, x: _Bytes, *, rows: NDArray[np.int64] | None = None) -> _Bytes:
-        """A layer, rounded down and clipped to an activation."""
-        clipped = self._builder.clip(self._sums(name, x, rows=rows), 0, ACTIVATION_LIMIT)
-        return _Bytes(self._builder.node("Cast", clipped, to=TensorProto.UINT8))
+        """A layer, rounded down and clipped to an activation, which is any byte."""
+        return _Bytes(self._quantised(self._sums(name, x, rows=rows, to_nearest=True)))
 
     def _activate_twice_as_fine(self, name: str, x: _Bytes) -> _Bytes:
         """A layer whose outputs (channel, row, column) become twice as many rows and columns."""

@@ -13,7 +13,7 @@ from isthmus.entropy.tables import FrequencyTable, integer_frequencies
 from isthmus.learn.export.shared_tables import share
 from isthmus.learn.models.photo_codec import PhotoCodec, middle_knots
 
-SHARED_TABLES = 128
+SHARED_TABLES = 48
 """Of a group of qualities, for the contexts of all channels."""
 TABLE_TAIL = 2.0**-15
 """Hyper-latents rarer than this on a side go through the escape."""
@@ -38,9 +38,11 @@ def hyper_tables(model: PhotoCodec) -> tuple[list[FrequencyTable], dict[str, NDA
         if counted.any():
             whole = _mixed(counted[group].sum(1), expected)
             masses = _mixed(counted[group], whole[:, None]).reshape(channels * CONTEXTS, -1)
-            shared = share(masses, counted[group].sum(2).ravel().astype(np.float64), SHARED_TABLES)
+            middle = np.rint(masses @ np.arange(-HYPER_LIMIT, HYPER_LIMIT + 1)).astype(np.int64)
+            weights = np.maximum(counted[group].sum(2).ravel(), 1.0)
+            shared = share(_centred(masses, middle), weights, SHARED_TABLES)
             chosen.append(shared.chosen.reshape(channels, CONTEXTS))
-            middles.append(shared.middles.reshape(channels, CONTEXTS))
+            middles.append(middle.reshape(channels, CONTEXTS))
             expected = shared.masses
         tables += [_table(mass) for mass in expected]
     if not counted.any():
@@ -56,6 +58,14 @@ def _mixed(counts: NDArray[np.int64], expected: NDArray[np.float64]) -> NDArray[
     """Probabilities: those that were counted, with a little of those that were expected before."""
     mixed: NDArray[np.float64] = (counts + PRIOR_COUNT * expected) / (counts.sum(-1, keepdims=True) + PRIOR_COUNT)
     return mixed
+
+
+def _centred(masses: NDArray[np.float64], middles: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(distributions, 2 * width - 1): each with its middle moved to the middle."""
+    count, width = masses.shape
+    centred = np.zeros((count, 2 * width - 1))
+    np.put_along_axis(centred, np.arange(width) + width // 2 - middles[:, None], masses, 1)
+    return centred
 
 
 def _table(mass: NDArray[np.float64]) -> FrequencyTable:

@@ -49,6 +49,8 @@ def _integer_layer(module: IntegerConvolution, name: str) -> ExactLayer:
         raise TrainingError(f"{name}: a weight is {np.abs(weight).max():.0f}, beyond {WEIGHT_LIMIT}")
     largest = np.abs(weight).reshape(len(weight), -1).sum(1) * module.input_limit + np.abs(bias).max(0)
     largest = largest + 2.0 ** np.maximum(shift - 1, 0)
+    if np.abs(bias).max() > EXACT_LIMIT // 2:  # a half of its unit is added to it
+        raise TrainingError(f"{name}: a bias is {np.abs(bias).max()}, beyond {EXACT_LIMIT // 2}")
     if largest.max() > EXACT_LIMIT:
         raise TrainingError(f"{name}: a sum can reach {largest.max():.0f}, beyond {EXACT_LIMIT}")
     return ExactLayer(weight.astype(np.int16), QualityBias(shift.astype(np.int8), bias.astype(np.int32)))

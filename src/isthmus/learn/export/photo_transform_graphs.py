@@ -13,7 +13,7 @@ from isthmus.learn.export import eight_bit
 from isthmus.learn.export.block_parts import array, guided, leak
 from isthmus.learn.export.graph_builder import GUIDES, GraphBuilder, block_order
 from isthmus.learn.models.photo_codec import PhotoCodec
-from isthmus.learn.models.photo_transforms import FINE, CoarseBlock, FineBlock, ScaledConvolution
+from isthmus.learn.models.photo_transforms import FINE, CoarseBlock, FineBlock, NarrowBlock, ScaledConvolution
 
 
 def analysis_graph(model: PhotoCodec) -> bytes:
@@ -59,7 +59,8 @@ def synthesis_graph(model: PhotoCodec) -> bytes:
         x = _coarse(builder, x, coarse, guide)
     split = builder.matrix(builder.channels_last(x), *_ordered(net.split, FINE, 2))
     x = builder.channels_first(builder.depth_to_space(split, FINE, 2))
-    for fine, guide in zip(cast("Iterable[FineBlock]", net.fine), guides[len(net.coarse) :], strict=True):
+    fines = cast("Iterable[FineBlock | NarrowBlock]", net.fine)
+    for fine, guide in zip(fines, guides[len(net.coarse) :], strict=True):
         x = _fine(builder, x, fine, guide)
     weight, bias = _ordered(net.head, 3, 8)
     head = builder.matrix(builder.channels_last(x), weight, bias + np.float32(0.5))
@@ -73,13 +74,18 @@ def _ordered(layer: ScaledConvolution, channels: int, block: int) -> tuple[NDArr
     return array(layer.folded())[order, :, 0, 0], _bias(layer)[order]
 
 
-def _fine(builder: GraphBuilder, x: str, block: FineBlock, guide: str | None) -> str:
-    if block.ranges.any():
+def _fine(builder: GraphBuilder, x: str, block: FineBlock | NarrowBlock, guide: str | None) -> str:
+    if isinstance(block, FineBlock) and block.ranges.any():
         return eight_bit.fine_block(builder, x, block, guide)
+    last = builder.channels_last(x)
+    if isinstance(block, NarrowBlock):
+        weight = builder.half(array(block.narrow.weight)[:, :, 0, 0].T)
+        x = builder.channels_first(builder.node("MatMul", last, weight))
     hidden = leak(builder, guided(builder, _layer(builder, x, block.gather), guide))
-    weight, bias = array(block.spread.weight)[:, :, 0, 0], array(block.spread.bias)
-    spread = builder.matrix(builder.channels_last(hidden), weight, bias)
-    return builder.channels_first(builder.node("Add", builder.channels_last(x), spread))
+    spread = builder.matrix(
+        builder.channels_last(hidden), array(block.spread.weight)[:, :, 0, 0], array(block.spread.bias)
+    )
+    return builder.channels_first(builder.node("Add", last, spread))
 
 
 def _coarse(builder: GraphBuilder, x: str, block: CoarseBlock, guide: str | None) -> str:

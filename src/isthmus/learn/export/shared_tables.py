@@ -1,6 +1,7 @@
-"""Distributions that are nearly alike but for where their middle is share one: fewer tables, longer runs of each.
+"""Distributions that are nearly alike share one: fewer tables, longer runs of each.
 
-k-means with cross-entropy as the distance: what a symbol of one distribution costs with the table of another.
+Pair by pair, those whose common table costs the fewest bits more than their own (the agglomerative information
+bottleneck of Slonim and Tishby 1999, NIPS 12).
 """
 
 from __future__ import annotations
@@ -10,76 +11,80 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-ROUNDS = 30
-LEAST = 1e-7
-"""No symbol of a shared distribution is rarer."""
-
 
 @dataclass(frozen=True)
 class Shared:
     """Which distribution stands for each one.
 
     Attributes:
-        masses: (shared, 4 * limit + 1) of the symbols -2 limit..2 limit.
+        masses: (shared, symbols), each with sum 1.
         chosen: (distributions,) one of them each.
-        middles: (distributions,) whole numbers: value = symbol + middle.
     """
 
     masses: NDArray[np.float64]
     chosen: NDArray[np.int64]
-    middles: NDArray[np.int64]
 
 
 def share(masses: NDArray[np.float64], weights: NDArray[np.float64], count: int) -> Shared:
     """At most `count` distributions for many.
 
     Args:
-        masses: (distributions, 2 * limit + 1) of the values -limit..limit, each with sum 1.
-        weights: (distributions,) how often each is used.
+        masses: (distributions, symbols), each with sum 1.
+        weights: (distributions,) how often each is used, more than nothing.
         count: of the shared ones.
     """
-    count = min(count, len(masses))
-    limit = masses.shape[1] // 2
-    values = np.arange(-limit, limit + 1)
-    middles = np.rint(masses @ values).astype(np.int64)
-    centred = _shifted(masses, middles)
-    # what is alike is about as wide: they start in order of their entropy, each with as much to say
-    entropy = -(centred * np.log2(np.maximum(centred, LEAST))).sum(1)
-    order = np.argsort(entropy, kind="stable")
-    rank = np.cumsum(weights[order] + weights.mean())
-    chosen = np.empty(len(masses), np.int64)
-    chosen[order] = np.minimum(rank / rank[-1] * count, count - 1).astype(np.int64)
-    for _ in range(ROUNDS):
-        shared = _means(centred, weights, chosen, count)
-        bits = -np.log2(shared).T
-        costs = np.stack([_shifted(masses, middles + step) @ bits for step in (0, -1, 1)])
-        # the first: a middle moves only where that pays, so never beyond the limit, where nothing more is shifted
-        best = costs.min(2).argmin(0)
-        moved = middles + np.array([0, -1, 1])[best]
-        nearest = costs[best, np.arange(len(masses))].argmin(1)
-        is_done = np.array_equal(nearest, chosen) and np.array_equal(moved, middles)
-        chosen, middles = nearest, moved
-        centred = _shifted(masses, middles)
-        if is_done:
-            break
-    return Shared(_means(centred, weights, chosen, count), chosen, middles)
+    pairs = _Pairs(masses, weights)
+    for _ in range(len(masses) - count):
+        pairs.merge_cheapest()
+    kept, chosen = np.unique(pairs.chosen, return_inverse=True)
+    return Shared(pairs.masses[kept], chosen)
 
 
-def _shifted(masses: NDArray[np.float64], middles: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(distributions, 2 * width - 1): each with its middle moved to the middle."""
-    width = masses.shape[1]
-    limit = width // 2
-    shifted = np.zeros((len(masses), 2 * width - 1))
-    columns = np.arange(width) + limit - np.clip(middles, -limit, limit)[:, None]
-    np.put_along_axis(shifted, columns, masses, 1)
-    return shifted
+class _Pairs:
+    """What each pair of distributions would cost as one; row by row the cheapest is known."""
+
+    def __init__(self, masses: NDArray[np.float64], weights: NDArray[np.float64]) -> None:
+        count = len(masses)
+        self.masses, self._weights = masses.copy(), weights.astype(np.float64)
+        self._bits = self._weights * _entropy(self.masses)
+        self.chosen = np.arange(count)
+        self._costs = np.full((count, count), np.inf)
+        for row in range(count - 1):
+            self._costs[row, row + 1 :] = self._cost_with(row, np.arange(row + 1, count))
+        self._nearest, self._cheapest = self._costs.argmin(1), self._costs.min(1)
+
+    def merge_cheapest(self) -> None:
+        """Two become one, under the number of the first."""
+        one = int(self._cheapest.argmin())
+        other = int(self._nearest[one])
+        self.masses[one] = self._joint(one, np.array([other]))[0]
+        self._weights[one] += self._weights[other]
+        self._bits[one] = self._weights[one] * _entropy(self.masses[one])
+        self.chosen[self.chosen == other] = one
+        self._costs[other], self._costs[:, other] = np.inf, np.inf
+        others = np.setdiff1d(self.chosen, one)
+        costs = self._cost_with(one, others)
+        before, behind = others < one, others > one
+        self._costs[others[before], one], self._costs[one, others[behind]] = costs[before], costs[behind]
+        stale = (self._nearest == one) | (self._nearest == other)
+        stale[[one, other]] = True
+        self._nearest[stale], self._cheapest[stale] = self._costs[stale].argmin(1), self._costs[stale].min(1)
+        is_nearer = self._costs[:, one] < self._cheapest
+        self._nearest[is_nearer], self._cheapest[is_nearer] = one, self._costs[is_nearer, one]
+
+    def _joint(self, one: int, others: NDArray[np.int64]) -> NDArray[np.float64]:
+        own, theirs = self._weights[one], self._weights[others, None]
+        joint: NDArray[np.float64] = (self.masses[one] * own + self.masses[others] * theirs) / (own + theirs)
+        return joint
+
+    def _cost_with(self, one: int, others: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Bits that one distribution for both takes more than two."""
+        weights = self._weights[one] + self._weights[others]
+        costs: NDArray[np.float64] = weights * _entropy(self._joint(one, others)) - self._bits[one] - self._bits[others]
+        return costs
 
 
-def _means(
-    centred: NDArray[np.float64], weights: NDArray[np.float64], chosen: NDArray[np.int64], count: int
-) -> NDArray[np.float64]:
-    sums = np.zeros((count, centred.shape[1]))
-    np.add.at(sums, chosen, centred * (weights + LEAST)[:, None])
-    means: NDArray[np.float64] = np.maximum(sums / np.maximum(sums.sum(1, keepdims=True), LEAST), LEAST)
-    means /= means.sum(1, keepdims=True)
-    return means
+def _entropy(masses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bits a symbol, of the last axis."""
+    entropy: NDArray[np.float64] = -(masses * np.log2(np.maximum(masses, 1e-30))).sum(-1)
+    return entropy

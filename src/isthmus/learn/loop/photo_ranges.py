@@ -12,8 +12,6 @@ from isthmus.learn.models.photo_rewriting import STREAMS, balance_for, rewritten
 from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock
 from isthmus.learn.models.quality import knot_weights
 
-EIGHT_BIT = ("analysis.", "synthesis.coarse.", "synthesis.fine.0")
-"""Blocks that bear it (docs/decisions/0007-eight-bit-blocks.md)."""
 OUTSIDE = 1e-4
 """Share of activations that a range leaves out on either side."""
 LOOKED_AT = 500_000
@@ -37,11 +35,10 @@ def measure_ranges(model: PhotoCodec, pixels: Tensor) -> None:
     model.latent_balance.copy_(balance_for(torch.maximum(sizes["analysis.coarse"], sizes["synthesis.coarse"])))
     twin = rewritten(model)
     handles = []
-    for name, block in twin.named_modules():
+    for block in twin.modules():
         if isinstance(block, FineBlock | CoarseBlock):
             block.ranges.zero_()
-            if name.startswith(EIGHT_BIT):
-                handles += _watch(block)
+            handles += _watch(block)
     _run(twin, pixels)
     for name, block in twin.named_modules():
         if isinstance(block, FineBlock | CoarseBlock):

@@ -12,9 +12,11 @@ from isthmus.entropy.hyper_latents import (
     CONTEXTS,
     HYPER_GROUPS,
     HYPER_LIMIT,
+    Places,
+    at,
     contexts_of,
     neighbour_means,
-    part_masks,
+    part_places,
 )
 from isthmus.entropy.level_tables import CLASSES, COUNTS_SHAPE, LARGEST_COUNTED, mean_class
 from isthmus.learn.models.photo_codec import PhotoCodec, middle_knots
@@ -79,21 +81,21 @@ def count_hyper(model: PhotoCodec, pictures: Iterable[Tensor]) -> tuple[Tensor, 
 
 def _count_group(grids: list[NDArray[np.int8]]) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
     """(channels, 2, AROUND - 1) edges, (channels, CONTEXTS, symbols) counts of (channels, rows, columns) grids."""
-    masks = [part_masks(*grid.shape[1:]) for grid in grids]
-    edges = np.stack([_edges(grids, masks, part) for part in (1, 2)], axis=1)
+    places = [part_places(*grid.shape[1:]) for grid in grids]
+    edges = np.stack([_edges(grids, places, part) for part in (1, 2)], axis=1)
     channels, symbols = len(edges), 2 * HYPER_LIMIT + 1
     counts = np.zeros(channels * CONTEXTS * symbols, np.int64)
-    for grid, parts in zip(grids, masks, strict=True):
-        for part, mask in enumerate(parts):
-            table = np.arange(channels)[:, None] * CONTEXTS + contexts_of(grid, part, mask, edges)
-            counts += np.bincount((table * symbols + grid[:, mask] + HYPER_LIMIT).ravel(), minlength=len(counts))
+    for grid, parts in zip(grids, places, strict=True):
+        for part, some in enumerate(parts):
+            table = np.arange(channels)[:, None] * CONTEXTS + contexts_of(grid, part, some, edges)
+            counts += np.bincount((table * symbols + at(grid, some) + HYPER_LIMIT).ravel(), minlength=len(counts))
     return edges, counts.reshape(channels, CONTEXTS, symbols)
 
 
-def _edges(grids: list[NDArray[np.int8]], masks: list[list[NDArray[np.bool_]]], part: int) -> NDArray[np.int16]:
+def _edges(grids: list[NDArray[np.int8]], places: list[list[Places]], part: int) -> NDArray[np.int16]:
     """(channels, AROUND - 1): so many standard deviations from the mean of what the part looks at."""
-    pairs = zip(grids, masks, strict=True)
-    around = np.concatenate([neighbour_means(grid, part)[:, parts[part]] for grid, parts in pairs], axis=1)
+    pairs = zip(grids, places, strict=True)
+    around = np.concatenate([at(neighbour_means(grid, part), parts[part]) for grid, parts in pairs], axis=1)
     if around.size == 0:  # grids of one row or column have no second part
         return np.zeros((len(around), len(SPREADS)), np.int16)
     edges: NDArray[np.int16] = np.ceil(around.mean(1)[:, None] + around.std(1)[:, None] * SPREADS).astype(np.int16)

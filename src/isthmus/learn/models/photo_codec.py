@@ -52,6 +52,8 @@ class PhotoSettings:
     """Hidden widths of the synthesis' residual blocks at 1/16."""
     synthesis_fine: tuple[int, ...] = (64, 64)
     """The same at 1/8."""
+    synthesis_narrow: int = 64
+    """Channels that the last block of the synthesis narrows what it reads to."""
     prior: PriorSettings = field(default_factory=PriorSettings)
 
 
@@ -81,7 +83,7 @@ class PhotoCodec(nn.Module):
         super().__init__()
         self.settings = settings
         self.analysis = Analysis(start, settings.analysis_fine, settings.analysis_coarse)
-        self.synthesis = Synthesis(start, settings.synthesis_fine, settings.synthesis_coarse)
+        self.synthesis = Synthesis(start, settings.synthesis_fine, settings.synthesis_coarse, settings.synthesis_narrow)
         self.hyper_analysis = HyperAnalysis(settings.latents, settings.prior)
         self.hyper_synthesis = HyperSynthesis(settings.prior)
         self.passes = Passes(settings.latents, settings.prior)

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from isthmus.learn.models.photo_codec import PhotoCodec
-from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, ScaledConvolution
+from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, NarrowBlock, ScaledConvolution
+
+Block = FineBlock | NarrowBlock | CoarseBlock
 
 STREAMS = ("analysis.fine", "analysis.coarse", "synthesis.coarse", "synthesis.fine")
 """Stages, whose blocks all read and add to the same channels. Those of the two coarse ones are the latents'."""
@@ -60,15 +62,20 @@ def _carry_biases(model: PhotoCodec) -> None:
 
 def _carry_through(blocks: nn.Module) -> Tensor:
     """What all of the blocks add to all positions alike, each knowing what those before it would have added."""
-    first, *others = cast("Iterable[FineBlock | CoarseBlock]", blocks)
+    first, *others = cast("Iterable[Block]", blocks)
     carried = _taken_bias(first.spread)
     for block in others:
-        _read_shifted(_first(block), carried)
+        if isinstance(block, NarrowBlock):
+            _read_shifted(block.gather, block.narrow.weight[:, :, 0, 0] @ carried)
+        else:
+            _read_shifted(_first(block), carried)
         carried = carried + _taken_bias(block.spread)
     return carried
 
 
-def _first(block: FineBlock | CoarseBlock) -> nn.Conv2d:
+def _first(block: Block) -> nn.Conv2d:
+    if isinstance(block, NarrowBlock):
+        return block.narrow
     return block.gather if isinstance(block, FineBlock) else block.reduce
 
 
@@ -96,7 +103,7 @@ def balance_for(sizes: Tensor) -> Tensor:
 
 
 def _divide_blocks(blocks: nn.Module, balance: Tensor) -> None:
-    for block in cast("Iterable[FineBlock | CoarseBlock]", blocks):
+    for block in cast("Iterable[Block]", blocks):
         _first(block).weight.mul_(balance[None, :, None, None])
         for parameter in block.spread.parameters():
             parameter.div_(balance.reshape(-1, *[1] * (parameter.dim() - 1)))

@@ -92,6 +92,23 @@ class FineBlock(nn.Module):
         return x + self.spread(leak(hidden))
 
 
+class NarrowBlock(nn.Module):
+    """Residual block at 1/8 resolution that no byte is good enough for: 1x1 to fewer channels, 3x3, 1x1 back.
+
+    Nothing bends between the first two: they are one 3x3 layer of lower rank, with half of its products.
+    """
+
+    def __init__(self, channels: int, narrow: int, hidden: int) -> None:
+        super().__init__()
+        self.narrow = nn.Conv2d(channels, narrow, 1, bias=False)
+        self.gather = nn.Conv2d(narrow, hidden, 3, padding=1)
+        self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
+
+    def forward(self, x: Tensor, guide: Tensor) -> Tensor:
+        """`guide`: (batch, hidden, 1, 1), added before the activation."""
+        return x + self.spread(leak(self.gather(self.narrow(x)) + guide))
+
+
 class CoarseBlock(nn.Module):
     """Residual block at 1/16 resolution: 1x1, 3x3, 1x1.
 
@@ -150,7 +167,9 @@ class Synthesis(nn.Module):
         fine_balance: as the analysis' one.
     """
 
-    def __init__(self, start: TransformStart, fine_hidden: tuple[int, ...], coarse_hidden: tuple[int, ...]) -> None:
+    def __init__(
+        self, start: TransformStart, fine_hidden: tuple[int, ...], coarse_hidden: tuple[int, ...], last_narrow: int
+    ) -> None:
         super().__init__()
         latents = len(start.kept)
         self.coarse = nn.ModuleList([CoarseBlock(latents, hidden) for hidden in coarse_hidden])
@@ -158,7 +177,8 @@ class Synthesis(nn.Module):
         self.split = ScaledConvolution(
             merge_matrix(8)[start.kept].T.copy(), start.latent_scale, 1 / np.repeat(start.fine_scale, 4)
         )
-        self.fine = nn.ModuleList([FineBlock(FINE, hidden) for hidden in fine_hidden])
+        blocks = [FineBlock(FINE, hidden) for hidden in fine_hidden[:-1]]
+        self.fine = nn.ModuleList([*blocks, NarrowBlock(FINE, last_narrow, fine_hidden[-1])])
         self.fine_guides = nn.ModuleList([QualityTable.zeros(hidden) for hidden in fine_hidden])
         self.head = ScaledConvolution(colour_block_matrix(8).T.copy(), start.fine_scale, np.ones(FINE))
         self.fine_balance: Tensor
