@@ -82,6 +82,18 @@ def test_a_bias_that_no_float_holds_with_a_half_is_refused():
         integer_layers(network)
 
 
+def test_rows_of_biases_alone_are_exported():
+    """As they are when training begins: the finest units are those whose halves a float holds."""
+    network = small_photo_codec()
+    for layer in network.modules():
+        if isinstance(layer, IntegerConvolution):
+            layer.weight.data[:] = 0
+            layer.bias.table.data[:] = torch.linspace(-60, 60, layer.bias.table.shape[1])
+    layers = integer_layers(network)
+    for name, layer in layers.items():
+        assert 2**18 < np.abs(layer.bias.bias).max() < 2**23, name
+
+
 @pytest.mark.parametrize("quality", [1, 37, 100])
 @pytest.mark.parametrize("spread", [0.2, 4])
 def test_latents_come_back_within_half_a_step(priors, monkeypatch, quality: int, spread: float) -> None:

@@ -107,17 +107,19 @@ def row_shifts(weight: Tensor, bias_bound: Tensor, input_limit: int, input_bits:
         byte_rows: weights of so many first rows are within ±BYTE_LIMIT, all others within ±WEIGHT_LIMIT.
 
     Returns:
-        (rows,) float tensor of whole numbers in 1..SHIFT_LIMIT.
+        (rows,) float tensor of whole numbers in 1..SHIFT_LIMIT. Biases stay within half of EXACT_LIMIT: half of their
+        unit is added to them.
     """
     flat = weight.detach().abs().flatten(1).float()
     # half a unit of rounding per weight, the rounding constants and one for luck are kept free
     room = EXACT_LIMIT - input_limit * (flat.shape[1] / 2 + 1)
     total = flat.sum(1) * input_limit + (bias_bound + 1) * 2**input_bits
     by_sum = torch.log2(room / total.clamp_min(1e-12))
+    by_bias = torch.log2(EXACT_LIMIT // 2 / ((bias_bound + 1) * 2**input_bits))
     limit = torch.full_like(bias_bound, WEIGHT_LIMIT)
     limit[:byte_rows] = BYTE_LIMIT
     by_weight = torch.log2(limit / flat.amax(1).clamp_min(1e-12))
-    return torch.floor(torch.minimum(by_sum, by_weight)).clamp(1, SHIFT_LIMIT)
+    return torch.floor(torch.stack([by_sum, by_bias, by_weight]).amin(0)).clamp(1, SHIFT_LIMIT)
 
 
 class IntegerConvolution(nn.Module):
