@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from isthmus.learn.export.block_parts import array, guided, leak
 from isthmus.learn.export.graph_builder import GraphBuilder
-from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock
+from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, NarrowBlock
 
 WEIGHT_LIMIT = 63
 """Seven bits: processors without VNNI add two products of bytes in 16 bits, which would overflow with eight."""
@@ -36,11 +36,15 @@ class ByteScale:
         return cls(step, np.uint8(np.clip(np.rint(-low / step), 0, 255)))
 
 
-def fine_block(builder: GraphBuilder, x: str, block: FineBlock, guide: str | None) -> str:
-    """See `FineBlock`; `x` and the result are (1, channels, rows, columns) float32."""
+def fine_block(builder: GraphBuilder, x: str, block: FineBlock | NarrowBlock, guide: str | None) -> str:
+    """See the two; `x` and the result are (1, channels, rows, columns) float32."""
     at_gather, at_spread, gathered = (ByteScale.of(measured) for measured in block.ranges)
-    x = builder.channels_last(x)
-    hidden = _gather(builder, _to_bytes(builder, x, at_gather), at_gather, block.gather, gathered)
+    x = read = builder.channels_last(x)
+    rounded = None
+    if isinstance(block, NarrowBlock):
+        read = builder.node("MatMul", x, builder.half(array(block.narrow.weight)[:, :, 0, 0].T))
+        rounded = block.rounded.numpy()
+    hidden = _gather(builder, _to_bytes(builder, read, at_gather), at_gather, block.gather, gathered, rounded)
     hidden = _to_floats(builder, hidden, gathered)
     hidden = guided(builder, hidden, None if guide is None else builder.channels_last(guide))
     hidden = _to_bytes(builder, leak(builder, hidden), at_spread)
@@ -67,9 +71,16 @@ def _product(builder: GraphBuilder, x: str, scale: ByteScale, layer: nn.Conv2d, 
     return builder.node("Add", product, builder.shifted(builder.channels_last(guide), bias))
 
 
-def _gather(builder: GraphBuilder, x: str, scale: ByteScale, layer: nn.Conv2d, gathered: ByteScale) -> str:
+def _gather(
+    builder: GraphBuilder,
+    x: str,
+    scale: ByteScale,
+    layer: nn.Conv2d,
+    gathered: ByteScale,
+    rounded: NDArray[np.int8] | None = None,
+) -> str:
     """3x3 convolution of bytes to bytes: engines have no fast one that ends in floats."""
-    weight, steps = _weight(builder, array(layer.weight), axis=0)
+    weight, steps = _weight(builder, array(layer.weight), axis=0, rounded=rounded)
     units = steps * scale.step
     whole = np.rint(array(layer.bias) / units).astype(np.int32)
     bias = builder.node("DequantizeLinear", builder.constant(whole), builder.constant(units), axis=0)
@@ -78,12 +89,16 @@ def _gather(builder: GraphBuilder, x: str, scale: ByteScale, layer: nn.Conv2d, g
     return _to_bytes(builder, builder.channels_last(sums), gathered)
 
 
-def _weight(builder: GraphBuilder, weight: NDArray[np.float32], *, axis: int) -> tuple[str, NDArray[np.float32]]:
-    """The weight as bytes times steps, and those: one for each output, along `axis`."""
+def _weight(
+    builder: GraphBuilder, weight: NDArray[np.float32], *, axis: int, rounded: NDArray[np.int8] | None = None
+) -> tuple[str, NDArray[np.float32]]:
+    """The weight as bytes, the nearest ones or those `rounded` to, times steps; and those: one for each output."""
     outputs = np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1)
     steps = (np.maximum(np.abs(outputs).max(1), 1e-12) / WEIGHT_LIMIT).astype(np.float32)
     shape = [-1 if place == axis else 1 for place in range(weight.ndim)]
-    whole = np.clip(np.rint(weight / steps.reshape(shape)), -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int8)
+    whole = rounded
+    if whole is None:
+        whole = np.clip(np.rint(weight / steps.reshape(shape)), -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int8)
     return builder.node("DequantizeLinear", builder.constant(whole), builder.constant(steps), axis=axis), steps
 
 

@@ -12,8 +12,10 @@ from torch import nn
 from isthmus.learn.export import eight_bit
 from isthmus.learn.export.block_parts import array, guided, leak
 from isthmus.learn.export.graph_builder import GUIDES, GraphBuilder, block_order
+from isthmus.learn.export.mirrored_split import class_order, mirrored_split
 from isthmus.learn.models.photo_codec import PhotoCodec
-from isthmus.learn.models.photo_transforms import FINE, CoarseBlock, FineBlock, NarrowBlock, ScaledConvolution
+from isthmus.learn.models.photo_rewriting import MIDDLE, reordered
+from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, NarrowBlock, ScaledConvolution
 
 
 def analysis_graph(model: PhotoCodec) -> bytes:
@@ -54,17 +56,17 @@ def synthesis_graph(model: PhotoCodec) -> bytes:
     builder = GraphBuilder("synthesis", {"latents": model.settings.latents, GUIDES: sum(widths)})
     ends = np.cumsum(widths).tolist()
     guides = [builder.channels(GUIDES, end - width, end) for end, width in zip(ends, widths, strict=True)]
-    x = "latents"
+    order = class_order(net.split)
+    x = builder.node("Gather", "latents", builder.constant(order), axis=1)
     for coarse, guide in zip(cast("Iterable[CoarseBlock]", net.coarse), guides[: len(net.coarse)], strict=True):
-        x = _coarse(builder, x, coarse, guide)
-    split = builder.matrix(builder.channels_last(x), *_ordered(net.split, FINE, 2))
-    x = builder.channels_first(builder.depth_to_space(split, FINE, 2))
+        x = _coarse(builder, x, reordered(coarse, order), guide)
+    x = builder.channels_first(mirrored_split(builder, builder.channels_last(x), net.split))
     fines = cast("Iterable[FineBlock | NarrowBlock]", net.fine)
     for fine, guide in zip(fines, guides[len(net.coarse) :], strict=True):
         x = _fine(builder, x, fine, guide)
     weight, bias = _ordered(net.head, 3, 8)
-    head = builder.matrix(builder.channels_last(x), weight, bias + np.float32(0.5))
-    units = builder.constant(np.float32(1 / 255)), builder.constant(np.uint8(0))
+    head = builder.matrix(builder.channels_last(x), weight, bias - np.float32(MIDDLE))
+    units = builder.constant(np.float32(1 / 255)), builder.constant(np.uint8(128))
     return builder.finish({"picture": builder.interleaved(builder.node("QuantizeLinear", head, *units), 3, 8)})
 
 
@@ -75,7 +77,7 @@ def _ordered(layer: ScaledConvolution, channels: int, block: int) -> tuple[NDArr
 
 
 def _fine(builder: GraphBuilder, x: str, block: FineBlock | NarrowBlock, guide: str | None) -> str:
-    if isinstance(block, FineBlock) and block.ranges.any():
+    if block.ranges.any():
         return eight_bit.fine_block(builder, x, block, guide)
     last = builder.channels_last(x)
     if isinstance(block, NarrowBlock):
