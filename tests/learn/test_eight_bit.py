@@ -123,8 +123,10 @@ def test_the_synthesis_is_nearly_what_was_trained():
     graph = OnnxRuntimeGraph(synthesis_graph(model), name="synthesis")
     (coded,) = graph.run_named({"latents": latents[:1].contiguous().numpy(), "guides": guides.numpy()})
     shown = np.clip((trained + 0.5) * 255, 0, 255)
-    assert coded.shape == (shown.shape[0] // 8, 8, shown.shape[1] // 8, 24)
-    assert np.sqrt(np.mean((coded.reshape(shown.shape) - shown) ** 2)) < 1.5
+    rows, columns = shown.shape[0] // 8, shown.shape[1] // 8
+    assert coded.shape == (1, rows, columns, 8 * 8 * 3)
+    picture = coded.reshape(rows, columns, 8, 8, 3).transpose(0, 2, 1, 3, 4).reshape(shown.shape)
+    assert np.sqrt(np.mean((picture - shown) ** 2)) < 1.5
 
 
 def correlated(channels: int) -> torch.Tensor:

@@ -238,6 +238,9 @@ class PhotoCoder:
         (made,) = self.synthesis.run_named({"latents": latents[None], "guides": guides})
         rows, columns = (side * BLOCK for side in latents.shape[1:])
         whole, interleaved = (1, rows, columns, 3), (rows // SIDE, SIDE, columns // SIDE, SIDE * 3)  # the same order
+        squares = (1, rows // SIDE, columns // SIDE, SIDE * SIDE * 3)
+        if made.dtype == np.uint8 and made.shape == squares:
+            made = _row_by_row(made[0])
         if made.dtype == np.uint8 and made.shape in (whole, interleaved):
             return _of_pixels(made.reshape(rows, columns, 3), channels)
         if made.dtype == np.float32 and made.shape == (1, 3, rows, columns):
@@ -302,6 +305,12 @@ class _Tiles:
 
 def _padded(height: int, width: int) -> Window:
     return Window(0, 0, height, width).divided(HYPER_BLOCK).times(HYPER_BLOCK)
+
+
+def _row_by_row(squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(rows, columns, SIDE * SIDE * 3), square by square, to (rows, SIDE, columns, SIDE * 3)."""
+    runs = np.ascontiguousarray(squares).view(f"V{SIDE * 3}")  # moved as wholes: in half the time
+    return np.ascontiguousarray(runs.transpose(0, 2, 1)).view(np.uint8).reshape(len(squares), SIDE, -1, SIDE * 3)
 
 
 def _of_pixels(values: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:

@@ -90,9 +90,12 @@ class GraphBuilder:
 
         In `block_order`, so that whole runs of block * channels values move.
         """
+        first, last, some, every = (
+            self.constant(np.array(sizes, np.int64)) for sizes in ([1, -1], [channels], [block, block * channels], [-1])
+        )
+        split = self.node("Reshape", x, self.join(0, every, self._columns(x), some))
         wider = self.node("Mul", self._columns(x), self.constant(np.array([block], np.int64)))
-        first, last = (self.constant(np.array(sizes, np.int64)) for sizes in ([1, -1], [channels]))
-        return self.node("Reshape", self.interleaved(x, channels, block), self.join(0, first, wider, last))
+        return self.node("Reshape", self.node("Transpose", split, perm=[0, 2, 1, 3]), self.join(0, first, wider, last))
 
     def interleaved_rows(self, parts: Sequence[str], channels: int) -> str:
         """Rows by turns: (1, rows, columns, n * channels) each -> (1, parts * rows, n * columns, channels)."""
@@ -103,12 +106,6 @@ class GraphBuilder:
         )
         first, last = (self.constant(np.array(sizes, np.int64)) for sizes in ([1], [-1, channels]))
         return self.node("Reshape", joined, self.join(0, first, rows, last))
-
-    def interleaved(self, x: str, channels: int, block: int) -> str:
-        """The same values in the same order, (rows, block, columns, block * channels)."""
-        sizes = self.constant(np.array([block, block * channels], np.int64))
-        split = self.join(0, self.constant(np.array([-1], np.int64)), self._columns(x), sizes)
-        return self.node("Transpose", self.node("Reshape", x, split), perm=[0, 2, 1, 3])
 
     def _columns(self, x: str) -> str:
         return self.node("Shape", x, start=2, end=3)

@@ -49,31 +49,26 @@ def hyper_analysis_graph(model: PhotoCodec) -> bytes:
 def synthesis_graph(model: PhotoCodec) -> bytes:
     """Latents (1, channels, rows, columns) and guides (1, hidden widths in order, 1, 1) -> picture.
 
-    That is 16 rows x 16 columns x 3 bytes in this order; their shape is (2 rows, 8, 2 columns, 24).
+    That is bytes, square by square: (1, 2 rows, 2 columns, 8 x 8 x 3), each in the order row, column, colour.
     """
     net = model.synthesis
     widths = [table.table.shape[1] for table in (*net.coarse_guides, *net.fine_guides)]
     builder = GraphBuilder("synthesis", {"latents": model.settings.latents, GUIDES: sum(widths)})
     ends = np.cumsum(widths).tolist()
     guides = [builder.channels(GUIDES, end - width, end) for end, width in zip(ends, widths, strict=True)]
-    order = class_order(net.split)
-    x = builder.node("Gather", "latents", builder.constant(order), axis=1)
+    classes = class_order(net.split)
+    x = builder.node("Gather", "latents", builder.constant(classes), axis=1)
     for coarse, guide in zip(cast("Iterable[CoarseBlock]", net.coarse), guides[: len(net.coarse)], strict=True):
-        x = _coarse(builder, x, reordered(coarse, order), guide)
+        x = _coarse(builder, x, reordered(coarse, classes), guide)
     x = builder.channels_first(mirrored_split(builder, builder.channels_last(x), net.split))
     fines = cast("Iterable[FineBlock | NarrowBlock]", net.fine)
     for fine, guide in zip(fines, guides[len(net.coarse) :], strict=True):
         x = _fine(builder, x, fine, guide)
-    weight, bias = _ordered(net.head, 3, 8)
+    order = block_order(3, 8)
+    weight, bias = array(net.head.folded())[order, :, 0, 0], _bias(net.head)[order]
     head = builder.matrix(builder.channels_last(x), weight, bias - np.float32(MIDDLE))
     units = builder.constant(np.float32(1 / 255)), builder.constant(np.uint8(128))
-    return builder.finish({"picture": builder.interleaved(builder.node("QuantizeLinear", head, *units), 3, 8)})
-
-
-def _ordered(layer: ScaledConvolution, channels: int, block: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weight (outputs, inputs) and bias, for what a depth_to_space or `interleaved` follows."""
-    order = block_order(channels, block)
-    return array(layer.folded())[order, :, 0, 0], _bias(layer)[order]
+    return builder.finish({"picture": builder.node("QuantizeLinear", head, *units)})
 
 
 def _fine(builder: GraphBuilder, x: str, block: FineBlock | NarrowBlock, guide: str | None) -> str:
