@@ -33,8 +33,12 @@ def main() -> int:
     """Write models of each kind, pictures of some qualities, and what each decodes to: those that are not there."""
     FOLDER.mkdir(exist_ok=True)
     makers = {
-        "golden": _plain, "golden-photo": _photo, "golden-bytes": _photo_in_bytes, "golden-shared": _photo_shared
-    }  # fmt: skip
+        "golden": _plain,
+        "golden-photo": _photo,
+        "golden-bytes": _photo_in_bytes,
+        "golden-shared": _photo_shared,
+        "golden-squares": _photo_in_squares,
+    }
     missing = {name: make for name, make in makers.items() if not (FOLDER / f"{name}.isthmus").exists()}
     for name, make in missing.items():
         make(name)
@@ -74,6 +78,11 @@ def _photo_in_bytes(name: str) -> None:
 def _photo_shared(name: str) -> None:
     """A little later: tables of latents are shared as well."""
     _write(name, _in_bytes(name), {"shared": Picture(_waves()[:, :120])})
+
+
+def _photo_in_squares(name: str) -> None:
+    """Later still: the synthesis ends square by square, and its last block is in bytes."""
+    _write(name, _in_bytes(name), {"squares": Picture(_waves()[:, 100:230])})
 
 
 def _in_bytes(name: str) -> bytes:

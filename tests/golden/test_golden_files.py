@@ -17,6 +17,7 @@ NAMES = [("golden", f"{name}-{quality}") for name in ("plain", "noise", "extras"
 NAMES += [("golden-photo", f"{name}-{quality}") for name in ("colour", "grey", "tiled") for quality in QUALITIES]
 NAMES += [("golden-bytes", f"joint-{quality}") for quality in QUALITIES]
 NAMES += [("golden-shared", f"shared-{quality}") for quality in QUALITIES]
+NAMES += [("golden-squares", f"squares-{quality}") for quality in QUALITIES]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -31,7 +32,7 @@ def test_a_golden_file_decodes_to_its_symbols_and_pixels(model_name, name, threa
     assert np.abs(difference).max() <= 1
 
 
-@pytest.mark.parametrize("name", ["golden", "golden-photo", "golden-bytes", "golden-shared"])
+@pytest.mark.parametrize("name", ["golden", "golden-photo", "golden-bytes", "golden-shared", "golden-squares"])
 def test_a_golden_model_is_written_again_byte_for_byte(name):
     """Reading and writing a model file loses nothing, and its id holds."""
     path = GOLDEN / f"{name}.isthmus"
