@@ -36,10 +36,10 @@ def mirrored_split(builder: GraphBuilder, x: str, layer: MirroredSplit) -> str:
     left, right = ([builder.node(operator, made[row], made[row + 1]) for row in (0, 2)] for operator in ("Add", "Sub"))
     rows = []
     for row, operator in enumerate(("Add", "Sub")):
-        columns = [builder.node(operator, *sums) for sums in (left, right)]
+        columns = [builder.node(operator, *pair) for pair in (left, right)]
         turned = [
-            builder.node("Mul", x, builder.constant(_signs(layer, (0, 0), row, column))) if row or column else x
-            for column, x in enumerate(columns)
+            builder.node("Mul", sums, builder.constant(_signs(layer, (0, 0), row, column))) if row or column else sums
+            for column, sums in enumerate(columns)
         ]
         rows.append(builder.join(3, *turned))
     return builder.interleaved_rows(rows, FINE)

@@ -56,7 +56,7 @@ def synthesis_graph(model: PhotoCodec) -> bytes:
     builder = GraphBuilder("synthesis", {"latents": model.settings.latents, GUIDES: sum(widths)})
     ends = np.cumsum(widths).tolist()
     guides = [builder.channels(GUIDES, end - width, end) for end, width in zip(ends, widths, strict=True)]
-    classes = class_order(net.split)
+    classes = class_order(net.split)  # from here on, so that the split's parts lie behind one another
     x = builder.node("Gather", "latents", builder.constant(classes), axis=1)
     for coarse, guide in zip(cast("Iterable[CoarseBlock]", net.coarse), guides[: len(net.coarse)], strict=True):
         x = _coarse(builder, x, reordered(coarse, classes), guide)
