@@ -81,7 +81,7 @@ def _photo_shared(name: str) -> None:
 
 
 def _photo_in_squares(name: str) -> None:
-    """Later still: the synthesis ends square by square, and its last block is in bytes."""
+    """Later still: the synthesis ends square by square."""
     _write(name, _in_bytes(name), {"squares": Picture(_waves()[:, 100:230])})
 
 

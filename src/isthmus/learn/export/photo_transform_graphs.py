@@ -12,10 +12,8 @@ from torch import nn
 from isthmus.learn.export import eight_bit
 from isthmus.learn.export.block_parts import array, guided, leak
 from isthmus.learn.export.graph_builder import GUIDES, GraphBuilder, block_order
-from isthmus.learn.export.mirrored_split import class_order, mirrored_split
 from isthmus.learn.models.photo_codec import PhotoCodec
-from isthmus.learn.models.photo_rewriting import MIDDLE, reordered
-from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, NarrowBlock, ScaledConvolution
+from isthmus.learn.models.photo_transforms import FINE, CoarseBlock, FineBlock, NarrowBlock, ScaledConvolution
 
 
 def analysis_graph(model: PhotoCodec) -> bytes:
@@ -56,32 +54,37 @@ def synthesis_graph(model: PhotoCodec) -> bytes:
     builder = GraphBuilder("synthesis", {"latents": model.settings.latents, GUIDES: sum(widths)})
     ends = np.cumsum(widths).tolist()
     guides = [builder.channels(GUIDES, end - width, end) for end, width in zip(ends, widths, strict=True)]
-    classes = class_order(net.split)  # from here on, so that the split's parts lie behind one another
-    x = builder.node("Gather", "latents", builder.constant(classes), axis=1)
+    x = "latents"
     for coarse, guide in zip(cast("Iterable[CoarseBlock]", net.coarse), guides[: len(net.coarse)], strict=True):
-        x = _coarse(builder, x, reordered(coarse, classes), guide)
-    x = builder.channels_first(mirrored_split(builder, builder.channels_last(x), net.split))
+        x = _coarse(builder, x, coarse, guide)
+    split = builder.matrix(builder.channels_last(x), *_ordered(net.split, FINE, 2))
+    x = builder.channels_first(builder.depth_to_space(split, FINE, 2))
     fines = cast("Iterable[FineBlock | NarrowBlock]", net.fine)
     for fine, guide in zip(fines, guides[len(net.coarse) :], strict=True):
         x = _fine(builder, x, fine, guide)
-    order = block_order(3, 8)
-    weight, bias = array(net.head.folded())[order, :, 0, 0], _bias(net.head)[order]
-    head = builder.matrix(builder.channels_last(x), weight, bias - np.float32(MIDDLE))
-    units = builder.constant(np.float32(1 / 255)), builder.constant(np.uint8(128))
+    weight, bias = _ordered(net.head, 3, 8)
+    head = builder.matrix(builder.channels_last(x), weight, bias + np.float32(0.5))
+    units = builder.constant(np.float32(1 / 255)), builder.constant(np.uint8(0))
     return builder.finish({"picture": builder.node("QuantizeLinear", head, *units)})
 
 
+def _ordered(layer: ScaledConvolution, channels: int, block: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weight (outputs, inputs) and bias, with its outputs in the order row, column, channel."""
+    order = block_order(channels, block)
+    return array(layer.folded())[order, :, 0, 0], _bias(layer)[order]
+
+
 def _fine(builder: GraphBuilder, x: str, block: FineBlock | NarrowBlock, guide: str | None) -> str:
-    if block.ranges.any():
+    if isinstance(block, FineBlock) and block.ranges.any():
         return eight_bit.fine_block(builder, x, block, guide)
     last = builder.channels_last(x)
     if isinstance(block, NarrowBlock):
         weight = builder.half(array(block.narrow.weight)[:, :, 0, 0].T)
         x = builder.channels_first(builder.node("MatMul", last, weight))
-    hidden = leak(builder, guided(builder, _layer(builder, x, block.gather), guide))
-    spread = builder.matrix(
-        builder.channels_last(hidden), array(block.spread.weight)[:, :, 0, 0], array(block.spread.bias)
-    )
+    hidden = builder.channels_last(leak(builder, guided(builder, _layer(builder, x, block.gather), guide)))
+    if block.ranges.any():
+        return eight_bit.spread(builder, last, hidden, block, eight_bit.ByteScale.of(block.ranges[0]))
+    spread = builder.matrix(hidden, array(block.spread.weight)[:, :, 0, 0], array(block.spread.bias))
     return builder.channels_first(builder.node("Add", last, spread))
 
 

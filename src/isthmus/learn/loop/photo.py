@@ -72,6 +72,8 @@ class Training:
     """Half-precision weights that a new run starts from."""
     revive_units: int = 0
     """1: start dead units of the entropy networks again, at the start."""
+    mixed: int = 1
+    """1: in bfloat16 where the processor computes in it. 0: in float32, whose finer steps fine-tuning may need."""
     compile: int = 1
     """1: torch.compile, 1.7 times as fast, needs a C++ compiler. 0: without."""
 
@@ -129,7 +131,7 @@ class Run:
         self.average.load_state_dict(self.model.state_dict())
         self.thresholds = thrifty_thresholds().to(self.device)
         self._symbol_bits: Tensor | None = None
-        self.is_mixed = computes_in_bf16(on_cuda=on_cuda)
+        self.is_mixed = bool(training.mixed) and computes_in_bf16(on_cuda=on_cuda)
         self.random = np.random.default_rng(seed)
         basis, matrices, rest = split_parameters(self.model)
         self.muon = Muon(matrices, training.muon_rate)

@@ -1,4 +1,4 @@
-"""What range the activations of the transforms' 8-bit blocks have, and how weights are best rounded: on pictures."""
+"""The transforms' 8-bit blocks on pictures: what ranges their activations have, and what bytes suit as weights."""
 
 from functools import partial
 from typing import cast
@@ -11,16 +11,11 @@ from isthmus.learn.export.eight_bit import WEIGHT_LIMIT
 from isthmus.learn.loop.weight_rounding import Moments, round_weights
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_prior import thrifty_thresholds
-from isthmus.learn.models.photo_rewriting import STREAMS, Block, balance_for, even_basis, rewritten
-from isthmus.learn.models.photo_transforms import NarrowBlock
+from isthmus.learn.models.photo_rewriting import STREAMS, Block, balance_for, rewritten
 from isthmus.learn.models.quality import knot_weights
 
 OUTSIDE = 1e-4
 """Share of activations that a range leaves out on either side."""
-OUTSIDE_LEAK = 1e-3
-"""The same below zero, where the activation behind them leaves a tenth."""
-OUTSIDE_NARROW = 1e-3
-"""The same of what the last block narrows to: its steps are seen sooner than what is clipped."""
 LOOKED_AT = 500_000
 """Activations of a layer and batch from which that is estimated."""
 PLACES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -30,37 +25,41 @@ AT_ONCE = 8
 
 @torch.no_grad()
 def measure_ranges(model: PhotoCodec, pixels: Tensor) -> None:
-    """Measure activations and keep what export asks for in the model: from then on it is exported in 8 bits.
+    """Measure activations and keep their balance and ranges, and weights rounded for them, in the model.
+
+    From then on it is exported in 8 bits.
 
     Args:
         model: trained.
         pixels: (windows, 3, rows, columns), -0.5..0.5, sides multiples of 64.
     """
-    last = cast("NarrowBlock", model.synthesis.fine[-1])
-    narrowed = Moments(1)
-    watching = last.narrow.register_forward_hook(lambda _layer, _inputs, output: narrowed.add(output))
     sizes = _stream_sizes(model, pixels)
-    watching.remove()
     model.analysis.fine_balance.copy_(balance_for(sizes["analysis.fine"]))
     model.synthesis.fine_balance.copy_(balance_for(sizes["synthesis.fine"]))
     model.latent_balance.copy_(balance_for(torch.maximum(sizes["analysis.coarse"], sizes["synthesis.coarse"])))
-    last.narrow_basis.copy_(even_basis(narrowed.mean(), last.gather.weight))
-
     twin = rewritten(model)
-    twin_last, read = cast("NarrowBlock", twin.synthesis.fine[-1]), Moments(3)
-    handles = [twin_last.gather.register_forward_pre_hook(lambda _layer, inputs: read.add(inputs[0]))]
-    for block in twin.modules():
+    moments: dict[str, Moments] = {}
+    handles = []
+    for name, block in twin.named_modules():
         if isinstance(block, Block):
             block.ranges.zero_()
             handles += _watch(block)
+            for layer in block.BYTES:
+                moments[f"{name}.{layer}"] = Moments(_layer(block, layer).kernel_size[0])
+                handles.append(
+                    _layer(block, layer).register_forward_pre_hook(partial(_add, moments[f"{name}.{layer}"]))
+                )
     _run(twin, pixels)
-    for name, block in twin.named_modules():
-        if isinstance(block, Block):
-            model.get_submodule(name).ranges.copy_(block.ranges)  # type: ignore[operator]
     for handle in handles:
         handle.remove()
-    rounded = round_weights(twin_last.gather.weight.flatten(1), read.mean(), WEIGHT_LIMIT)
-    last.rounded.copy_(rounded.reshape(last.rounded.shape))
+    for name, block in twin.named_modules():
+        if isinstance(block, Block):
+            measured = model.get_submodule(name)
+            cast("Tensor", measured.ranges).copy_(block.ranges)
+            for layer_name in block.BYTES:
+                weight = _layer(block, layer_name).weight
+                rounded = round_weights(weight.flatten(1), moments[f"{name}.{layer_name}"].mean(), WEIGHT_LIMIT)
+                measured.get_buffer(f"rounded_{layer_name}").copy_(rounded.reshape(weight.shape))
 
 
 def _stream_sizes(model: PhotoCodec, pixels: Tensor) -> dict[str, Tensor]:
@@ -92,28 +91,34 @@ def _run(model: PhotoCodec, pixels: Tensor) -> None:
             model.decode(estimate.decoded, knots)
 
 
+def _layer(block: Block, name: str) -> nn.Conv2d:
+    return cast("nn.Conv2d", block.get_submodule(name))
+
+
 def _watch(block: Block) -> list[RemovableHandle]:
-    """Widen the block's ranges with whatever goes through its layers that multiply bytes."""
-    layers = [layer for name, layer in block.named_children() if name != "narrow"]
-    outside = OUTSIDE_NARROW if isinstance(block, NarrowBlock) else OUTSIDE
+    """Widen the block's ranges with whatever goes through its layers."""
     handles = [
-        layer.register_forward_pre_hook(partial(_on_input, measured, outside if layer is block.gather else OUTSIDE))
-        for layer, measured in zip(layers, block.ranges, strict=False)
+        _layer(block, name).register_forward_pre_hook(partial(_on_input, measured))
+        for name, measured in zip(block.BYTES, block.ranges, strict=False)
     ]
     return [*handles, block.gather.register_forward_hook(partial(_on_output, block.ranges[-1]))]
 
 
-def _on_input(measured: Tensor, outside: float, _layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    _widen(measured, inputs[0], outside, outside)
+def _add(moments: Moments, _layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    moments.add(inputs[0])
+
+
+def _on_input(measured: Tensor, _layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    _widen(measured, inputs[0])
 
 
 def _on_output(measured: Tensor, _layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-    _widen(measured, output, OUTSIDE_LEAK, OUTSIDE)
+    _widen(measured, output)
 
 
-def _widen(measured: Tensor, values: Tensor, below: float, above: float) -> None:
-    """Make a range, (2,), hold all but such shares of the values."""
+def _widen(measured: Tensor, values: Tensor) -> None:
+    """Make a range, (2,), hold all but `OUTSIDE` of the values."""
     seed = torch.Generator().manual_seed(0)
     some = torch.randint(values.numel(), (LOOKED_AT,), generator=seed).to(values.device)
-    ends = torch.quantile(values.float().flatten()[some], torch.tensor([below, 1 - above], device=values.device))
+    ends = torch.quantile(values.float().flatten()[some], torch.tensor([OUTSIDE, 1 - OUTSIDE], device=values.device))
     measured[0], measured[1] = torch.minimum(measured[0], ends[0]), torch.maximum(measured[1], ends[1])

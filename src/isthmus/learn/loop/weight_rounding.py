@@ -16,14 +16,14 @@ def round_weights(weight: Tensor, moments: Tensor, limit: int) -> Tensor:
     """Bytes in units of each row's largest magnitude / limit.
 
     Args:
-        weight: (outputs, inputs), no row all zeros.
+        weight: (outputs, inputs).
         moments: (inputs, inputs) mean products of the inputs, which are layer inputs in the weight's order.
         limit: the largest magnitude of a byte.
 
     Returns:
         (outputs, inputs) int8.
     """
-    units = weight.double().abs().amax(1) / limit
+    units = weight.double().abs().amax(1).clamp_min(1e-12) / limit
     damped = moments.double() + torch.eye(len(moments)) * DAMPING * moments.diag().mean()
     order = torch.argsort(-moments.diag())  # the strongest first, so that many are left to make good what they lose
     left = weight.double()[:, order]

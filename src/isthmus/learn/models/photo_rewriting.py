@@ -4,30 +4,21 @@ Balance: the channels between blocks are divided by powers of two. Blocks in byt
 their input; a few channels that reach far would make it coarse for the others. What a channel is divided by, its
 neighbours' weights are multiplied by, and powers of two round nothing.
 
-Basis: what the last block has between its first two layers is written in another basis, see `even_basis`.
-
-Biases: what a block adds to all positions alike goes into the biases of the layers that read it, and what the head adds
-into that of the split. A 3x3 layer would need another padding for that; without it, a picture's outermost blocks are
-worth 0.005 to 0.03 dB less.
+Biases: what a block adds to all positions alike goes into the biases of the layers that read it. A 3x3 layer would need
+another padding for that; without it, a picture's outermost blocks are worth 0.001 to 0.01 dB less.
 """
 
 from collections.abc import Iterable
 from copy import deepcopy
 from typing import cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from isthmus.learn.models.block_cosine import cosine_matrix
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, NarrowBlock, ScaledConvolution
 
 Block = FineBlock | NarrowBlock | CoarseBlock
-
-MIDDLE = 0.5 / 255
-"""What a byte of 128 stands for, of pixels in -0.5..0.5."""
 
 STREAMS = ("analysis.fine", "analysis.coarse", "synthesis.coarse", "synthesis.fine")
 """Stages, whose blocks all read and add to the same channels. Those of the two coarse ones are the latents'."""
@@ -38,17 +29,7 @@ def rewritten(model: PhotoCodec) -> PhotoCodec:
     """A copy that computes the same, but for the padding's sake; rewritten once more, it stays as it is."""
     twin = deepcopy(model)
     _work_in_balance(twin)
-    _work_in_basis(cast("NarrowBlock", twin.synthesis.fine[-1]))
     _carry_biases(twin)
-    return twin
-
-
-def reordered(block: CoarseBlock, order: NDArray[np.int64]) -> CoarseBlock:
-    """A copy that works on the channels in another order."""
-    twin, places = deepcopy(block), torch.from_numpy(order)
-    twin.reduce.weight = nn.Parameter(block.reduce.weight.detach()[:, places])
-    twin.spread.weight = nn.Parameter(block.spread.weight.detach()[places])
-    twin.spread.bias = nn.Parameter(cast("Tensor", block.spread.bias).detach()[places])
     return twin
 
 
@@ -70,26 +51,13 @@ def _work_in_balance(model: PhotoCodec) -> None:
         balance.fill_(1)
 
 
-def _work_in_basis(block: NarrowBlock) -> None:
-    basis = block.narrow_basis
-    block.narrow.weight.copy_(torch.einsum("ij,jkrc->ikrc", basis, block.narrow.weight))
-    block.gather.weight.copy_(torch.einsum("ojrc,ji->oirc", block.gather.weight, torch.linalg.inv(basis)))
-    basis.copy_(torch.eye(len(basis)))
-
-
 def _carry_biases(model: PhotoCodec) -> None:
     analysis, synthesis = model.analysis, model.synthesis
     _read_shifted(analysis.merge, _carry_through(analysis.fine).repeat_interleave(4))
     carried = _carry_through(analysis.coarse)
     cast("Tensor", cast("CoarseBlock", analysis.coarse[-1]).spread.bias).copy_(carried)  # nothing reads the latents
     _read_shifted(synthesis.split, _carry_through(synthesis.coarse))
-    head = synthesis.head
-    _read_shifted(head, _carry_through(synthesis.fine))
-    of_stream = torch.linalg.solve(head.folded()[:, :, 0, 0], head.bias - MIDDLE)
-    synthesis.split.bias.add_(of_stream.repeat_interleave(4))
-    for block in cast("Iterable[Block]", synthesis.fine):
-        _read_constant(block, -of_stream)
-    head.bias.fill_(MIDDLE)
+    _read_shifted(synthesis.head, _carry_through(synthesis.fine))
 
 
 def _carry_through(blocks: nn.Module) -> Tensor:
@@ -97,17 +65,12 @@ def _carry_through(blocks: nn.Module) -> Tensor:
     first, *others = cast("Iterable[Block]", blocks)
     carried = _taken_bias(first.spread)
     for block in others:
-        _read_constant(block, carried)
+        if isinstance(block, NarrowBlock):
+            _read_shifted(block.gather, block.narrow.weight[:, :, 0, 0] @ carried)
+        else:
+            _read_shifted(_first(block), carried)
         carried = carried + _taken_bias(block.spread)
     return carried
-
-
-def _read_constant(block: Block, shift: Tensor) -> None:
-    """Work for inputs that lack `shift`, (channels,)."""
-    if isinstance(block, NarrowBlock):
-        _read_shifted(block.gather, block.narrow.weight[:, :, 0, 0] @ shift)
-    else:
-        _read_shifted(_first(block), shift)
 
 
 def _first(block: Block) -> nn.Conv2d:
@@ -137,25 +100,6 @@ def balance_for(sizes: Tensor) -> Tensor:
     """
     sizes = sizes.clamp_min(1e-3)
     return torch.exp2(torch.round(torch.log2(sizes / sizes.median()) / 2))
-
-
-def even_basis(moments: Tensor, weight: Tensor) -> Tensor:
-    """(channels, channels) by which channels are multiplied so that bytes of one step for all of them cost least.
-
-    In the balanced basis a channel is as strong as it is influential; turned from there by a matrix whose entries are
-    all alike, channels are equally strong and equally influential, so that no step is too coarse for any of them.
-
-    Args:
-        moments: (channels, channels) mean products of the channels.
-        weight: (outputs, channels, rows, columns) of the layer that reads them.
-    """
-    moments = moments.double() + torch.eye(len(moments)) * 1e-6 * moments.diag().mean()
-    influence = torch.einsum("oirc,ojrc->ij", weight.double(), weight.double())
-    root = torch.linalg.cholesky(moments)
-    squares, vectors = torch.linalg.eigh(root.T @ influence @ root)
-    strength = squares.clamp_min(1e-12 * squares.max()) ** 0.25
-    balanced = strength[:, None] * torch.linalg.solve_triangular(root.T, vectors, upper=True).T
-    return (torch.from_numpy(cosine_matrix(len(moments))) @ balanced).float()
 
 
 def _divide_blocks(blocks: nn.Module, balance: Tensor) -> None:

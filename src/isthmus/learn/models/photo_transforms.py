@@ -63,43 +63,16 @@ class ScaledConvolution(nn.Module):
         return nn.functional.conv2d(x, self.folded(), self.bias)
 
 
-class MirroredSplit(ScaledConvolution):
-    """From 1/16 to 1/8: each position becomes four. Of mirrored latents it makes mirrored positions, exactly.
+def _keep_bytes(block: nn.Module, names: tuple[str, ...]) -> None:
+    """Room for what is measured of a block whose layers of these names multiply bytes: zeros until then.
 
-    That is what the cosine transforms that it starts from do, and it lets export compute it with a quarter of the
-    products: latents that a mirror leaves alone and those whose sign it turns do not mix (see `export.mirrored_split`).
-    The bias is any.
-
-    Attributes:
-        turns: (2, latents) bool: those whose sign a mirror turns, one that swaps rows and one that swaps columns.
-        fine_turns: (2, FINE) the same of the outputs.
+    Buffers: `ranges`, (layers + 1, 2) the least and largest input of each, and in the end the output of gather; and
+    `rounded_NAME`, int8 of each layer's weight's shape, that weight as bytes.
     """
-
-    def __init__(self, matrix: np.ndarray, input_scale: np.ndarray, output_scale: np.ndarray, kept: np.ndarray) -> None:
-        super().__init__(matrix, input_scale, output_scale)
-        self.turns: Tensor
-        self.fine_turns: Tensor
-        self.register_buffer("turns", torch.from_numpy(odd_frequencies(kept, 16)), persistent=False)
-        self.register_buffer("fine_turns", torch.from_numpy(odd_frequencies(np.arange(FINE), 8)), persistent=False)
-
-    def folded(self) -> Tensor:
-        """The mean of the matrix and its mirror images."""
-        squares = super().folded().reshape(FINE, 2, 2, -1)
-        for axis, (fine, latents) in enumerate(zip(self.fine_turns, self.turns, strict=True)):
-            signs = 1 - 2.0 * (fine[:, None] ^ latents[None, :])
-            squares = (squares + squares.flip(1 + axis) * signs[:, None, None, :]) / 2
-        return squares.reshape(4 * FINE, -1, 1, 1)
-
-
-def odd_frequencies(coefficients: np.ndarray, side: int) -> np.ndarray:
-    """(2, coefficients) bool: whether the vertical frequency is odd, and the horizontal one.
-
-    Args:
-        coefficients: places in the outputs of `block_cosine.colour_block_matrix(side)`.
-        side: even.
-    """
-    odd: np.ndarray = np.stack([coefficients // side % 2, coefficients % 2]).astype(bool)
-    return odd
+    block.register_buffer("ranges", torch.zeros(len(names) + 1, 2))
+    for name in names:
+        weight = block.get_submodule(name).get_parameter("weight")
+        block.register_buffer(f"rounded_{name}", torch.zeros_like(weight, dtype=torch.int8))
 
 
 def _zeros(convolution: nn.Conv2d) -> nn.Conv2d:
@@ -112,16 +85,18 @@ def _zeros(convolution: nn.Conv2d) -> nn.Conv2d:
 class FineBlock(nn.Module):
     """Residual block at 1/8 resolution: 3x3 down to few channels, 1x1 back.
 
-    Attributes:
-        ranges: (3, 2) least and largest input of gather and spread, and output of gather; zeros until measured.
+    Symbols:
+        BYTES: the layers that multiply bytes, see `_keep_bytes`.
     """
+
+    BYTES = ("gather", "spread")
+    ranges: Tensor
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.gather = nn.Conv2d(channels, hidden, 3, padding=1)
         self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
-        self.ranges: Tensor
-        self.register_buffer("ranges", torch.zeros(3, 2))
+        _keep_bytes(self, self.BYTES)
 
     def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
         """`guide`: (batch, hidden, 1, 1), added before the activation."""
@@ -132,29 +107,23 @@ class FineBlock(nn.Module):
 
 
 class NarrowBlock(nn.Module):
-    """Residual block at 1/8 resolution, 1x1 to fewer channels, 3x3, 1x1 back: the last, whose errors are seen.
+    """Residual block at 1/8 resolution, 1x1 to fewer channels, 3x3, 1x1 back: no byte is good enough for its 3x3 layer.
 
-    Nothing bends between the first two: they are one 3x3 layer of lower rank, with half of its products. And what is
-    between them can be of any basis, so that it bears bytes, which what the block reads does not.
+    Nothing bends between the first two: they are one 3x3 layer of lower rank, with half of its products.
 
-    Attributes:
-        ranges: as a `FineBlock`'s.
-        narrow_basis: (narrow, narrow) what export multiplies the channels in front of gather by; the identity until
-            measured.
-        rounded: (hidden, narrow, 3, 3) int8, gather's weights of then as bytes; zeros until measured.
+    Symbols:
+        BYTES: the layers that multiply bytes, see `_keep_bytes`.
     """
+
+    BYTES = ("spread",)
+    ranges: Tensor
 
     def __init__(self, channels: int, narrow: int, hidden: int) -> None:
         super().__init__()
         self.narrow = nn.Conv2d(channels, narrow, 1, bias=False)
         self.gather = nn.Conv2d(narrow, hidden, 3, padding=1)
         self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
-        self.ranges: Tensor
-        self.narrow_basis: Tensor
-        self.rounded: Tensor
-        self.register_buffer("ranges", torch.zeros(3, 2))
-        self.register_buffer("narrow_basis", torch.eye(narrow))
-        self.register_buffer("rounded", torch.zeros(hidden, narrow, 3, 3, dtype=torch.int8))
+        _keep_bytes(self, self.BYTES)
 
     def forward(self, x: Tensor, guide: Tensor) -> Tensor:
         """`guide`: (batch, hidden, 1, 1), added before the activation."""
@@ -164,17 +133,19 @@ class NarrowBlock(nn.Module):
 class CoarseBlock(nn.Module):
     """Residual block at 1/16 resolution: 1x1, 3x3, 1x1.
 
-    Attributes:
-        ranges: (4, 2) least and largest input of reduce, gather and spread, and output of gather; zeros until measured.
+    Symbols:
+        BYTES: the layers that multiply bytes, see `_keep_bytes`.
     """
+
+    BYTES = ("reduce", "gather", "spread")
+    ranges: Tensor
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(channels, hidden, 1)
         self.gather = nn.Conv2d(hidden, hidden, 3, padding=1)
         self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
-        self.ranges: Tensor
-        self.register_buffer("ranges", torch.zeros(4, 2))
+        _keep_bytes(self, self.BYTES)
 
     def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
         """`guide`: (batch, hidden, 1, 1), added before the first activation."""
@@ -226,8 +197,8 @@ class Synthesis(nn.Module):
         latents = len(start.kept)
         self.coarse = nn.ModuleList([CoarseBlock(latents, hidden) for hidden in coarse_hidden])
         self.coarse_guides = nn.ModuleList([QualityTable.zeros(hidden) for hidden in coarse_hidden])
-        self.split = MirroredSplit(
-            merge_matrix(8)[start.kept].T.copy(), start.latent_scale, 1 / np.repeat(start.fine_scale, 4), start.kept
+        self.split = ScaledConvolution(
+            merge_matrix(8)[start.kept].T.copy(), start.latent_scale, 1 / np.repeat(start.fine_scale, 4)
         )
         blocks = [FineBlock(FINE, hidden) for hidden in fine_hidden[:-1]]
         self.fine = nn.ModuleList([*blocks, NarrowBlock(FINE, last_narrow, fine_hidden[-1])])
