@@ -11,11 +11,11 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from isthmus.learn.export.eight_bit import WEIGHT_LIMIT, coarse_block, fine_block
+from isthmus.learn.export.eight_bit import WEIGHT_LIMIT, _weight, coarse_block, fine_block
 from isthmus.learn.export.graph_builder import GraphBuilder
 from isthmus.learn.export.photo_transform_graphs import analysis_graph, synthesis_graph
 from isthmus.learn.loop.photo_crops import to_pixels
-from isthmus.learn.loop.photo_ranges import measure_ranges
+from isthmus.learn.loop.photo_ranges import forget_rounded, measure_ranges
 from isthmus.learn.loop.photo_weights import PhotoWeights, load_weights
 from isthmus.learn.loop.weight_rounding import Moments, round_weights
 from isthmus.learn.models.photo_codec import PhotoCodec
@@ -185,6 +185,17 @@ def test_weights_have_seven_bits(measured):
     assert 2 * 255 * WEIGHT_LIMIT < 2**15
 
 
+def test_forgotten_bytes_are_the_nearest(measured):
+    """Weights that were trained since are not exported as what they were."""
+    model = deepcopy(measured)
+    assert model.synthesis.fine[0].rounded_gather.any()
+    forget_rounded(model)
+    whole, steps = _weight(model.synthesis.fine[0], "gather")
+    weight = model.synthesis.fine[0].gather.weight.numpy()
+    assert np.abs(whole * steps[:, None, None, None] - weight).max() <= 0.501 * steps.max()
+    assert np.abs(whole).max() == WEIGHT_LIMIT
+
+
 def test_ranges_are_kept_with_the_weights(measured, tmp_path):
     """Rounded to half precision."""
     start = TransformStart(np.full(192, 0.3), np.full(LATENTS, 0.3), np.arange(LATENTS))
@@ -192,4 +203,9 @@ def test_ranges_are_kept_with_the_weights(measured, tmp_path):
     kept = load_weights(tmp_path / "w.npz").values
     for name, block in blocks_of(measured).items():
         np.testing.assert_allclose(kept[f"{name}.ranges"], block.ranges, rtol=1e-3)
+        for layer in block.BYTES:
+            rounded = f"{name}.rounded_{layer}"
+            assert torch.equal(kept[rounded], measured.get_buffer(rounded))
     assert torch.equal(kept["latent_balance"], measured.latent_balance)
+    mixed = load_weights(tmp_path / "w.npz")
+    assert not any(".rounded_" in name for name in mixed.mixed(mixed, 0.5).values)

@@ -86,10 +86,16 @@ def _gather(builder: GraphBuilder, x: str, scale: ByteScale, block: Block, gathe
 
 
 def _weight(block: Block, name: str) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """A layer's weight as bytes, (outputs, inputs, side, side), and the steps of its outputs."""
+    """A layer's weight as bytes, (outputs, inputs, side, side), and the steps of its outputs.
+
+    The bytes are those that were measured to suit; the nearest ones where nothing was.
+    """
     weight = array(block.get_submodule(name).get_parameter("weight"))
     steps = (np.maximum(np.abs(weight).reshape(len(weight), -1).max(1), 1e-12) / WEIGHT_LIMIT).astype(np.float32)
-    return block.get_buffer(f"rounded_{name}").numpy(), steps
+    rounded: NDArray[np.int8] = block.get_buffer(f"rounded_{name}").numpy()
+    if not rounded.any():
+        rounded = np.rint(weight / steps[:, None, None, None]).astype(np.int8)
+    return rounded, steps
 
 
 def _bias(block: Block, name: str) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ from isthmus.errors import UsageError
 from isthmus.learn.loop.muon import Muon
 from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
 from isthmus.learn.loop.photo_observation import observe
+from isthmus.learn.loop.photo_ranges import forget_rounded
 from isthmus.learn.loop.photo_revival import dead_units, revive_units
 from isthmus.learn.loop.photo_start import measure_start
 from isthmus.learn.loop.photo_weights import load_weights
@@ -159,6 +160,8 @@ class Run:
                 torch.cuda.set_rng_state(saved["cuda_random"])
             self.step, self.skipped, self.mean_norm = saved["step"], saved["skipped"], saved["mean_norm"]
             self.used, self.budget = saved["used"], saved["budget"]
+        for model in (self.model, self.average):
+            forget_rounded(model)
 
     def _placed(self, model: PhotoCodec) -> PhotoCodec:
         """On the device, channels last in memory."""

@@ -1,5 +1,7 @@
 """What export has to know of pictures: a trained photo codec's symbols on them, and the ranges of its activations."""
 
+import torch
+
 from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
 from isthmus.learn.loop.photo_ranges import measure_ranges
 from isthmus.learn.loop.photo_symbols import count_hyper, count_symbols
@@ -11,10 +13,14 @@ MEASURED_WINDOWS, COUNTED_WINDOWS, COUNTED_PICTURES = 32, 120, 300
 
 
 def observe(model: PhotoCodec, crops: PhotoCrops) -> None:
-    """Look at what the model makes of some training pictures, and keep in it what its export asks for."""
+    """Look at what the model makes of some training pictures, and keep in it what its export asks for.
+
+    In float32, also in the middle of training in bfloat16.
+    """
     device = next(model.parameters()).device
-    measure_ranges(model, to_pixels(crops.training_centres(MEASURED_WINDOWS), device))
-    pixels = to_pixels(crops.training_centres(COUNTED_WINDOWS), device)
-    model.symbol_counts = count_symbols(model, pixels, thrifty_thresholds().to(device))
-    wholes = (to_pixels(picture[None], device) for picture in crops.training_wholes(COUNTED_PICTURES))
-    model.hyper_edges, model.hyper_counts = count_hyper(model, wholes)
+    with torch.autocast(device.type, enabled=False):
+        measure_ranges(model, to_pixels(crops.training_centres(MEASURED_WINDOWS), device))
+        pixels = to_pixels(crops.training_centres(COUNTED_WINDOWS), device)
+        model.symbol_counts = count_symbols(model, pixels, thrifty_thresholds().to(device))
+        wholes = (to_pixels(picture[None], device) for picture in crops.training_wholes(COUNTED_PICTURES))
+        model.hyper_edges, model.hyper_counts = count_hyper(model, wholes)

@@ -62,6 +62,15 @@ def measure_ranges(model: PhotoCodec, pixels: Tensor) -> None:
                 measured.get_buffer(f"rounded_{layer_name}").copy_(rounded.reshape(weight.shape))
 
 
+@torch.no_grad()
+def forget_rounded(model: PhotoCodec) -> None:
+    """Of weights that are about to change: until they are measured again, they are exported as the nearest bytes."""
+    for block in model.modules():
+        if isinstance(block, Block):
+            for name in block.BYTES:
+                block.get_buffer(f"rounded_{name}").zero_()
+
+
 def _stream_sizes(model: PhotoCodec, pixels: Tensor) -> dict[str, Tensor]:
     """The largest magnitude of each channel in front of the blocks of each stage."""
     sizes: dict[str, Tensor] = {}

@@ -49,12 +49,13 @@ class PhotoWeights:
         return model
 
     def mixed(self, other: "PhotoWeights", share: float) -> "PhotoWeights":
-        """With a share of another's weights in them; what was observed, such as counts, stays."""
+        """With a share of another's weights in them; what was observed, such as counts, stays, but no rounding."""
         values = {
             name: value.lerp(other.values[name], share)
             if value.is_floating_point() and not name.endswith(_OBSERVED)
             else value
             for name, value in self.values.items()
+            if ".rounded_" not in name
         }
         return replace(self, values=values)
 

@@ -23,6 +23,7 @@ def round_weights(weight: Tensor, moments: Tensor, limit: int) -> Tensor:
     Returns:
         (outputs, inputs) int8.
     """
+    weight, moments = weight.cpu(), moments.cpu()
     units = weight.double().abs().amax(1).clamp_min(1e-12) / limit
     damped = moments.double() + torch.eye(len(moments)) * DAMPING * moments.diag().mean()
     order = torch.argsort(-moments.diag())  # the strongest first, so that many are left to make good what they lose
