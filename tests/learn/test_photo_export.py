@@ -16,14 +16,16 @@ from isthmus.codec.photo_coder import PhotoCoder
 from isthmus.container.model_file import parse_model, write_model
 from isthmus.entropy.exact import ACTIVATION_LIMIT, DECODED_LIMIT, READ_LIMIT, ReferenceNetworks
 from isthmus.entropy.hyper_latents import HYPER_LIMIT
-from isthmus.entropy.hyperprior import Hyperprior
+from isthmus.entropy.hyperprior import Hyperprior, HyperpriorTables
 from isthmus.errors import FormatError, TrainingError
 from isthmus.learn.export.graph_builder import GUIDES, GraphBuilder
 from isthmus.learn.export.photo import export_photo
 from isthmus.learn.export.photo_exact_graphs import HIGH_UNIT, exact_graphs
 from isthmus.learn.export.photo_layers import integer_layers
+from isthmus.learn.export.photo_transform_graphs import hyper_analysis_graph
 from isthmus.learn.export.torch_networks import TorchNetworks
 from isthmus.learn.models.integer import BYTE_LIMIT, WEIGHT_LIMIT, IntegerConvolution
+from isthmus.learn.models.photo_prior import nearly_coded
 from isthmus.transforms.engine import Engine
 from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
 from tests.small_photo import HYPER, LATENTS, STRONG, counted_photo_codec, small_photo_codec
@@ -40,7 +42,7 @@ def priors(request) -> tuple[Hyperprior, Hyperprior, Hyperprior, np.ndarray]:
         Hyperprior(prior.tables, networks, prior.channels, prior.strong)
         for networks in (ReferenceNetworks(integer_layers(network)), TorchNetworks(network))
     ]
-    return prior, *others, coder._thresholds
+    return prior, *others, prior.tables.thresholds
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,19 @@ def test_every_engine_writes_and_reads_the_same_bytes(priors, quality: int, spre
     read = [engine.decode(*written, (8, 12), quality) for engine in engines]
     for one in read[1:]:
         np.testing.assert_array_equal(one, read[0])
+
+
+def test_the_hyper_analysis_reads_what_is_nearly_coded():
+    """Latents that will be zero count less; the graph says the same as the network."""
+    steps = torch.tensor([0.0, 0.4, -0.6, 0.7, -1.5, 7.9])
+    expected = torch.tensor([0.0, 0.3, -0.45, 0.775, -1.375, 7.925])
+    torch.testing.assert_close(nearly_coded(steps), expected)
+    network = counted_photo_codec()
+    graph = OnnxRuntimeGraph(hyper_analysis_graph(network), name="hyper_analysis")
+    latents = 4 * torch.randn(1, network.settings.latents, 8, 12)
+    with torch.no_grad():
+        read = network.hyper_analysis(latents).numpy()
+    np.testing.assert_allclose(graph.run(latents.numpy()), read, rtol=0, atol=1e-2 * np.abs(read).max())
 
 
 def test_passes_read_the_four_neighbours_that_they_know():
@@ -114,8 +129,9 @@ def _latents(quality: int, spread: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_counted_tables_take_fewer_bytes_for_the_same_symbols(counted_file, monkeypatch):
-    """Pictures like those that were counted, at every quality, with the same levels left out."""
+    """Pictures like those that were counted, at every quality, rounded alike, with the same levels left out."""
     monkeypatch.setattr(Hyperprior, "_pays_to_code_all", lambda *_: False)
+    monkeypatch.setattr(HyperpriorTables, "thresholds", np.full((256, 2, 1), 0.5, np.float32))
     plain, counted = (
         Model(parse_model(data, name="small"), Engine(threads=1))
         for data in (export_photo(small_photo_codec()), counted_file)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from isthmus.entropy.exact import SCALE_LEVELS
-from isthmus.entropy.level_tables import CLASSES, COUNTS_SHAPE, LARGEST_COUNTED
+from isthmus.entropy.level_tables import COUNTS_SHAPE, LARGEST_COUNTED
 from isthmus.entropy.tables import TOTAL
 from isthmus.learn.export.photo_level_tables import level_tables
 from isthmus.learn.export.shared_tables import share
@@ -86,19 +86,17 @@ def test_fewer_than_are_allowed():
 
 
 def test_tables_of_levels_follow_what_was_counted():
-    """Where much was seen, its frequencies; the widest and the smallest levels have one table for all classes."""
+    """Where much was seen, its frequencies; the widest and the smallest levels have one table each."""
     counts = np.zeros(COUNTS_SHAPE, np.int64)
     normal, one_each = level_tables(counts)
     assert one_each.tolist() == list(range(SCALE_LEVELS))
     assert len(normal) == SCALE_LEVELS
-    counts[2, 20, LARGEST_COUNTED : LARGEST_COUNTED + 2] = 750_000, 250_000
-    tables, kinds = level_tables(counts)
-    assert kinds.shape == (CLASSES * SCALE_LEVELS,)
-    assert len(tables) == kinds.max() + 1 < 2 * SCALE_LEVELS
-    fitted = tables[kinds[2 * SCALE_LEVELS + 20]]
-    zero, one = (fitted.frequencies[symbol - fitted.lowest] / TOTAL for symbol in (0, 1))
-    assert (zero, one) == pytest.approx((0.75, 0.25), abs=0.02)
+    counts[20, LARGEST_COUNTED : LARGEST_COUNTED + 2] = 750_000, 250_000
+    tables, chosen = level_tables(counts)
+    assert chosen.shape == (SCALE_LEVELS,)
+    assert len(tables) == chosen.max() + 1 < SCALE_LEVELS
+    fitted = tables[chosen[20]]
+    zero, one, other = (fitted.frequencies[symbol - fitted.lowest] / TOTAL for symbol in (0, 1, -1))
+    assert (zero, one, other) == pytest.approx((0.75, 0.125, 0.125), abs=0.02)
     for level in (3, 63):
-        of_classes = kinds.reshape(CLASSES, -1)[:, level]
-        assert len(set(of_classes.tolist())) == 1
-        assert np.array_equal(tables[of_classes[0]].frequencies, normal[level].frequencies)
+        assert np.array_equal(tables[chosen[level]].frequencies, normal[level].frequencies)

@@ -80,7 +80,6 @@ class PhotoCoder:
             arrays = file.arrays
             self._gains = shaped(arrays, "gains", np.float32, (QUALITIES, file.latents.channels))
             self._guides = shaped(arrays, "guides", np.float32, (QUALITIES, None))
-            self._thresholds = shaped(arrays, "thresholds", np.float32, (64, None))
             self._strong, self._hyper_channels, self._analysis_margin, self._synthesis_margin = (
                 int(value) for value in shaped(arrays, "layout", np.int32, (4,))
             )
@@ -168,8 +167,9 @@ class PhotoCoder:
 
     def encode(self, tiles: Iterable[TileLatents], quality: int, *, thrift: float = PLAIN_THRIFT) -> tuple[bytes, ...]:
         """See `Coder.encode`."""
-        edges = np.arange(self._thresholds.shape[1], dtype=np.float32) + np.float32(0.5)
-        saved = np.minimum((self._thresholds - edges) * np.float32(thrift), np.float32(MOST_SAVED))
+        thresholds = self._tables.thresholds
+        edges = np.arange(thresholds.shape[-1], dtype=np.float32) + np.float32(0.5)
+        saved = np.minimum((thresholds - edges) * np.float32(thrift), np.float32(MOST_SAVED))
 
         def payload(prior: Hyperprior, tile: TileLatents) -> tuple[int, bytes]:
             return tile[0], self._encode(prior, tile[1], quality, edges + saved)

@@ -9,7 +9,6 @@ Behind the hyper-latents, and behind the symbols of each pass, stand the values 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,19 +33,16 @@ from isthmus.entropy.exact import (
 )  # fmt: skip
 from isthmus.entropy.hyper_latents import HyperCoder, group_of
 from isthmus.entropy.level_tables import mean_class
-from isthmus.entropy.range_coder import TABLE_BITS, RangeDecoder, RangeEncoder
+from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder
 from isthmus.entropy.table_coder import TableCoder
 from isthmus.entropy.tables import FrequencyTable
+from isthmus.entropy.thrift import DEAREST_SYMBOL, STEP_ERROR_BITS, bits_of, thresholds_of, to_symbols
 from isthmus.errors import FormatError
 
 MAX_SYMBOL = 4 * LATENT_LIMIT
 SKIPPED_LEVELS = 8
 """A pass codes all levels, or leaves out those below this one: then their symbols are zero. On photographs their bits
 are worth more than what they would mend."""
-STEP_ERROR_BITS = 6 / math.log(2)
-"""Bits that a squared error of one quantisation step is worth, where steps suit the trade of rate and error."""
-DEAREST_SYMBOL = 32
-"""Larger symbols are taken to cost as much as this one when it is decided whether to leave levels out."""
 
 
 @dataclass(frozen=True)
@@ -79,18 +75,22 @@ class HyperpriorTables:
         """Codes symbols by class and scale level."""
         return TableCoder(self.levels, MAX_SYMBOL, self.groups)
 
+    def kinds(self, levels: Whole, means: Whole) -> NDArray[np.uint8]:
+        """(count,) places in `shared` of latents of these levels and means."""
+        kinds = levels.astype(np.uint8)
+        if self.has_classes:
+            kinds += SCALE_LEVELS * mean_class(means)
+        return kinds
+
     @cached_property
-    def small_bits(self) -> NDArray[np.float64]:
-        """(SKIPPED_LEVELS, DEAREST_SYMBOL + 1): bits of symbols 0, 1, ... of the smallest levels."""
-        bits = np.empty((SKIPPED_LEVELS, DEAREST_SYMBOL + 1))
-        for row, number in zip(bits, self.shared, strict=False):
-            table = self.levels[number]
-            cost = TABLE_BITS - np.log2(table.frequencies.astype(np.float64))
-            known = cost[-table.lowest : -1][: len(row)]
-            row[: len(known)] = known
-            beyond = np.arange(len(known), len(row))
-            row[len(known) :] = cost[-1] + 6 + 2 * np.floor(np.log2(np.maximum(beyond - len(known) + 1, 1)))
-        return bits
+    def bits(self) -> NDArray[np.float64]:
+        """(classes * SCALE_LEVELS, 2, DEAREST_SYMBOL + 1): bits of symbols 0, 1, 2, ... and of 0, -1, -2, ..."""
+        return bits_of(self.levels)[self.shared]
+
+    @cached_property
+    def thresholds(self) -> NDArray[np.float32]:
+        """(classes * SCALE_LEVELS, 2, DEAREST_SYMBOL): see `thrift.thresholds_of`."""
+        return thresholds_of(self.bits)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Hyperprior:
             steps: (channels, rows, columns) latents in quantisation steps, within ±LATENT_LIMIT; sides multiples of 4.
             hyper: (hyper channels, rows/4, columns/4), within ±HYPER_LIMIT.
             quality: 1 to 100.
-            thresholds: (SCALE_LEVELS, symbols), see `to_symbols`.
+            thresholds: (classes * SCALE_LEVELS, 2, symbols), see `to_symbols`.
         """
         encoder = RangeEncoder()
         self.tables.hyper(group_of(quality)).encode(encoder, hyper)
@@ -128,8 +128,12 @@ class Hyperprior:
             levels, means = (part.ravel() for part in passes.estimate(number, known.read, known.strong))
             values = gather(number, steps[known.channels(number)]).ravel()
             offsets = values - means.astype(np.float32) * np.float32(2.0**-MEAN_BITS)
-            places, symbols = to_symbols(offsets, levels, thresholds)
-            some_levels = levels.take(places)
+            near = np.flatnonzero(np.abs(offsets) >= np.float32(0.5))  # all others are zero, and they are most
+            some_levels, some_means = levels.take(near), means.take(near)
+            kinds, is_turned = self.tables.kinds(some_levels, some_means), self._is_turned(some_means)
+            symbols = to_symbols(offsets.take(near), kinds, is_turned, thresholds)
+            is_some = symbols != 0
+            places, symbols, some_levels = near[is_some], symbols[is_some], some_levels[is_some]
             is_thorough = self._pays_to_code_all(offsets.take(places), symbols, some_levels, levels)
             encoder.encode_flag(is_thorough)
             if not is_thorough:
@@ -155,7 +159,7 @@ class Hyperprior:
         """
         is_small = level < SKIPPED_LEVELS
         offset, symbol, level = offset[is_small], symbol[is_small], level[is_small]
-        bits = self.tables.small_bits
+        bits = self.tables.bits[:SKIPPED_LEVELS, 0]
         worth = STEP_ERROR_BITS * float((symbol * (2 * offset - symbol)).sum())
         cost = (bits[level, np.minimum(np.abs(symbol), DEAREST_SYMBOL)] - bits[level, 0]).sum()
         if worth <= 2 * cost:  # the bits of zeros, slower to count, come on top
@@ -202,43 +206,18 @@ class Hyperprior:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """(where symbols are coded, rising; their order by table, stable; how many each table has)."""
         places = np.arange(levels.size) if is_thorough else np.flatnonzero(levels >= SKIPPED_LEVELS)
-        kinds = levels.take(places).astype(np.uint8, copy=False)
-        if self.tables.has_classes:
-            kinds += SCALE_LEVELS * mean_class(means.take(places))
-        tables = self.tables.shared.take(kinds)
+        tables = self.tables.shared.take(self.tables.kinds(levels.take(places), means.take(places)))
         order = np.argsort(tables, kind="stable")
         starts = np.searchsorted(tables.take(order), np.arange(len(self.tables.levels) + 1))  # faster than to count
         return places, order, np.diff(starts)
 
     def _turn(self, symbols: Integers, means: Whole) -> Integers:
         """With classes of means, symbols are coded so that positive ones point away from zero."""
-        return np.where(means < 0, -symbols, symbols) if self.tables.has_classes else symbols
+        return np.where(self._is_turned(means), -symbols, symbols) if self.tables.has_classes else symbols
 
-
-def to_symbols(
-    offsets: NDArray[np.float32], levels: Whole, thresholds: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], Integers]:
-    """Round thriftily: a symbol m is taken only from thresholds[level, m - 1] on, larger ones as the table's last.
-
-    Args:
-        offsets: (count,) distances of latents from their means in quantisation steps.
-        levels: (count,) scale levels.
-        thresholds: (SCALE_LEVELS, symbols) float32, at least a half: the distance from which on a symbol pays.
-
-    Returns:
-        Where the symbols are that are not zero, rising, and those symbols.
-    """
-    sizes = np.abs(offsets)
-    places = np.flatnonzero(sizes >= np.float32(0.5))  # all others are zero, and they are most
-    size = sizes.take(places)
-    nearest = (size + np.float32(0.5)).astype(np.int32)  # rounded down
-    width = thresholds.shape[1]
-    column = np.minimum(nearest, width) - 1
-    needed = (nearest - 1 - column) + thresholds.ravel().take(levels.take(places) * np.int32(width) + column)
-    nearest -= size < needed
-    is_some = nearest > 0
-    places, nearest = places[is_some], nearest[is_some]
-    return places, np.where(offsets.take(places) < 0, -nearest, nearest)
+    def _is_turned(self, means: Whole) -> NDArray[np.bool_]:
+        is_turned: NDArray[np.bool_] = means < 0
+        return is_turned if self.tables.has_classes else np.zeros_like(is_turned)
 
 
 class _Known:

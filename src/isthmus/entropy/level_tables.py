@@ -1,9 +1,11 @@
 """Distributions of the 64 scale levels: normal ones, bent to the symbols that were counted.
 
 Symbols are rounded thriftily, so that zero is more frequent, and real tails are heavier, than a normal distribution has
-it. And where the mean is not zero, they are skewed: most of what is far from the mean is farther from zero. So symbols
-are counted, and coded, by the class of their mean, their sign turned so that positive ones point away from zero
-(docs/experiments.md).
+it.
+
+Models may have tables for classes of the mean as well, and then symbols are coded with their sign turned so that
+positive ones point away from zero. Ours had them while what missed a mean lay mostly farther out; training has mended
+that (docs/decisions/0005).
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ COUNTED_LEVELS = 48
 CLASS_EDGES = (4, 16, 64)
 """Least magnitudes of the means of classes 1 to 3, in 64ths of a quantisation step."""
 CLASSES = len(CLASS_EDGES) + 1
-COUNTS_SHAPE = (CLASSES, SCALE_LEVELS, 2 * LARGEST_COUNTED + 1)
+COUNTS_SHAPE = (SCALE_LEVELS, 2 * LARGEST_COUNTED + 1)
 PRIOR_COUNT = 500
 """A normal table stands for this many counted symbols: what was hardly seen is expected as it was."""
 
@@ -49,15 +51,21 @@ def mean_class(means: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
 
 
 def level_bits(counts: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-    """(SCALE_LEVELS, 2 * LARGEST_COUNTED + 1) bits of each symbol at each level, for training, without classes."""
+    """(SCALE_LEVELS, 2 * LARGEST_COUNTED + 1) bits of each symbol at each level, for training."""
     rows = []
-    for level, seen in enumerate(counts.sum(0)):
-        rows.append(-np.log2(np.maximum(counted_part(probabilities_of(seen + seen[::-1], level)), 2.0**-24)))
+    for level, seen in enumerate(counts):
+        rows.append(-np.log2(np.maximum(counted_part(probabilities_of(seen, level)), 2.0**-24)))
     return np.asarray(rows, np.float32)
 
 
 def probabilities_of(seen: NDArray[np.integer[Any]], level: int) -> NDArray[np.float64]:
-    """Of symbols -n..n at a level, n as large as it takes; `seen`: (2 * LARGEST_COUNTED + 1,) how often each was."""
+    """Of symbols -n..n at a level, n as large as it takes, both signs alike.
+
+    Args:
+        seen: (2 * LARGEST_COUNTED + 1,) how often each was.
+        level: which.
+    """
+    seen = seen + seen[::-1]
     edge = max(LARGEST_COUNTED, math.ceil(6 * scale_of(level)))
     normal = _normal_masses(scale_of(level), edge)
     if level >= COUNTED_LEVELS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,16 @@ class GraphBuilder:
         wider = self.node("Mul", self._columns(x), self.constant(np.array([block], np.int64)))
         return self.node("Reshape", self.node("Transpose", split, perm=[0, 2, 1, 3]), self.join(0, first, wider, last))
 
+    def interleaved_rows(self, parts: Sequence[str], channels: int) -> str:
+        """Rows by turns: (1, rows, columns, n * channels) each -> (1, parts * rows, n * columns, channels)."""
+        axis = self.constant(np.array([2], np.int64))
+        joined = self.join(2, *(self.node("Unsqueeze", part, axis) for part in parts))
+        rows = self.node(
+            "Mul", self.node("Shape", parts[0], start=1, end=2), self.constant(np.array([len(parts)], np.int64))
+        )
+        first, last = (self.constant(np.array(sizes, np.int64)) for sizes in ([1], [-1, channels]))
+        return self.node("Reshape", joined, self.join(0, first, rows, last))
+
     def _columns(self, x: str) -> str:
         return self.node("Shape", x, start=2, end=3)
 
@@ -114,6 +125,12 @@ class GraphBuilder:
     def channels(self, x: str, start: int, end: int) -> str:
         """Some channels."""
         return self.node("Slice", x, *(self.constant(np.array([value], np.int64)) for value in (start, end, 1)))
+
+    def split(self, x: str, counts: NDArray[np.int64]) -> list[str]:
+        """Its channels, channels last, in parts of so many."""
+        outputs = [f"v{len(self._nodes)}.{number}" for number in range(len(counts))]
+        self._nodes.append(helper.make_node("Split", [x, self.constant(counts.astype(np.int64))], outputs, axis=3))
+        return outputs
 
     def join(self, axis: int, *parts: str) -> str:
         """Behind one another."""

@@ -30,7 +30,6 @@ from isthmus.learn.export.photo_level_tables import level_tables
 from isthmus.learn.export.photo_transform_graphs import analysis_graph, hyper_analysis_graph, synthesis_graph
 from isthmus.learn.loop.photo_weights import load_weights
 from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings
-from isthmus.learn.models.photo_prior import thrifty_thresholds
 from isthmus.learn.models.photo_rewriting import rewritten
 from isthmus.learn.models.quality import knot_weights, position_of
 from isthmus.values import LatentSpec, PictureSpec
@@ -88,7 +87,6 @@ def _arrays(model: PhotoCodec, layers: Mapping[str, ExactLayer]) -> dict[str, ND
     arrays: dict[str, NDArray[Any]] = {
         "gains": gains.astype(np.float32),
         "guides": np.concatenate(guides, 1).astype(np.float32),
-        "thresholds": thrifty_thresholds().numpy(),
         "squash": squash,
         "layout": np.array([sizes["strong"], sizes["hyper"], *margins(settings)], np.int32),
         "probe": np.frombuffer(probe(ReferenceNetworks(layers), squash, **sizes).to_bytes(4, "little"), np.uint8),

@@ -12,8 +12,11 @@ from torch import nn
 from isthmus.learn.export import eight_bit
 from isthmus.learn.export.block_parts import array, guided, leak
 from isthmus.learn.export.graph_builder import GUIDES, GraphBuilder, block_order
+from isthmus.learn.export.mirrored_split import class_order, mirrored_split
 from isthmus.learn.models.photo_codec import PhotoCodec
-from isthmus.learn.models.photo_transforms import FINE, CoarseBlock, FineBlock, NarrowBlock, ScaledConvolution
+from isthmus.learn.models.photo_prior import CODED_FROM, CODED_SHARE
+from isthmus.learn.models.photo_rewriting import reordered
+from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, NarrowBlock, ScaledConvolution
 
 
 def analysis_graph(model: PhotoCodec) -> bytes:
@@ -32,10 +35,14 @@ def hyper_analysis_graph(model: PhotoCodec) -> bytes:
     """Latents in quantisation steps -> hyper-latents, to be rounded and clipped."""
     net = model.hyper_analysis
     builder = GraphBuilder("hyper_analysis", {"steps": model.settings.latents})
-    size = builder.node("Log", builder.node("Add", builder.node("Abs", "steps"), builder.constant(np.float32(1))))
+    size = builder.node("Abs", "steps")
+    coded = builder.node("Floor", builder.node("Add", size, builder.constant(np.float32(1 - CODED_FROM))))
+    left = builder.node("Mul", size, builder.constant(np.float32(1 - CODED_SHARE)))
+    size = builder.node("Add", left, builder.node("Mul", coded, builder.constant(np.float32(CODED_SHARE))))
+    size = builder.node("Log", builder.node("Add", size, builder.constant(np.float32(1))))
     large = builder.node("Mul", "steps", builder.constant(np.float32(2.0**100)))
     x = builder.node("Mul", builder.clip(large, -1, 1), size)  # the sign: ONNX Runtime's Sign takes four times as long
-    x = builder.node("Relu", _layer(builder, x, net.first))
+    x = builder.node("Relu", _layer(builder, builder.join(1, x, size), net.first))
     width = net.first.weight.shape[0]
     second = array(net.second.weight).reshape(-1, width, 2, 2)
     x = builder.node("Relu", builder.convolution(x, second, array(net.second.bias), stride=2))
@@ -54,24 +61,19 @@ def synthesis_graph(model: PhotoCodec) -> bytes:
     builder = GraphBuilder("synthesis", {"latents": model.settings.latents, GUIDES: sum(widths)})
     ends = np.cumsum(widths).tolist()
     guides = [builder.channels(GUIDES, end - width, end) for end, width in zip(ends, widths, strict=True)]
-    x = "latents"
+    classes = class_order(net.split)  # from here on, so that the split's parts lie behind one another
+    x = builder.node("Gather", "latents", builder.constant(classes), axis=1)
     for coarse, guide in zip(cast("Iterable[CoarseBlock]", net.coarse), guides[: len(net.coarse)], strict=True):
-        x = _coarse(builder, x, coarse, guide)
-    split = builder.matrix(builder.channels_last(x), *_ordered(net.split, FINE, 2))
-    x = builder.channels_first(builder.depth_to_space(split, FINE, 2))
+        x = _coarse(builder, x, reordered(coarse, classes), guide)
+    x = builder.channels_first(mirrored_split(builder, builder.channels_last(x), net.split))
     fines = cast("Iterable[FineBlock | NarrowBlock]", net.fine)
     for fine, guide in zip(fines, guides[len(net.coarse) :], strict=True):
         x = _fine(builder, x, fine, guide)
-    weight, bias = _ordered(net.head, 3, 8)
+    order = block_order(3, 8)
+    weight, bias = array(net.head.folded())[order, :, 0, 0], _bias(net.head)[order]
     head = builder.matrix(builder.channels_last(x), weight, bias + np.float32(0.5))
     units = builder.constant(np.float32(1 / 255)), builder.constant(np.uint8(0))
     return builder.finish({"picture": builder.node("QuantizeLinear", head, *units)})
-
-
-def _ordered(layer: ScaledConvolution, channels: int, block: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weight (outputs, inputs) and bias, with its outputs in the order row, column, channel."""
-    order = block_order(channels, block)
-    return array(layer.folded())[order, :, 0, 0], _bias(layer)[order]
 
 
 def _fine(builder: GraphBuilder, x: str, block: FineBlock | NarrowBlock, guide: str | None) -> str:

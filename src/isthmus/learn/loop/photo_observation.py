@@ -2,6 +2,8 @@
 
 import torch
 
+from isthmus.entropy.thrift import bits_of, thresholds_of
+from isthmus.learn.export.photo_level_tables import level_tables
 from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
 from isthmus.learn.loop.photo_ranges import measure_ranges
 from isthmus.learn.loop.photo_symbols import count_hyper, count_symbols
@@ -21,6 +23,8 @@ def observe(model: PhotoCodec, crops: PhotoCrops) -> None:
     with torch.autocast(device.type, enabled=False):
         measure_ranges(model, to_pixels(crops.training_centres(MEASURED_WINDOWS), device))
         pixels = to_pixels(crops.training_centres(COUNTED_WINDOWS), device)
-        model.symbol_counts = count_symbols(model, pixels, thrifty_thresholds().to(device))
+        tables, shared = level_tables(count_symbols(model, pixels, thrifty_thresholds().to(device)).numpy())
+        thresholds = thresholds_of(bits_of(tables))[shared, 0]  # as the encoder will round, with these tables
+        model.symbol_counts = count_symbols(model, pixels, torch.from_numpy(thresholds).to(device))
         wholes = (to_pixels(picture[None], device) for picture in crops.training_wholes(COUNTED_PICTURES))
         model.hyper_edges, model.hyper_counts = count_hyper(model, wholes)

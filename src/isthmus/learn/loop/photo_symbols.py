@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from isthmus.entropy.exact import KNOTS, MEAN_BITS, SCALE_LEVELS
+from isthmus.entropy.exact import KNOTS, SCALE_LEVELS
 from isthmus.entropy.hyper_latents import (
     CONTEXTS,
     HYPER_GROUPS,
@@ -18,7 +18,7 @@ from isthmus.entropy.hyper_latents import (
     neighbour_means,
     part_places,
 )
-from isthmus.entropy.level_tables import CLASSES, COUNTS_SHAPE, LARGEST_COUNTED, mean_class
+from isthmus.entropy.level_tables import COUNTS_SHAPE, LARGEST_COUNTED
 from isthmus.learn.models.photo_codec import PhotoCodec, middle_knots
 from isthmus.learn.models.quality import knot_weights
 
@@ -41,18 +41,17 @@ def count_symbols(model: PhotoCodec, pixels: Tensor, thresholds: Tensor) -> Tens
         COUNTS_SHAPE int64: larger symbols count as the largest.
     """
     width = 2 * LARGEST_COUNTED + 1
-    counts = np.zeros(CLASSES * SCALE_LEVELS * width, np.int64)
+    counts = np.zeros(SCALE_LEVELS * width, np.int64)
     for part in torch.split(pixels, AT_ONCE):
         latents = model.analysis(part)
         for place in torch.linspace(0, 1, KNOTS, device=part.device):
             knots = knot_weights(place.expand(len(part)))
             steps = model.limited_steps(latents, knots)
             estimate = model.estimate(model.whole_hyper(steps), steps, knots, quantise=True, thresholds=thresholds)
-            symbols = torch.round(estimate.decoded - estimate.mean) * torch.where(estimate.mean < 0, -1, 1)
+            symbols = torch.round(estimate.decoded - estimate.mean)
             limited = symbols.clamp(-LARGEST_COUNTED, LARGEST_COUNTED).long().cpu().numpy()
-            classes = mean_class(torch.round(estimate.mean * 2**MEAN_BITS).int().cpu().numpy())
             levels = estimate.level.long().cpu().numpy()
-            index = (classes * np.int64(SCALE_LEVELS) + levels) * width + limited + LARGEST_COUNTED
+            index = levels * width + limited + LARGEST_COUNTED
             counts += np.bincount(index.ravel(), minlength=len(counts))
     return torch.from_numpy(counts.reshape(COUNTS_SHAPE))
 

@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from isthmus.learn.models.photo_codec import PhotoCodec
@@ -30,6 +32,18 @@ def rewritten(model: PhotoCodec) -> PhotoCodec:
     twin = deepcopy(model)
     _work_in_balance(twin)
     _carry_biases(twin)
+    return twin
+
+
+def reordered(block: CoarseBlock, order: NDArray[np.int64]) -> CoarseBlock:
+    """A copy that works on the channels in another order, its bytes too."""
+    twin, places = deepcopy(block), torch.from_numpy(order)
+    for name, axis in (("reduce", 1), ("spread", 0)):
+        weight = twin.get_submodule(name).get_parameter("weight")
+        weight.data = weight.data.index_select(axis, places)
+        twin.register_buffer(f"rounded_{name}", block.get_buffer(f"rounded_{name}").index_select(axis, places))
+    bias = cast("Tensor", twin.spread.bias)
+    bias.data = bias.data[places]
     return twin
 
 

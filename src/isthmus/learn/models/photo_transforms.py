@@ -63,6 +63,45 @@ class ScaledConvolution(nn.Module):
         return nn.functional.conv2d(x, self.folded(), self.bias)
 
 
+class MirroredSplit(ScaledConvolution):
+    """From 1/16 to 1/8: each position becomes four. Of mirrored latents it makes mirrored positions, exactly.
+
+    That is what the cosine transforms that it starts from do, and it lets export compute it with a quarter of the
+    products: latents that a mirror leaves alone and those whose sign it turns do not mix (see `export.mirrored_split`).
+    The bias is any.
+
+    Attributes:
+        turns: (2, latents) bool: those whose sign a mirror turns, one that swaps rows and one that swaps columns.
+        fine_turns: (2, FINE) the same of the outputs.
+    """
+
+    def __init__(self, matrix: np.ndarray, input_scale: np.ndarray, output_scale: np.ndarray, kept: np.ndarray) -> None:
+        super().__init__(matrix, input_scale, output_scale)
+        self.turns: Tensor
+        self.fine_turns: Tensor
+        self.register_buffer("turns", torch.from_numpy(odd_frequencies(kept, 16)), persistent=False)
+        self.register_buffer("fine_turns", torch.from_numpy(odd_frequencies(np.arange(FINE), 8)), persistent=False)
+
+    def folded(self) -> Tensor:
+        """The mean of the matrix and its mirror images."""
+        squares = super().folded().reshape(FINE, 2, 2, -1)
+        for axis, (fine, latents) in enumerate(zip(self.fine_turns, self.turns, strict=True)):
+            signs = 1 - 2.0 * (fine[:, None] ^ latents[None, :])
+            squares = (squares + squares.flip(1 + axis) * signs[:, None, None, :]) / 2
+        return squares.reshape(4 * FINE, -1, 1, 1)
+
+
+def odd_frequencies(coefficients: np.ndarray, side: int) -> np.ndarray:
+    """(2, coefficients) bool: whether the vertical frequency is odd, and the horizontal one.
+
+    Args:
+        coefficients: places in the outputs of `block_cosine.colour_block_matrix(side)`.
+        side: even.
+    """
+    odd: np.ndarray = np.stack([coefficients // side % 2, coefficients % 2]).astype(bool)
+    return odd
+
+
 def _keep_bytes(block: nn.Module, names: tuple[str, ...]) -> None:
     """Room for what is measured of a block whose layers of these names multiply bytes: zeros until then.
 
@@ -197,8 +236,8 @@ class Synthesis(nn.Module):
         latents = len(start.kept)
         self.coarse = nn.ModuleList([CoarseBlock(latents, hidden) for hidden in coarse_hidden])
         self.coarse_guides = nn.ModuleList([QualityTable.zeros(hidden) for hidden in coarse_hidden])
-        self.split = ScaledConvolution(
-            merge_matrix(8)[start.kept].T.copy(), start.latent_scale, 1 / np.repeat(start.fine_scale, 4)
+        self.split = MirroredSplit(
+            merge_matrix(8)[start.kept].T.copy(), start.latent_scale, 1 / np.repeat(start.fine_scale, 4), start.kept
         )
         blocks = [FineBlock(FINE, hidden) for hidden in fine_hidden[:-1]]
         self.fine = nn.ModuleList([*blocks, NarrowBlock(FINE, last_narrow, fine_hidden[-1])])
