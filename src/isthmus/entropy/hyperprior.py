@@ -1,8 +1,8 @@
 """The entropy model of the photo codec: hyper-latents by table, latents in four passes by scale level.
 
 A payload is one range coder's bytes: the hyper-latents; then, pass by pass, the symbols of that pass sorted by table
-(stable). The table of a symbol follows from its scale level and from how far its mean is from zero; those that are
-nearly alike have the same. One flag in front of each pass says whether the smallest levels are left out: photographs
+(stable). The table of a symbol follows from its scale level, with some models also from how far its mean is from zero;
+those nearly alike have the same. One flag in front of each pass says whether the smallest levels are left out: photographs
 are better without them, drawings that the model did not expect are not.
 Behind the hyper-latents, and behind the symbols of each pass, stand the values of their escapes.
 """

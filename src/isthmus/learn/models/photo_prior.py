@@ -89,9 +89,9 @@ def pass_masks(like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return even.float(), odd.float(), (1 - even - odd).float()
 
 
-CODED_FROM = 0.65
+CODED_FROM = 0.7
 """Steps below are taken to be coded as zero, and larger ones rounded as sparingly."""
-CODED_SHARE = 0.25
+CODED_SHARE = 0.4
 """How far hyper-latents look at what is coded, not at what there was. Both were tuned on held-aside pictures."""
 
 
@@ -273,7 +273,7 @@ def decode_rounded(steps: Tensor, mean: Tensor) -> Tensor:
     return _with_gradient_of(steps, torch.floor(steps - mean + 0.5) + mean)
 
 
-def thrifty_thresholds(*, error_weight: float = 1.4, most: float = 0.5) -> Tensor:
+def thrifty_thresholds(*, error_weight: float = 1.6, most: float = 0.5) -> Tensor:
     """From where on a symbol is worth its bits.
 
     A symbol m costs bits(m) - bits(m - 1) more than the one before it; where gains suit lambda, a squared error of one
