@@ -2,8 +2,8 @@
 
 A payload is one range coder's bytes: the hyper-latents; then, pass by pass, the symbols of that pass sorted by table
 (stable). The table of a symbol follows from its scale level, with some models also from how far its mean is from zero;
-those nearly alike have the same. One flag in front of each pass says whether the smallest levels are left out: photographs
-are better without them, drawings that the model did not expect are not.
+those nearly alike have the same. One flag in front of each pass says whether the smallest levels are left out:
+photographs are better without them, drawings that the model did not expect are not.
 Behind the hyper-latents, and behind the symbols of each pass, stand the values of their escapes.
 """
 
