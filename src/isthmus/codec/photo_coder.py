@@ -249,7 +249,7 @@ class PhotoCoder:
 
     def _load(self, name: str, engine: Engine | None = None) -> Graph:
         label = f"{self._file.name}: {name}"
-        return (engine or self._engine).load(self._graphs[name], name=label, is_exact=name in EXACT_GRAPHS)
+        return (engine or self._engine).load(self._graphs[name], name=label)
 
 
 def shifted_quality(picture: Picture, quality: int) -> float:

@@ -63,13 +63,12 @@ class Engine:
         """How many threads that is."""
         return self.threads or os.cpu_count() or 1
 
-    def load(self, data: bytes, *, name: str, is_exact: bool = False) -> Graph:
+    def load(self, data: bytes, *, name: str) -> Graph:
         """A graph ready to run.
 
         Args:
             data: the ONNX model's bytes, checked before.
             name: for messages.
-            is_exact: whole numbers in float32: nothing may be computed in less.
 
         Raises:
             FormatError: the engine does not take the graph.
@@ -78,7 +77,7 @@ class Engine:
         if self.name == "openvino":
             from isthmus.transforms.openvino import OpenVinoGraph
 
-            return OpenVinoGraph(data, name=name, threads=self.threads, is_exact=is_exact)
+            return OpenVinoGraph(data, name=name, threads=self.threads)
         from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
 
         return OnnxRuntimeGraph(data, name=name, threads=self.threads)
