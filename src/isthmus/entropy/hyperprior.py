@@ -75,11 +75,11 @@ class HyperpriorTables:
         """Codes symbols by class and scale level."""
         return TableCoder(self.levels, MAX_SYMBOL, self.groups)
 
-    def kinds(self, levels: Whole, means: Whole) -> NDArray[np.uint8]:
-        """(count,) places in `shared` of latents of these levels and means."""
-        kinds = levels.astype(np.uint8)
+    def kinds(self, levels: Whole, means: Whole, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """(places,) where in `shared` the latents at some places belong."""
+        kinds = levels.take(places).astype(np.uint8, copy=False)
         if self.has_classes:
-            kinds += SCALE_LEVELS * mean_class(means)
+            kinds += SCALE_LEVELS * mean_class(means.take(places))
         return kinds
 
     @cached_property
@@ -129,11 +129,11 @@ class Hyperprior:
             values = gather(number, steps[known.channels(number)]).ravel()
             offsets = values - means.astype(np.float32) * np.float32(2.0**-MEAN_BITS)
             near = np.flatnonzero(np.abs(offsets) >= np.float32(0.5))  # all others are zero, and they are most
-            some_levels, some_means = levels.take(near), means.take(near)
-            kinds, is_turned = self.tables.kinds(some_levels, some_means), self._is_turned(some_means)
-            symbols = to_symbols(offsets.take(near), kinds, is_turned, thresholds)
+            is_turned = (means.take(near) < 0) & self.tables.has_classes
+            symbols = to_symbols(offsets.take(near), self.tables.kinds(levels, means, near), is_turned, thresholds)
             is_some = symbols != 0
-            places, symbols, some_levels = near[is_some], symbols[is_some], some_levels[is_some]
+            places, symbols = near[is_some], symbols[is_some]
+            some_levels = levels.take(places)
             is_thorough = self._pays_to_code_all(offsets.take(places), symbols, some_levels, levels)
             encoder.encode_flag(is_thorough)
             if not is_thorough:
@@ -206,18 +206,14 @@ class Hyperprior:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """(where symbols are coded, rising; their order by table, stable; how many each table has)."""
         places = np.arange(levels.size) if is_thorough else np.flatnonzero(levels >= SKIPPED_LEVELS)
-        tables = self.tables.shared.take(self.tables.kinds(levels.take(places), means.take(places)))
+        tables = self.tables.shared.take(self.tables.kinds(levels, means, places))
         order = np.argsort(tables, kind="stable")
         starts = np.searchsorted(tables.take(order), np.arange(len(self.tables.levels) + 1))  # faster than to count
         return places, order, np.diff(starts)
 
     def _turn(self, symbols: Integers, means: Whole) -> Integers:
         """With classes of means, symbols are coded so that positive ones point away from zero."""
-        return np.where(self._is_turned(means), -symbols, symbols) if self.tables.has_classes else symbols
-
-    def _is_turned(self, means: Whole) -> NDArray[np.bool_]:
-        is_turned: NDArray[np.bool_] = means < 0
-        return is_turned if self.tables.has_classes else np.zeros_like(is_turned)
+        return np.where(means < 0, -symbols, symbols) if self.tables.has_classes else symbols
 
 
 class _Known:
