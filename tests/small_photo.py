@@ -19,7 +19,7 @@ def small_settings() -> PhotoSettings:
     prior = PriorSettings(
         strong=STRONG, hyper_latents=HYPER, hyper_hidden=8, features=12, contexts=(8, 8, 8), hidden=(16, 16, 16, 16)
     )
-    return PhotoSettings(LATENTS, (4,), (4,), (4,), (4, 4), 5, prior)
+    return PhotoSettings(LATENTS, (4,), (4,), (4,), (4, 5), prior)
 
 
 def small_photo_codec(seed: int = 3) -> PhotoCodec:
@@ -27,9 +27,8 @@ def small_photo_codec(seed: int = 3) -> PhotoCodec:
     torch.manual_seed(seed)
     start = TransformStart(np.full(192, 0.3), np.full(LATENTS, 0.3), np.arange(LATENTS))
     model = PhotoCodec(small_settings(), start).eval().requires_grad_(requires_grad=False)
-    for transform in (model.analysis, model.synthesis):
-        for block in (*transform.fine, *transform.coarse):
-            block.spread.weight.normal_(0, 0.1)
+    for block in (*model.analysis.fine, *model.analysis.coarse, *model.synthesis.coarse, model.synthesis.detail):
+        block.spread.weight.normal_(0, 0.1)
     passes = model.passes
     for network in (passes.first_pass, passes.second_pass, passes.third_pass, passes.fourth_pass):
         network.last.weight.mul_(20)  # an untrained network would choose hardly more than one level

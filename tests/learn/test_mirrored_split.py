@@ -1,4 +1,4 @@
-"""The layer from 1/16 to 1/8, which does not know left from right: as it is trained, and as it is exported."""
+"""The layer from 1/16 to 1/8, which does not know up from down: as it is trained, and as it is exported."""
 
 from __future__ import annotations
 
@@ -7,48 +7,55 @@ import pytest
 import torch
 
 from isthmus.learn.export.graph_builder import GraphBuilder
-from isthmus.learn.export.mirrored_split import class_order, mirrored_split
+from isthmus.learn.export.mirrored_split import mirrored_split
 from isthmus.learn.models.block_cosine import merge_matrix
-from isthmus.learn.models.photo_transforms import FINE, MirroredSplit
+from isthmus.learn.models.photo_transforms import FINE, MirroredSplit, is_odd_vertically
 from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
+
+FINE_TURNS = is_odd_vertically(np.arange(FINE), 8)
+KEPT = np.random.default_rng(4).permutation(768)[:40]
+TURNS = is_odd_vertically(KEPT, 16)
 
 
 @pytest.fixture(scope="module")
 def split() -> MirroredSplit:
     """With any weights and biases, of latents in any order."""
     random = np.random.default_rng(4)
-    kept = random.permutation(768)[:40]
-    layer = MirroredSplit(random.normal(0, 1, (4 * FINE, 40)), np.linspace(0.5, 2, 40), np.ones(4 * FINE), kept)
+    matrix, scale = random.normal(0, 1, (4 * FINE, 40)), np.linspace(0.5, 2, 40)
+    layer = MirroredSplit(matrix, scale, np.ones(4 * FINE), TURNS, FINE_TURNS)
     layer.bias.data[:] = torch.from_numpy(random.normal(0, 1, 4 * FINE))
     return layer.requires_grad_(requires_grad=False)
 
 
-@pytest.mark.parametrize("axis", [0, 1])
-def test_mirrored_latents_make_mirrored_positions(split: MirroredSplit, axis: int):
+def test_mirrored_latents_make_mirrored_positions(split: MirroredSplit):
     """But for the bias, which is any."""
     latents = torch.randn(1, 40, 3, 5)
-    mirrored = latents.flip(2 + axis) * (1 - 2.0 * split.turns[axis])[:, None, None]
-    made, other = (
-        torch.nn.functional.pixel_shuffle(split(x) - split.bias[:, None, None], 2) for x in (latents, mirrored)
-    )
-    torch.testing.assert_close(other, made.flip(2 + axis) * (1 - 2.0 * split.fine_turns[axis])[:, None, None])
+    mirrored = latents.flip(2) * torch.from_numpy(1 - 2.0 * TURNS).float()[:, None, None]
+    bias = split(torch.zeros_like(latents))
+    made, other = (split(x) - bias for x in (latents, mirrored))
+    torch.testing.assert_close(other, made.flip(2) * torch.from_numpy(1 - 2.0 * FINE_TURNS).float()[:, None, None])
+    assert not torch.allclose(other, made)
 
 
 def test_cosine_transforms_are_such():
     """What training starts from stays what it is."""
-    kept = np.random.default_rng(5).permutation(768)[:50]
-    matrix = merge_matrix(8)[kept].T
-    layer = MirroredSplit(matrix, np.ones(50), np.ones(4 * FINE), kept)
+    matrix = merge_matrix(8)[KEPT].T
+    layer = MirroredSplit(matrix, np.ones(40), np.ones(4 * FINE), TURNS, FINE_TURNS)
     np.testing.assert_allclose(layer.folded().detach().numpy()[:, :, 0, 0], matrix, atol=1e-6)
 
 
 def test_the_graph_makes_the_same(split: MirroredSplit):
-    """With a quarter of the products."""
-    order = class_order(split)
+    """With half of the products, row by row; the lower rows in the mirror's own signs."""
     builder = GraphBuilder("split", {"x": 40})
-    x = builder.channels_last(builder.node("Gather", "x", builder.constant(order), axis=1))
-    graph = builder.finish({"y": mirrored_split(builder, x, split)})
+    x = builder.channels_last(builder.node("Gather", "x", builder.constant(np.argsort(TURNS, kind="stable")), axis=1))
+    halves = builder.split(x, np.bincount(TURNS, minlength=2))
+    signs = (1 - 2 * FINE_TURNS).astype(np.float32)
+    bias = split.bias.numpy().reshape(FINE, 2, 2)
+    lower_in_signs = np.stack([bias[:, 0], bias[:, 1] * signs[:, None]], 1)
+    rows = mirrored_split(builder, halves, TURNS, split.folded().numpy().reshape(FINE, 2, 2, -1), lower_in_signs)
+    graph = builder.finish({"y": builder.interleaved_rows(list(rows), FINE)})
     latents = torch.randn(1, 40, 3, 5)
     made = OnnxRuntimeGraph(graph, name="split").run(latents.numpy())
-    expected = torch.nn.functional.pixel_shuffle(split(latents), 2).permute(0, 2, 3, 1).numpy()
+    made[:, 1::2] *= signs
+    expected = split(latents).permute(0, 2, 3, 1).numpy()
     np.testing.assert_allclose(made, expected, rtol=0, atol=0.02 * np.abs(expected).max())  # weights are halves

@@ -59,7 +59,7 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     assert model.decode(model.encode(pixels, quality=100)).shape == pixels.shape
     rows = list(csv.DictReader((tmp_path / "run" / "log.csv").read_text().splitlines()))
     assert all(float(row["loss"]) > 0 for row in rows)
-    options["sizes"] = replace(small_settings(), synthesis_fine=(5,))
+    options["sizes"] = replace(small_settings(), synthesis_detail=(6, 5))
     with pytest.raises(UsageError, match="of other networks"):
         run_photo(tmp_path / "run", minutes=None, resume=True, **options)
 
@@ -86,7 +86,7 @@ def test_mixed_weights_are_between_both(tmp_path):
     one.values[ranges][:] = 3.0
     mixed = one.mixed(other, 0.25)
     assert bool((mixed.values[ranges] == 3.0).all())
-    name = "synthesis.fine.0.gather.weight"
+    name = "synthesis.detail.first.weight"
     expected = 0.75 * one.values[name] + 0.25 * other.values[name]
     torch.testing.assert_close(mixed.values[name], expected)
     assert torch.equal(mixed.values["symbol_counts"], one.values["symbol_counts"])

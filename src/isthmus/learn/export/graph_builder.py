@@ -126,10 +126,10 @@ class GraphBuilder:
         """Some channels."""
         return self.node("Slice", x, *(self.constant(np.array([value], np.int64)) for value in (start, end, 1)))
 
-    def split(self, x: str, counts: NDArray[np.int64]) -> list[str]:
-        """Its channels, channels last, in parts of so many."""
+    def split(self, x: str, counts: NDArray[np.int64], *, axis: int = 3) -> list[str]:
+        """In parts of so many, of its channels if they are last."""
         outputs = [f"v{len(self._nodes)}.{number}" for number in range(len(counts))]
-        self._nodes.append(helper.make_node("Split", [x, self.constant(counts.astype(np.int64))], outputs, axis=3))
+        self._nodes.append(helper.make_node("Split", [x, self.constant(counts.astype(np.int64))], outputs, axis=axis))
         return outputs
 
     def join(self, axis: int, *parts: str) -> str:

@@ -77,7 +77,7 @@ def _arrays(model: PhotoCodec, layers: Mapping[str, ExactLayer]) -> dict[str, ND
     """Everything beside the graphs, by the names of docs/format.md."""
     knots = knot_weights(torch.from_numpy(position_of(np.arange(1, 101))))
     guides = [
-        table(knots)[:, :, 0, 0].numpy() for table in (*model.synthesis.coarse_guides, *model.synthesis.fine_guides)
+        table(knots)[:, :, 0, 0].numpy() for table in (*model.synthesis.coarse_guides, model.synthesis.detail_guide)
     ]
     settings, squash = model.settings, squash_table()
     gains = model.gains(knots)[:, :, 0, 0].numpy()
@@ -107,7 +107,7 @@ def _arrays(model: PhotoCodec, layers: Mapping[str, ExactLayer]) -> dict[str, ND
 def margins(settings: PhotoSettings) -> tuple[int, int]:
     """How far the transforms look beyond a window: (pixels of the analysis, latent positions of the synthesis)."""
     analysis = 8 * len(settings.analysis_fine) + BLOCK * len(settings.analysis_coarse)
-    synthesis = 8 * len(settings.synthesis_fine) + BLOCK * len(settings.synthesis_coarse)
+    synthesis = 8 * 2 + BLOCK * len(settings.synthesis_coarse)
     return -(-analysis // 64) * 64, -(-synthesis // BLOCK)
 
 

@@ -9,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from isthmus.learn.export import eight_bit
-from isthmus.learn.export.block_parts import array, guided, leak
 from isthmus.learn.export.graph_builder import GUIDES, GraphBuilder, block_order
-from isthmus.learn.export.mirrored_split import class_order, mirrored_split
+from isthmus.learn.export.mirrored_split import mirrored_split
+from isthmus.learn.export.photo_blocks import array, coarse_block, fine_block, fine_detail, spread_of
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_prior import CODED_FROM, CODED_SHARE
 from isthmus.learn.models.photo_rewriting import reordered
-from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, NarrowBlock, ScaledConvolution
+from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, ScaledConvolution, Synthesis
+from isthmus.learn.models.quality import QualityTable
+
+SIDE = 8
+"""Pixels, in each direction, of the squares that the synthesis ends in."""
 
 
 def analysis_graph(model: PhotoCodec) -> bytes:
@@ -24,10 +27,10 @@ def analysis_graph(model: PhotoCodec) -> bytes:
     builder = GraphBuilder("analysis", {"pixels": 3})
     x = builder.convolution("pixels", _blocks(model.analysis.stem, 3, 8), _bias(model.analysis.stem), stride=8)
     for block in cast("Iterable[FineBlock]", model.analysis.fine):
-        x = _fine(builder, x, block, None)
+        x = fine_block(builder, x, block)
     x = builder.convolution(x, _blocks(model.analysis.merge, 192, 2), _bias(model.analysis.merge), stride=2)
     for coarse in cast("Iterable[CoarseBlock]", model.analysis.coarse):
-        x = _coarse(builder, x, coarse, None)
+        x = coarse_block(builder, x, coarse)
     return builder.finish({"latents": x})
 
 
@@ -55,47 +58,67 @@ def synthesis_graph(model: PhotoCodec) -> bytes:
     """Latents (1, channels, rows, columns) and guides (1, hidden widths in order, 1, 1) -> picture.
 
     That is bytes, square by square: (1, 2 rows, 2 columns, 8 x 8 x 3), each in the order row, column, colour.
+
+    Args:
+        model: `rewritten`, so that split and detail end in pixels.
     """
     net = model.synthesis
-    widths = [table.table.shape[1] for table in (*net.coarse_guides, *net.fine_guides)]
+    hidden = net.detail.first.out_channels
+    tables = cast("Iterable[QualityTable]", net.coarse_guides)
+    widths = [*(table.table.shape[1] for table in tables), hidden, hidden]
     builder = GraphBuilder("synthesis", {"latents": model.settings.latents, GUIDES: sum(widths)})
     ends = np.cumsum(widths).tolist()
     guides = [builder.channels(GUIDES, end - width, end) for end, width in zip(ends, widths, strict=True)]
-    classes = class_order(net.split)  # from here on, so that the split's parts lie behind one another
-    x = builder.node("Gather", "latents", builder.constant(classes), axis=1)
-    for coarse, guide in zip(cast("Iterable[CoarseBlock]", net.coarse), guides[: len(net.coarse)], strict=True):
-        x = _coarse(builder, x, reordered(coarse, classes), guide)
-    x = builder.channels_first(mirrored_split(builder, builder.channels_last(x), net.split))
-    fines = cast("Iterable[FineBlock | NarrowBlock]", net.fine)
-    for fine, guide in zip(fines, guides[len(net.coarse) :], strict=True):
-        x = _fine(builder, x, fine, guide)
-    order = block_order(3, 8)
-    weight, bias = array(net.head.folded())[order, :, 0, 0], _bias(net.head)[order]
-    head = builder.matrix(builder.channels_last(x), weight, bias + np.float32(0.5))
+    turns = net.turns.numpy()
+    order = np.argsort(turns, kind="stable")  # from here on, so that both halves of the splits lie together
+    x = builder.node("Gather", "latents", builder.constant(order), axis=1)
+    for coarse, guide in zip(cast("Iterable[CoarseBlock]", net.coarse), guides, strict=False):
+        x = coarse_block(builder, x, reordered(coarse, order), guide)
+    halves = builder.split(builder.channels_last(x), np.bincount(turns, minlength=2))
+    detail = fine_detail(builder, _detail_reads(builder, halves, net), net.detail, guides[-2:])
+    return builder.finish({"picture": _picture(builder, halves, net, _rows_apart(builder, detail, 2 * hidden))})
+
+
+def _detail_reads(builder: GraphBuilder, halves: list[str], net: Synthesis) -> list[str]:
+    """What the two layers of the detail read, (1, 2 rows, 2 columns, channels) each."""
+    narrow = net.detail.narrow
+    matrix = array(narrow.folded()).reshape(len(narrow.signs), 2, 2, -1)
+    bias = array(narrow.bias).reshape(len(narrow.signs), 2, 2)
+    signs = array(narrow.signs[:, ~net.turns][:, 0])
+    reads = []
+    for part in np.split(np.arange(len(signs)), 2):
+        turned = np.stack([bias[part, 0], bias[part, 1] * signs[part, None]], 1)
+        upper, lower = mirrored_split(builder, halves, net.turns.numpy(), matrix[part], turned)
+        lower = builder.node("Mul", lower, builder.constant(signs[part]))
+        reads.append(builder.interleaved_rows([upper, lower], len(part)))
+    return reads
+
+
+def _rows_apart(builder: GraphBuilder, x: str, channels: int) -> list[str]:
+    """(1, 2 rows, columns, channels) -> the even and the odd rows, (1, rows, columns, channels) each."""
+    pairs = builder.node("Reshape", x, builder.constant(np.array([-1, 2, 0, channels], np.int64)))
+    rows = builder.constant(np.array([1, -1, 0, channels], np.int64))
+    return [builder.node("Reshape", part, rows) for part in builder.split(pairs, np.array([1, 1]), axis=1)]
+
+
+def _picture(builder: GraphBuilder, halves: list[str], net: Synthesis, details: list[str]) -> str:
+    """Split and detail, rounded; where a pair's lower row of squares is made, squares are upside down."""
+    pixels = block_order(3, SIDE)
+    upside_down = pixels.reshape(SIDE, -1)[::-1].ravel()
+    matrix = array(net.split.folded()).reshape(len(pixels), 2, 2, -1)
+    bias = array(net.split.bias).reshape(len(pixels), 2, 2) + np.float32(0.5)
+    ordered = np.stack([bias[pixels, 0], bias[upside_down, 1]], 1)
+    parts = mirrored_split(builder, halves, net.turns.numpy(), matrix[pixels], ordered)
     units = builder.constant(np.float32(1 / 255)), builder.constant(np.uint8(0))
-    return builder.finish({"picture": builder.node("QuantizeLinear", head, *units)})
-
-
-def _fine(builder: GraphBuilder, x: str, block: FineBlock | NarrowBlock, guide: str | None) -> str:
-    if isinstance(block, FineBlock) and block.ranges.any():
-        return eight_bit.fine_block(builder, x, block, guide)
-    last = builder.channels_last(x)
-    if isinstance(block, NarrowBlock):
-        weight = builder.half(array(block.narrow.weight)[:, :, 0, 0].T)
-        x = builder.channels_first(builder.node("MatMul", last, weight))
-    hidden = builder.channels_last(leak(builder, guided(builder, _layer(builder, x, block.gather), guide)))
-    if block.ranges.any():
-        return eight_bit.spread(builder, last, hidden, block, eight_bit.ByteScale.of(block.ranges[0]))
-    spread = builder.matrix(hidden, array(block.spread.weight)[:, :, 0, 0], array(block.spread.bias))
-    return builder.channels_first(builder.node("Add", last, spread))
-
-
-def _coarse(builder: GraphBuilder, x: str, block: CoarseBlock, guide: str | None) -> str:
-    if block.ranges.any():
-        return eight_bit.coarse_block(builder, x, block, guide)
-    hidden = leak(builder, guided(builder, _layer(builder, x, block.reduce), guide))
-    hidden = leak(builder, _layer(builder, hidden, block.gather))
-    return builder.node("Add", x, _layer(builder, hidden, block.spread))
+    upper, lower = (
+        builder.node("QuantizeLinear", builder.node("Add", part, spread_of(builder, detail, net.detail, order)), *units)
+        for part, detail, order in zip(parts, details, (pixels, upside_down), strict=True)
+    )
+    runs = builder.constant(np.array([0, 0, -1, SIDE, SIDE * 3], np.int64))
+    squares = builder.constant(np.array([0, 0, -1, len(pixels)], np.int64))
+    rising = builder.constant(np.arange(SIDE)[::-1])
+    lower = builder.node("Gather", builder.node("Reshape", lower, runs), rising, axis=3)
+    return builder.interleaved_rows([upper, builder.node("Reshape", lower, squares)], len(pixels))
 
 
 def _layer(builder: GraphBuilder, x: str, layer: nn.Conv2d) -> str:

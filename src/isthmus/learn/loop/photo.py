@@ -314,9 +314,9 @@ def split_parameters(model: PhotoCodec) -> tuple[list[Tensor], list[Tensor], lis
     matrices: list[Tensor] = []
     rest: list[Tensor] = []
     for name, parameter in model.named_parameters():
-        if name in ("analysis.stem.weight", "analysis.merge.weight", "synthesis.split.weight", "synthesis.head.weight"):
+        if name in ("analysis.stem.weight", "analysis.merge.weight", "synthesis.split.weight"):
             basis.append(parameter)
-        elif parameter.dim() == 4 and parameter.shape[1] > 1:
+        elif (parameter.dim() == 4 and parameter.shape[1] > 1) or name == "synthesis.detail.narrow.weight":
             matrices.append(parameter)
         else:
             rest.append(parameter)

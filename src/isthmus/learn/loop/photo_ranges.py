@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from isthmus.learn.export.eight_bit import WEIGHT_LIMIT
 from isthmus.learn.loop.weight_rounding import Moments, round_weights
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_prior import thrifty_thresholds
 from isthmus.learn.models.photo_rewriting import STREAMS, Block, balance_for, rewritten
+from isthmus.learn.models.photo_transforms import OUTSIDE_IN_TRAINING, WEIGHT_LIMIT, FineDetail
 from isthmus.learn.models.quality import knot_weights
 
 OUTSIDE = 1e-4
@@ -35,7 +35,6 @@ def measure_ranges(model: PhotoCodec, pixels: Tensor) -> None:
     """
     sizes = _stream_sizes(model, pixels)
     model.analysis.fine_balance.copy_(balance_for(sizes["analysis.fine"]))
-    model.synthesis.fine_balance.copy_(balance_for(sizes["synthesis.fine"]))
     model.latent_balance.copy_(balance_for(torch.maximum(sizes["analysis.coarse"], sizes["synthesis.coarse"])))
     twin = rewritten(model)
     moments: dict[str, Moments] = {}
@@ -106,28 +105,39 @@ def _layer(block: Block, name: str) -> nn.Conv2d:
 
 def _watch(block: Block) -> list[RemovableHandle]:
     """Widen the block's ranges with whatever goes through its layers."""
-    handles = [
-        _layer(block, name).register_forward_pre_hook(partial(_on_input, measured))
+    inputs = [
+        _layer(block, name).register_forward_pre_hook(partial(_on_input, measured, _outside(block, name)))
         for name, measured in zip(block.BYTES, block.ranges, strict=False)
     ]
-    return [*handles, block.gather.register_forward_hook(partial(_on_output, block.ranges[-1]))]
+    sums = [
+        _layer(block, name).register_forward_hook(partial(_on_output, measured, _outside(block, name)))
+        for name, measured in zip(block.SUMS, block.ranges[len(inputs) :], strict=True)
+    ]
+    return inputs + sums
+
+
+def _outside(block: Block, name: str) -> float:
+    is_trained = isinstance(block, FineDetail) and name in block.TRAINED_IN_BYTES
+    return OUTSIDE_IN_TRAINING if is_trained else OUTSIDE
 
 
 def _add(moments: Moments, _layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     moments.add(inputs[0])
 
 
-def _on_input(measured: Tensor, _layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    _widen(measured, inputs[0])
+def _on_input(measured: Tensor, outside: float, _layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    _widen(measured, outside, inputs[0])
 
 
-def _on_output(measured: Tensor, _layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-    _widen(measured, output)
+def _on_output(
+    measured: Tensor, outside: float, _layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor
+) -> None:
+    _widen(measured, outside, output)
 
 
-def _widen(measured: Tensor, values: Tensor) -> None:
-    """Make a range, (2,), hold all but `OUTSIDE` of the values."""
+def _widen(measured: Tensor, outside: float, values: Tensor) -> None:
+    """Make a range, (2,), hold all but a share of the values on either side."""
     seed = torch.Generator().manual_seed(0)
     some = torch.randint(values.numel(), (LOOKED_AT,), generator=seed).to(values.device)
-    ends = torch.quantile(values.float().flatten()[some], torch.tensor([OUTSIDE, 1 - OUTSIDE], device=values.device))
+    ends = torch.quantile(values.float().flatten()[some], torch.tensor([outside, 1 - outside], device=values.device))
     measured[0], measured[1] = torch.minimum(measured[0], ends[0]), torch.maximum(measured[1], ends[1])

@@ -48,12 +48,10 @@ class PhotoSettings:
     """Hidden widths of the analysis' residual blocks at 1/8."""
     analysis_coarse: tuple[int, ...] = (192, 192, 192)
     """The same at 1/16."""
-    synthesis_coarse: tuple[int, ...] = (192, 192)
+    synthesis_coarse: tuple[int, ...] = (96, 160)
     """Hidden widths of the synthesis' residual blocks at 1/16."""
-    synthesis_fine: tuple[int, ...] = (64, 64)
-    """The same at 1/8."""
-    synthesis_narrow: int = 64
-    """Channels that the last block of the synthesis narrows what it reads to."""
+    synthesis_detail: tuple[int, int] = (64, 64)
+    """Channels that each layer of the synthesis' detail at 1/8 reads, and hidden width."""
     prior: PriorSettings = field(default_factory=PriorSettings)
 
 
@@ -83,7 +81,7 @@ class PhotoCodec(nn.Module):
         super().__init__()
         self.settings = settings
         self.analysis = Analysis(start, settings.analysis_fine, settings.analysis_coarse)
-        self.synthesis = Synthesis(start, settings.synthesis_fine, settings.synthesis_coarse, settings.synthesis_narrow)
+        self.synthesis = Synthesis(start, settings.synthesis_detail, settings.synthesis_coarse)
         self.hyper_analysis = HyperAnalysis(settings.latents, settings.prior)
         self.hyper_synthesis = HyperSynthesis(settings.prior)
         self.passes = Passes(settings.latents, settings.prior)

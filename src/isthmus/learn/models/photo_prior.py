@@ -91,7 +91,7 @@ def pass_masks(like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 CODED_FROM = 0.7
 """Steps below are taken to be coded as zero, and larger ones rounded as sparingly."""
-CODED_SHARE = 0.55
+CODED_SHARE = 0.7
 """How far hyper-latents look at what is coded, not at what there was. Both were tuned on held-aside pictures."""
 
 

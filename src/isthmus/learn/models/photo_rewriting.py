@@ -4,6 +4,8 @@ Balance: the channels between blocks are divided by powers of two. Blocks in byt
 their input; a few channels that reach far would make it coarse for the others. What a channel is divided by, its
 neighbours' weights are multiplied by, and powers of two round nothing.
 
+Pixels: the inverse DCT that the synthesis ends in is multiplied into the layers in front of it.
+
 Biases: what a block adds to all positions alike goes into the biases of the layers that read it. A 3x3 layer would need
 another padding for that; without it, a picture's outermost blocks are worth 0.001 to 0.01 dB less.
 """
@@ -18,11 +20,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from isthmus.learn.models.photo_codec import PhotoCodec
-from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, NarrowBlock, ScaledConvolution
+from isthmus.learn.models.photo_transforms import (
+    CoarseBlock,
+    FineBlock,
+    FineDetail,
+    ScaledConvolution,
+    Split,
+    Synthesis,
+)
 
-Block = FineBlock | NarrowBlock | CoarseBlock
+Residual = FineBlock | CoarseBlock
+Block = Residual | FineDetail
 
-STREAMS = ("analysis.fine", "analysis.coarse", "synthesis.coarse", "synthesis.fine")
+STREAMS = ("analysis.fine", "analysis.coarse", "synthesis.coarse")
 """Stages, whose blocks all read and add to the same channels. Those of the two coarse ones are the latents'."""
 
 
@@ -32,6 +42,7 @@ def rewritten(model: PhotoCodec) -> PhotoCodec:
     twin = deepcopy(model)
     _work_in_balance(twin)
     _carry_biases(twin)
+    _end_in_pixels(twin.synthesis)
     return twin
 
 
@@ -49,7 +60,7 @@ def reordered(block: CoarseBlock, order: NDArray[np.int64]) -> CoarseBlock:
 
 def _work_in_balance(model: PhotoCodec) -> None:
     analysis, synthesis = model.analysis, model.synthesis
-    latent, fine, last = model.latent_balance, analysis.fine_balance, synthesis.fine_balance
+    latent, fine = model.latent_balance, analysis.fine_balance
     _divide_outputs(analysis.stem, fine)
     _divide_blocks(analysis.fine, fine)
     _multiply_inputs(analysis.merge, fine.repeat_interleave(4))
@@ -58,10 +69,8 @@ def _work_in_balance(model: PhotoCodec) -> None:
     model.log_gain.table.add_(latent.log())  # of the quantisation steps, which stay what they are
     _divide_blocks(synthesis.coarse, latent)
     _multiply_inputs(synthesis.split, latent)
-    _divide_outputs(synthesis.split, last.repeat_interleave(4))
-    _divide_blocks(synthesis.fine, last)
-    _multiply_inputs(synthesis.head, last)
-    for balance in (latent, fine, last):
+    _multiply_inputs(synthesis.detail.narrow, latent)
+    for balance in (latent, fine):
         balance.fill_(1)
 
 
@@ -70,26 +79,35 @@ def _carry_biases(model: PhotoCodec) -> None:
     _read_shifted(analysis.merge, _carry_through(analysis.fine).repeat_interleave(4))
     carried = _carry_through(analysis.coarse)
     cast("Tensor", cast("CoarseBlock", analysis.coarse[-1]).spread.bias).copy_(carried)  # nothing reads the latents
-    _read_shifted(synthesis.split, _carry_through(synthesis.coarse))
-    _read_shifted(synthesis.head, _carry_through(synthesis.fine))
+    carried = _carry_through(synthesis.coarse)
+    _read_shifted(synthesis.split, carried)
+    _read_shifted(synthesis.detail.narrow, carried)
+    synthesis.split.bias.add_(_taken_bias(synthesis.detail.spread).repeat_interleave(4))
 
 
 def _carry_through(blocks: nn.Module) -> Tensor:
     """What all of the blocks add to all positions alike, each knowing what those before it would have added."""
-    first, *others = cast("Iterable[Block]", blocks)
+    first, *others = cast("Iterable[Residual]", blocks)
     carried = _taken_bias(first.spread)
     for block in others:
-        if isinstance(block, NarrowBlock):
-            _read_shifted(block.gather, block.narrow.weight[:, :, 0, 0] @ carried)
-        else:
-            _read_shifted(_first(block), carried)
+        _read_shifted(_first(block), carried)
         carried = carried + _taken_bias(block.spread)
     return carried
 
 
-def _first(block: Block) -> nn.Conv2d:
-    if isinstance(block, NarrowBlock):
-        return block.narrow
+def _end_in_pixels(synthesis: Synthesis) -> None:
+    """The inverse DCT, multiplied into the layers in front of it."""
+    head, split = synthesis.head.clone(), synthesis.split
+    matrix = torch.einsum("ij,jpl->ipl", head, split.folded().reshape(len(head), 4, -1)).flatten(0, 1)
+    ones = (np.ones(size) for size in reversed(matrix.shape))
+    synthesis.split = Split(matrix.numpy(), *ones).requires_grad_(split.weight.requires_grad)
+    synthesis.split.bias.copy_((head @ split.bias.reshape(len(head), 4)).flatten())
+    spread = synthesis.detail.spread.weight
+    spread.copy_(torch.einsum("ij,jkrc->ikrc", head, spread))
+    synthesis.head.copy_(torch.eye(len(head)))
+
+
+def _first(block: Residual) -> nn.Conv2d:
     return block.gather if isinstance(block, FineBlock) else block.reduce
 
 
@@ -117,7 +135,7 @@ def balance_for(sizes: Tensor) -> Tensor:
 
 
 def _divide_blocks(blocks: nn.Module, balance: Tensor) -> None:
-    for block in cast("Iterable[Block]", blocks):
+    for block in cast("Iterable[Residual]", blocks):
         _first(block).weight.mul_(balance[None, :, None, None])
         for parameter in block.spread.parameters():
             parameter.div_(balance.reshape(-1, *[1] * (parameter.dim() - 1)))

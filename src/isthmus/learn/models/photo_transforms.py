@@ -1,6 +1,6 @@
 """Analysis and synthesis transforms of the photo codec: a block DCT that learned to do better.
 
-Flow of the analysis (sizes relative to the picture; the synthesis is its mirror):
+Flow of the analysis (sizes relative to the picture):
 
     pixels 3 -> unshuffle 8 -> 1x1 (8x8 DCT) 192 at 1/8 -> residual blocks
            -> unshuffle 2 -> 1x1 (16x16 DCT, the strongest coefficients) at 1/16 -> residual blocks -> latents
@@ -63,55 +63,93 @@ class ScaledConvolution(nn.Module):
         return nn.functional.conv2d(x, self.folded(), self.bias)
 
 
-class MirroredSplit(ScaledConvolution):
-    """From 1/16 to 1/8: each position becomes four. Of mirrored latents it makes mirrored positions, exactly.
+class Split(ScaledConvolution):
+    """From 1/16 to 1/8: each position becomes four."""
 
-    That is what the cosine transforms that it starts from do, and it lets export compute it with a quarter of the
-    products: latents that a mirror leaves alone and those whose sign it turns do not mix (see `export.mirrored_split`).
-    The bias is any.
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, inputs, rows, columns) -> (batch, outputs / 4, 2 rows, 2 columns)."""
+        return nn.functional.pixel_shuffle(super().forward(x), 2)
 
-    Attributes:
-        turns: (2, latents) bool: those whose sign a mirror turns, one that swaps rows and one that swaps columns.
-        fine_turns: (2, FINE) the same of the outputs.
+
+class MirroredSplit(Split):
+    """The same that makes of latents upside down positions upside down, exactly.
+
+    That is what the cosine transforms that it starts from do, and it lets export compute it with half of the
+    products: latents that the mirror leaves alone and those whose sign it turns do not mix (see
+    `export.mirrored_split`). The bias is any.
+
+    Args:
+        matrix: (4 * outputs, latents), outputs in the order of `torch.pixel_shuffle`: output, row, column.
+        input_scale: (latents,).
+        output_scale: (4 * outputs,).
+        turns: (latents,) bool: those whose sign the mirror turns.
+        fine_turns: (outputs,) the same of the outputs.
     """
 
-    def __init__(self, matrix: np.ndarray, input_scale: np.ndarray, output_scale: np.ndarray, kept: np.ndarray) -> None:
+    def __init__(
+        self,
+        matrix: np.ndarray,
+        input_scale: np.ndarray,
+        output_scale: np.ndarray,
+        turns: np.ndarray,
+        fine_turns: np.ndarray,
+    ) -> None:
         super().__init__(matrix, input_scale, output_scale)
-        self.turns: Tensor
-        self.fine_turns: Tensor
-        self.register_buffer("turns", torch.from_numpy(odd_frequencies(kept, 16)), persistent=False)
-        self.register_buffer("fine_turns", torch.from_numpy(odd_frequencies(np.arange(FINE), 8)), persistent=False)
+        signs = 1 - 2 * (fine_turns[:, None] ^ turns[None, :]).astype(np.float32)
+        self.signs: Tensor
+        self.register_buffer("signs", torch.from_numpy(signs), persistent=False)
 
     def folded(self) -> Tensor:
-        """The mean of the matrix and its mirror images."""
-        squares = super().folded().reshape(FINE, 2, 2, -1)
-        for axis, (fine, latents) in enumerate(zip(self.fine_turns, self.turns, strict=True)):
-            signs = 1 - 2.0 * (fine[:, None] ^ latents[None, :])
-            squares = (squares + squares.flip(1 + axis) * signs[:, None, None, :]) / 2
-        return squares.reshape(4 * FINE, -1, 1, 1)
+        """The mean of the matrix and its mirror image."""
+        weight = super().folded()
+        squares = weight.reshape(len(self.signs), 2, 2, -1)
+        return ((squares + squares.flip(1) * self.signs[:, None, None, :]) / 2).reshape_as(weight)
 
 
-def odd_frequencies(coefficients: np.ndarray, side: int) -> np.ndarray:
-    """(2, coefficients) bool: whether the vertical frequency is odd, and the horizontal one.
+def is_odd_vertically(coefficients: np.ndarray, side: int) -> np.ndarray:
+    """(coefficients,) bool: whether the vertical frequency is odd.
 
     Args:
         coefficients: places in the outputs of `block_cosine.colour_block_matrix(side)`.
         side: even.
     """
-    odd: np.ndarray = np.stack([coefficients // side % 2, coefficients % 2]).astype(bool)
+    odd: np.ndarray = (coefficients // side % 2).astype(bool)
     return odd
 
 
-def _keep_bytes(block: nn.Module, names: tuple[str, ...]) -> None:
+def _keep_bytes(block: nn.Module, names: tuple[str, ...], sums: tuple[str, ...]) -> None:
     """Room for what is measured of a block whose layers of these names multiply bytes: zeros until then.
 
-    Buffers: `ranges`, (layers + 1, 2) the least and largest input of each, and in the end the output of gather; and
-    `rounded_NAME`, int8 of each layer's weight's shape, that weight as bytes.
+    Buffers: `ranges`, (layers + sums, 2) the least and largest input of each layer, and behind them the outputs of
+    those whose sums become bytes; and `rounded_NAME`, int8 of each layer's weight's shape, that weight as bytes.
     """
-    block.register_buffer("ranges", torch.zeros(len(names) + 1, 2))
+    block.register_buffer("ranges", torch.zeros(len(names) + len(sums), 2))
     for name in names:
         weight = block.get_submodule(name).get_parameter("weight")
         block.register_buffer(f"rounded_{name}", torch.zeros_like(weight, dtype=torch.int8))
+
+
+OUTSIDE_IN_TRAINING = 5e-4
+"""Share of activations that the range of their bytes leaves out on either side, where a layer trains in bytes."""
+LOOKED_AT = 61
+"""Ranges are those of every so manieth activation: the time goes into sorting them."""
+WEIGHT_LIMIT = 63
+"""Seven bits: processors without VNNI add two products of bytes in 16 bits, which would overflow with eight."""
+
+
+def of_bytes(x: Tensor) -> Tensor:
+    """What bytes keep of a batch's activations; the gradient is passed straight through to what they can hold."""
+    ends = torch.tensor([OUTSIDE_IN_TRAINING, 1 - OUTSIDE_IN_TRAINING], device=x.device)
+    low, high = torch.quantile(x.detach().float().flatten()[::LOOKED_AT], ends)
+    step = (high - low) / 255
+    held = x.clamp(low, high)
+    return held + (low + step * torch.round((held - low) / step) - held).detach()
+
+
+def weight_of_bytes(weight: Tensor) -> Tensor:
+    """The same of a weight, each output with a step of its own."""
+    step = weight.detach().flatten(1).abs().amax(1)[:, None, None, None].clamp_min(1e-12) / WEIGHT_LIMIT
+    return weight + (step * torch.round(weight / step) - weight).detach()
 
 
 def _zeros(convolution: nn.Conv2d) -> nn.Conv2d:
@@ -125,17 +163,17 @@ class FineBlock(nn.Module):
     """Residual block at 1/8 resolution: 3x3 down to few channels, 1x1 back.
 
     Symbols:
-        BYTES: the layers that multiply bytes, see `_keep_bytes`.
+        BYTES, SUMS: the layers that multiply bytes, and those whose sums become bytes, see `_keep_bytes`.
     """
 
-    BYTES = ("gather", "spread")
+    BYTES, SUMS = ("gather", "spread"), ("gather",)
     ranges: Tensor
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.gather = nn.Conv2d(channels, hidden, 3, padding=1)
         self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
-        _keep_bytes(self, self.BYTES)
+        _keep_bytes(self, self.BYTES, self.SUMS)
 
     def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
         """`guide`: (batch, hidden, 1, 1), added before the activation."""
@@ -145,38 +183,14 @@ class FineBlock(nn.Module):
         return x + self.spread(leak(hidden))
 
 
-class NarrowBlock(nn.Module):
-    """Residual block at 1/8 resolution, 1x1 to fewer channels, 3x3, 1x1 back: no byte is good enough for its 3x3 layer.
-
-    Nothing bends between the first two: they are one 3x3 layer of lower rank, with half of its products.
-
-    Symbols:
-        BYTES: the layers that multiply bytes, see `_keep_bytes`.
-    """
-
-    BYTES = ("spread",)
-    ranges: Tensor
-
-    def __init__(self, channels: int, narrow: int, hidden: int) -> None:
-        super().__init__()
-        self.narrow = nn.Conv2d(channels, narrow, 1, bias=False)
-        self.gather = nn.Conv2d(narrow, hidden, 3, padding=1)
-        self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
-        _keep_bytes(self, self.BYTES)
-
-    def forward(self, x: Tensor, guide: Tensor) -> Tensor:
-        """`guide`: (batch, hidden, 1, 1), added before the activation."""
-        return x + self.spread(leak(self.gather(self.narrow(x)) + guide))
-
-
 class CoarseBlock(nn.Module):
     """Residual block at 1/16 resolution: 1x1, 3x3, 1x1.
 
     Symbols:
-        BYTES: the layers that multiply bytes, see `_keep_bytes`.
+        BYTES, SUMS: the layers that multiply bytes, and those whose sums become bytes, see `_keep_bytes`.
     """
 
-    BYTES = ("reduce", "gather", "spread")
+    BYTES, SUMS = ("reduce", "gather", "spread"), ("gather",)
     ranges: Tensor
 
     def __init__(self, channels: int, hidden: int) -> None:
@@ -184,7 +198,7 @@ class CoarseBlock(nn.Module):
         self.reduce = nn.Conv2d(channels, hidden, 1)
         self.gather = nn.Conv2d(hidden, hidden, 3, padding=1)
         self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
-        _keep_bytes(self, self.BYTES)
+        _keep_bytes(self, self.BYTES, self.SUMS)
 
     def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
         """`guide`: (batch, hidden, 1, 1), added before the first activation."""
@@ -220,38 +234,90 @@ class Analysis(nn.Module):
         return self.coarse(self.merge(nn.functional.pixel_unshuffle(fine, 2)))
 
 
+class FineDetail(nn.Module):
+    """What the synthesis adds at 1/8 resolution: two 3x3 layers, the second of which is told what the first found.
+
+    They read few channels, which are made at 1/16 for the four positions that each position becomes.
+
+    Symbols:
+        BYTES, SUMS: the layers that multiply bytes, and those whose sums become bytes, see `_keep_bytes`.
+        TRAINED_IN_BYTES: those that learn what bytes do to them.
+    """
+
+    BYTES, SUMS = ("first", "carry", "second", "spread"), ("first", "second")
+    TRAINED_IN_BYTES = ("second",)
+    ranges: Tensor
+
+    def __init__(self, read: int, hidden: int, turns: np.ndarray) -> None:
+        super().__init__()
+        random = np.random.default_rng(0)
+        matrix = random.normal(0, len(turns) ** -0.5, (4 * 2 * read, len(turns)))
+        halves = np.arange(2 * read) % read >= read // 2
+        self.narrow = MirroredSplit(matrix, np.ones(len(turns)), np.ones(len(matrix)), turns, halves)
+        self.first = nn.Conv2d(read, hidden, 3, padding=1)
+        self.carry = nn.Conv2d(hidden, read, 1, bias=False)
+        self.second = nn.Conv2d(read, hidden, 3, padding=1)
+        self.spread = _zeros(nn.Conv2d(2 * hidden, FINE, 1))
+        _keep_bytes(self, self.BYTES, self.SUMS)
+
+    def forward(self, x: Tensor, guide: Tensor) -> Tensor:
+        """(batch, latents, rows, columns) and (batch, 2 * hidden, 1, 1) -> (batch, FINE, 2 rows, 2 columns).
+
+        `guide` is added before the activations.
+        """
+        to_first, to_second = self.narrow(x).chunk(2, 1)
+        first_guide, second_guide = guide.chunk(2, 1)
+        first = leak(self.first(to_first) + first_guide)
+        second = leak(self._second(to_second + self.carry(first)) + second_guide)
+        return self.spread(torch.cat([first, second], 1))
+
+    def _second(self, x: Tensor) -> Tensor:
+        """The layer that bears bytes worst, see TRAINED_IN_BYTES."""
+        if not self.training:
+            return self.second(x)
+        weight = weight_of_bytes(self.second.weight)
+        return of_bytes(nn.functional.conv2d(of_bytes(x), weight, self.second.bias, padding=1))
+
+
 class Synthesis(nn.Module):
     """Latents (batch, latents, rows, columns) and quality -> pixels (batch, 3, 16*rows, 16*columns).
 
-    Every block's first layer has a bias that depends on quality: at low rates more has to be smoothed.
+    Flow:
+
+        latents -> residual blocks -> split -> 192 cosine coefficients at 1/8 -> 8x8 inverse DCT -> shuffle 8 -> pixels
+                                  `-> fine detail -> 192 more, added --------^
+
+    The inverse DCT is fixed, and nothing bends in front of it: export multiplies it into the layers that end in it.
+    Every block's first layer, and both of the detail's, have a bias that depends on quality: at low rates more has to
+    be smoothed.
 
     Attributes:
-        fine_balance: as the analysis' one.
+        turns: (latents,) bool: those whose sign a mirror of rows turns.
     """
 
-    def __init__(
-        self, start: TransformStart, fine_hidden: tuple[int, ...], coarse_hidden: tuple[int, ...], last_narrow: int
-    ) -> None:
+    def __init__(self, start: TransformStart, detail: tuple[int, int], coarse_hidden: tuple[int, ...]) -> None:
         super().__init__()
         latents = len(start.kept)
         self.coarse = nn.ModuleList([CoarseBlock(latents, hidden) for hidden in coarse_hidden])
         self.coarse_guides = nn.ModuleList([QualityTable.zeros(hidden) for hidden in coarse_hidden])
-        self.split = MirroredSplit(
-            merge_matrix(8)[start.kept].T.copy(), start.latent_scale, 1 / np.repeat(start.fine_scale, 4), start.kept
-        )
-        blocks = [FineBlock(FINE, hidden) for hidden in fine_hidden[:-1]]
-        self.fine = nn.ModuleList([*blocks, NarrowBlock(FINE, last_narrow, fine_hidden[-1])])
-        self.fine_guides = nn.ModuleList([QualityTable.zeros(hidden) for hidden in fine_hidden])
-        self.head = ScaledConvolution(colour_block_matrix(8).T.copy(), start.fine_scale, np.ones(FINE))
-        self.fine_balance: Tensor
-        self.register_buffer("fine_balance", torch.ones(FINE))
+        turns = is_odd_vertically(start.kept, 16)
+        self.turns: Tensor
+        self.register_buffer("turns", torch.from_numpy(turns), persistent=False)
+        self.split: Split = MirroredSplit(
+            merge_matrix(8)[start.kept].T.copy(), start.latent_scale, 1 / np.repeat(start.fine_scale, 4), turns,
+            is_odd_vertically(np.arange(FINE), 8),
+        )  # fmt: skip
+        read, hidden = detail
+        self.detail = FineDetail(read, hidden, turns)
+        self.detail_guide = QualityTable.zeros(2 * hidden)
+        self.head: Tensor
+        head = colour_block_matrix(8).T * start.fine_scale
+        self.register_buffer("head", torch.from_numpy(head.astype(np.float32)), persistent=False)
 
     def forward(self, latents: Tensor, knots: Tensor) -> Tensor:
         """`knots`: (batch, knots) interpolation weights of the quality."""
         x = latents
         for block, guide in zip(self.coarse, self.coarse_guides, strict=True):
             x = block(x, guide(knots))
-        x = nn.functional.pixel_shuffle(self.split(x), 2)
-        for block, guide in zip(self.fine, self.fine_guides, strict=True):
-            x = block(x, guide(knots))
-        return nn.functional.pixel_shuffle(self.head(x), 8)
+        fine = self.split(x) + self.detail(x, self.detail_guide(knots))
+        return nn.functional.pixel_shuffle(nn.functional.conv2d(fine, self.head[:, :, None, None]), 8)

@@ -1,4 +1,4 @@
-"""Residual blocks in 8-bit integers: measured, exported, and near to what was trained."""
+"""Blocks of the transforms in 8-bit integers: measured, exported, and near to what was trained."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from isthmus.learn.export.eight_bit import WEIGHT_LIMIT, _weight, coarse_block, fine_block
 from isthmus.learn.export.graph_builder import GraphBuilder
+from isthmus.learn.export.photo_blocks import coarse_block, fine_block, weight_bytes
 from isthmus.learn.export.photo_transform_graphs import analysis_graph, synthesis_graph
 from isthmus.learn.loop.photo_crops import to_pixels
 from isthmus.learn.loop.photo_ranges import forget_rounded, measure_ranges
@@ -20,7 +20,15 @@ from isthmus.learn.loop.photo_weights import PhotoWeights, load_weights
 from isthmus.learn.loop.weight_rounding import Moments, round_weights
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_rewriting import Block, rewritten
-from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, TransformStart
+from isthmus.learn.models.photo_transforms import (
+    WEIGHT_LIMIT,
+    CoarseBlock,
+    FineBlock,
+    FineDetail,
+    TransformStart,
+    of_bytes,
+    weight_of_bytes,
+)
 from isthmus.learn.models.quality import knot_weights
 from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
 from tests.small_photo import LATENTS, small_photo_codec, small_settings
@@ -110,7 +118,7 @@ def test_the_synthesis_is_nearly_what_was_trained():
     """With guides that say something."""
     model = small_photo_codec()
     torch.manual_seed(5)
-    tables = [*model.synthesis.coarse_guides, *model.synthesis.fine_guides]
+    tables = [*model.synthesis.coarse_guides, model.synthesis.detail_guide]
     for guide in tables:
         guide.table.normal_(0, 0.3)
     pixels, knots = pictures(2), knot_weights(torch.full((4,), 0.4))
@@ -171,7 +179,7 @@ def test_the_largest_products_do_not_overflow(build):
         for name in block.BYTES:
             block.get_buffer(f"rounded_{name}").fill_(WEIGHT_LIMIT)
     builder = GraphBuilder("one", {"x": 192})
-    graph = builder.finish({"y": build(builder, "x", block, None)})
+    graph = builder.finish({"y": build(builder, "x", block)})
     (made,) = OnnxRuntimeGraph(graph, name="one").run_named({"x": values.numpy()})
     np.testing.assert_allclose(made, expected, rtol=0.1)  # the steps of bytes; an overflow halves the sums
 
@@ -185,13 +193,45 @@ def test_weights_have_seven_bits(measured):
     assert 2 * 255 * WEIGHT_LIMIT < 2**15
 
 
+def test_training_sees_bytes():
+    """Of the activations nearly all in 256 steps, the others at the ends; of weights as exported; gradients go on."""
+    torch.manual_seed(2)
+    x = torch.randn(4, 5, 80, 80, requires_grad=True)
+    seen = of_bytes(x)
+    low, high = seen.min(), seen.max()
+    step = (high - low) / 255
+    places = (seen - low) / step
+    torch.testing.assert_close(places, torch.round(places), atol=1e-3, rtol=0)
+    inside = (x > low) & (x < high)
+    assert 0.995 < float(inside.float().mean()) < 1
+    assert float((seen - x).detach()[inside].abs().max()) <= 0.501 * float(step.detach())
+    seen.sum().backward()
+    assert torch.equal(x.grad, inside.float())
+    block = FineDetail(4, 5, np.arange(6) > 2)
+    whole, steps = weight_bytes(block, "second")
+    expected = torch.from_numpy(whole * steps[:, None, None, None])
+    torch.testing.assert_close(weight_of_bytes(block.second.weight).detach(), expected)
+
+
+def test_the_detail_trains_in_bytes_and_is_tried_in_floats():
+    """Only the layer that needs it."""
+    torch.manual_seed(3)
+    block = FineDetail(4, 5, np.arange(6) > 2)
+    nn.init.normal_(block.spread.weight)
+    values, guide = torch.randn(4, 6, 40, 40), torch.zeros(4, 10, 1, 1)
+    with torch.no_grad():
+        tried = block.eval()(values, guide)
+        trained = block.train()(values, guide)
+    assert 0 < float((trained - tried).abs().mean()) < 0.05 * float(tried.abs().mean())
+
+
 def test_forgotten_bytes_are_the_nearest(measured):
     """Weights that were trained since are not exported as what they were."""
     model = deepcopy(measured)
-    assert model.synthesis.fine[0].rounded_gather.any()
+    assert model.synthesis.detail.rounded_first.any()
     forget_rounded(model)
-    whole, steps = _weight(model.synthesis.fine[0], "gather")
-    weight = model.synthesis.fine[0].gather.weight.numpy()
+    whole, steps = weight_bytes(model.synthesis.detail, "first")
+    weight = model.synthesis.detail.first.weight.numpy()
     assert np.abs(whole * steps[:, None, None, None] - weight).max() <= 0.501 * steps.max()
     assert np.abs(whole).max() == WEIGHT_LIMIT
 
