@@ -107,7 +107,7 @@ def _arrays(model: PhotoCodec, layers: Mapping[str, ExactLayer]) -> dict[str, ND
 def margins(settings: PhotoSettings) -> tuple[int, int]:
     """How far the transforms look beyond a window: (pixels of the analysis, latent positions of the synthesis)."""
     analysis = 8 * len(settings.analysis_fine) + BLOCK * len(settings.analysis_coarse)
-    synthesis = 8 * 2 + BLOCK * len(settings.synthesis_coarse)
+    synthesis = 8 * 2 + BLOCK * len(settings.synthesis_coarse)  # the detail has two 3x3 layers at 1/8
     return -(-analysis // 64) * 64, -(-synthesis // BLOCK)
 
 
