@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from isthmus.codec.photo_coder import SIDE
 from isthmus.learn.export.graph_builder import GUIDES, GraphBuilder, block_order
 from isthmus.learn.export.mirrored_split import mirrored_split
 from isthmus.learn.export.photo_blocks import array, coarse_block, fine_block, fine_detail, spread_of
@@ -17,9 +18,6 @@ from isthmus.learn.models.photo_prior import CODED_FROM, CODED_SHARE
 from isthmus.learn.models.photo_rewriting import reordered
 from isthmus.learn.models.photo_transforms import CoarseBlock, FineBlock, ScaledConvolution, Synthesis
 from isthmus.learn.models.quality import QualityTable
-
-SIDE = 8
-"""Pixels, in each direction, of the squares that the synthesis ends in."""
 
 
 def analysis_graph(model: PhotoCodec) -> bytes:

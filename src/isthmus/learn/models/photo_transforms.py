@@ -131,8 +131,8 @@ def _keep_bytes(block: nn.Module, names: tuple[str, ...], sums: tuple[str, ...])
 
 OUTSIDE_IN_TRAINING = 5e-4
 """Share of activations that the range of their bytes leaves out on either side, where a layer trains in bytes."""
-LOOKED_AT = 61
-"""Ranges are those of every so manieth activation: the time goes into sorting them."""
+LOOKED_AT_EVERY = 61
+"""Such a range is estimated from one activation in so many: the time goes into sorting them."""
 WEIGHT_LIMIT = 63
 """Seven bits: processors without VNNI add two products of bytes in 16 bits, which would overflow with eight."""
 
@@ -140,7 +140,7 @@ WEIGHT_LIMIT = 63
 def of_bytes(x: Tensor) -> Tensor:
     """What bytes keep of a batch's activations; the gradient is passed straight through to what they can hold."""
     ends = torch.tensor([OUTSIDE_IN_TRAINING, 1 - OUTSIDE_IN_TRAINING], device=x.device)
-    low, high = torch.quantile(x.detach().float().flatten()[::LOOKED_AT], ends)
+    low, high = torch.quantile(x.detach().float().flatten()[::LOOKED_AT_EVERY], ends)
     step = (high - low) / 255
     held = x.clamp(low, high)
     return held + (low + step * torch.round((held - low) / step) - held).detach()
