@@ -6,9 +6,11 @@ import csv
 import io
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from isthmus.errors import InputError
 from isthmus.evaluate.results import CodecResult, Results
@@ -48,20 +50,23 @@ def rate_distortion_figure(results: Results, reference: Reference, *, form: str)
         if points:
             colour, marker = COLOURS[index % len(COLOURS)], _MARKERS[index % len(_MARKERS)]
             axes.plot(*zip(*points, strict=True), marker=marker, color=colour, label=codec.info.label, markersize=5)
-            _label(axes, points, codec.info.label, colour, index, len(results.codecs))
+    axes.legend(handles=_from_above(axes.get_lines()), fontsize=9, loc="lower right")
     low, high = axes.get_xlim()
+    published = []
     for index, (name, points) in enumerate(reference.items()):
         inside = [point for point in points if low <= point[0] <= high]
         if len(inside) > 1:
             grey = str(0.35 + 0.4 * index / max(1, len(reference)))
-            axes.plot(*zip(*inside, strict=True), "--", color=grey, linewidth=1, label=f"{name} (published)")
+            published += axes.plot(
+                *zip(*inside, strict=True), "--", color=grey, linewidth=1, label=f"{name} (published)"
+            )
     axes.set_xscale("log")
     axes.set_xlabel("bits per pixel of the whole file")
     axes.set_ylabel("PSNR in dB, mean of the pictures")
     axes.set_title(f"{Path(results.data).name}: {len(results.pictures)} pictures")
     axes.grid(which="both", alpha=0.25)
-    if reference:
-        figure.legend(fontsize=7, ncols=4, loc="outside lower center")
+    if published:
+        figure.legend(handles=published, fontsize=7, ncols=4, loc="outside lower center")
     return _saved(figure, form)
 
 
@@ -97,14 +102,13 @@ def _new_figure(width: float, height: float) -> tuple[Any, Any]:
     return figure, figure.add_subplot()
 
 
-def _label(axes: Any, points: list[tuple[float, float]], text: str, colour: str, index: int, count: int) -> None:
-    """The codec's name at its curve, each at another height so that they do not cover one another."""
-    place = points[min(len(points) - 1, round((index + 1) * (len(points) - 1) / (count + 1)))]
-    left = index % 2 == 0
-    axes.annotate(
-        text, place, xytext=(-8 if left else 8, 6 if left else -10), textcoords="offset points", color=colour,
-        ha="right" if left else "left", fontsize=9, fontweight="bold",
-    )  # fmt: skip
+def _from_above(curves: Iterable[Any]) -> list[Any]:
+    """In the order in which curves lie above one another, at the middle of the rates that they reach."""
+    logarithms = {curve: np.log(np.asarray(curve.get_xdata(), np.float64)) for curve in curves}
+    if not logarithms:
+        return []
+    middle = np.median(np.concatenate(list(logarithms.values())))
+    return sorted(logarithms, key=lambda curve: -np.interp(middle, logarithms[curve], curve.get_ydata()))
 
 
 def _saved(figure: Any, form: str) -> bytes:
