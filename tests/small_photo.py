@@ -17,7 +17,13 @@ LATENTS, STRONG, HYPER = 24, 8, 6
 def small_settings() -> PhotoSettings:
     """A few channels of everything."""
     prior = PriorSettings(
-        strong=STRONG, hyper_latents=HYPER, hyper_hidden=8, features=12, contexts=(8, 8, 8), hidden=(16, 16, 16, 16)
+        strong=STRONG,
+        hyper_latents=HYPER,
+        hyper_hidden=8,
+        hyper_synthesis=(8, 12),
+        features=12,
+        contexts=(8, 8, 8),
+        hidden=(16, 16, 16, 16),
     )
     return PhotoSettings(LATENTS, (4,), (4,), (4,), (4, 5), prior)
 

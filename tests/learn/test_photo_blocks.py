@@ -26,6 +26,7 @@ from isthmus.learn.models.photo_transforms import (
     FineBlock,
     FineDetail,
     TransformStart,
+    byte_steps,
     of_bytes,
     weight_of_bytes,
 )
@@ -150,10 +151,11 @@ def test_rounded_weights_make_good_what_the_others_lose():
     x = correlated(8)
     layer = nn.Conv2d(8, 5, 3, padding=1, bias=False).requires_grad_(requires_grad=False)
     wanted, weight = layer(x), layer.weight.clone()
-    units = weight.flatten(1).abs().amax(1)[:, None, None, None] / WEIGHT_LIMIT
+    steps = byte_steps(weight)
+    units = steps[:, None, None, None]
     moments = Moments(3)
     moments.add(x)
-    bytes_ = round_weights(weight.flatten(1), moments.mean(), WEIGHT_LIMIT).reshape(weight.shape)
+    bytes_ = round_weights(weight.flatten(1), steps, moments.mean(), WEIGHT_LIMIT).reshape(weight.shape)
     assert int(bytes_.abs().max()) <= WEIGHT_LIMIT
     errors = []
     for whole in (bytes_, torch.round(weight / units)):

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from isthmus.learn.export.graph_builder import GraphBuilder
 from isthmus.learn.models.photo_rewriting import Block
-from isthmus.learn.models.photo_transforms import LEAK, WEIGHT_LIMIT, CoarseBlock, FineBlock, FineDetail
+from isthmus.learn.models.photo_transforms import LEAK, CoarseBlock, FineBlock, FineDetail, byte_steps
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,11 @@ def weight_bytes(block: Block, name: str) -> tuple[NDArray[np.int8], NDArray[np.
 
     The bytes are those that were measured to suit; the nearest ones where nothing was.
     """
-    weight = array(block.get_submodule(name).get_parameter("weight"))
-    steps = (np.maximum(np.abs(weight).reshape(len(weight), -1).max(1), 1e-12) / WEIGHT_LIMIT).astype(np.float32)
+    weight = block.get_submodule(name).get_parameter("weight")
+    steps = array(byte_steps(weight))
     rounded: NDArray[np.int8] = block.get_buffer(f"rounded_{name}").numpy()
     if not rounded.any():
-        rounded = np.rint(weight / steps[:, None, None, None]).astype(np.int8)
+        rounded = np.rint(array(weight) / steps[:, None, None, None]).astype(np.int8)
     return rounded, steps
 
 

@@ -64,7 +64,7 @@ class _ExactBuilder:
         width = self._layers["hyper.first"].weight.shape[1]
         builder = self._start("hyper_synthesis", {"hyper": width}, ("hyper.first", "hyper.second", "hyper.last"))
         x = self._activate_twice_as_fine("hyper.first", self._to_bytes("hyper", HYPER_LIMIT))
-        x = self._activate("hyper.second", self._neighbours("hyper.second", x, ALL))
+        x = self._activate("hyper.second", self._read("hyper.second", x, ALL))
         x = self._activate_twice_as_fine("hyper.last", x)
         return builder.finish({"features": x.name})
 
@@ -80,7 +80,7 @@ class _ExactBuilder:
         parts: tuple[Part, ...] = PARTS[number] if number < len(PARTS) else (ALL,)
         known = builder.join(1, *(self._some("features", part) for part in parts))
         if "read" in inputs:
-            nearby = self._neighbours(context, self._to_bytes("read", READ_LIMIT), *parts)
+            nearby = self._read(context, self._to_bytes("read", READ_LIMIT), *parts)
             known = builder.join(3, known, self._activate(context, nearby).name)
         hidden = self._activate(first, _Bytes(known))
         half = len(self._layers[last].weight) // 2
@@ -116,8 +116,10 @@ class _ExactBuilder:
     def _units(self, zero: int) -> tuple[str, str]:
         return self._builder.constant(np.float32(1)), self._builder.constant(np.uint8(zero))
 
-    def _neighbours(self, name: str, x: _Bytes, *parts: Part) -> _Bytes:
-        """What a 3x3 layer reads around some positions, part by part: (1, rows, columns, read places * channels)."""
+    def _read(self, name: str, x: _Bytes, *parts: Part) -> _Bytes:
+        """What a layer reads at or around some positions, part by part: (1, rows, columns, read places * channels)."""
+        if self._layers[name].weight.shape[-1] == 1:
+            return _Bytes(self._builder.join(1, *(self._some(x.name, part) for part in parts)), x.zero)
         zero = self._builder.constant(np.uint8(x.zero))
         pads = self._builder.constant(np.array([0, 1, 1, 0, 0, 1, 1, 0], np.int64))
         padded = self._builder.node("Pad", x.name, pads, zero)
@@ -144,7 +146,7 @@ class _ExactBuilder:
 
         Args:
             name: of the layer.
-            x: bytes, of 3x3 layers with `_neighbours`.
+            x: bytes, of 3x3 layers from `_read`.
             rows: which outputs, in which order; all of them as they are.
             to_nearest: lowered by half a step less than a half: where the floor is within a byte, it is then the
                 nearest whole number, and none is as near. Steps are 2^-14 at least, so a float32 holds half of one.

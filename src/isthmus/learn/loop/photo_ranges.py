@@ -11,7 +11,7 @@ from isthmus.learn.loop.weight_rounding import Moments, round_weights
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_prior import thrifty_thresholds
 from isthmus.learn.models.photo_rewriting import STREAMS, Block, balance_for, rewritten
-from isthmus.learn.models.photo_transforms import OUTSIDE_IN_TRAINING, WEIGHT_LIMIT, FineDetail
+from isthmus.learn.models.photo_transforms import OUTSIDE_IN_TRAINING, WEIGHT_LIMIT, FineDetail, byte_steps
 from isthmus.learn.models.quality import knot_weights
 
 OUTSIDE = 1e-4
@@ -57,7 +57,8 @@ def measure_ranges(model: PhotoCodec, pixels: Tensor) -> None:
             cast("Tensor", measured.ranges).copy_(block.ranges)
             for layer_name in block.BYTES:
                 weight = _layer(block, layer_name).weight
-                rounded = round_weights(weight.flatten(1), moments[f"{name}.{layer_name}"].mean(), WEIGHT_LIMIT)
+                seen = moments[f"{name}.{layer_name}"].mean()
+                rounded = round_weights(weight.flatten(1), byte_steps(weight), seen, WEIGHT_LIMIT)
                 measured.get_buffer(f"rounded_{layer_name}").copy_(rounded.reshape(weight.shape))
 
 

@@ -12,19 +12,19 @@ DAMPING = 0.01
 
 
 @torch.no_grad()
-def round_weights(weight: Tensor, moments: Tensor, limit: int) -> Tensor:
-    """Bytes in units of each row's largest magnitude / limit.
+def round_weights(weight: Tensor, steps: Tensor, moments: Tensor, limit: int) -> Tensor:
+    """Bytes, each row in a step of its own.
 
     Args:
         weight: (outputs, inputs).
+        steps: (outputs,).
         moments: (inputs, inputs) mean products of the inputs, which are layer inputs in the weight's order.
         limit: the largest magnitude of a byte.
 
     Returns:
         (outputs, inputs) int8.
     """
-    weight, moments = weight.cpu(), moments.cpu()
-    units = weight.double().abs().amax(1).clamp_min(1e-12) / limit
+    weight, units, moments = weight.cpu(), steps.cpu().double(), moments.cpu()
     damped = moments.double() + torch.eye(len(moments)) * DAMPING * moments.diag().mean()
     order = torch.argsort(-moments.diag())  # the strongest first, so that many are left to make good what they lose
     left = weight.double()[:, order]

@@ -6,7 +6,7 @@ Flow, in the decoder's order (sizes relative to the picture):
     pass 1: strong channels where row and column are even     | features
     pass 2: strong channels where row and column are odd      | features, the four diagonal neighbours
     pass 3: strong channels at all other positions            | features, the four direct neighbours
-    pass 4: weak channels at all positions                    | features, strong channels
+    pass 4: weak channels at all positions                    | features, strong channels at the same position
 
 At low rates nearly all bits are in the strong channels, and what knows no neighbour costs half as much again as what
 knows four; weak channels tell little about one another (0.5 % at the highest rates, docs/experiments.md).
@@ -47,12 +47,14 @@ class PriorSettings:
     hyper_latents: int = 96
     """Channels at 1/64."""
     hyper_hidden: int = 160
-    """Width of the hyper-transforms."""
+    """Width of the hyper-analysis."""
+    hyper_synthesis: tuple[int, int] = (128, 160)
+    """What the second and the last layer of the hyper-synthesis read."""
     features: int = 192
     """Channels that the hyper-synthesis hands to the passes."""
     contexts: tuple[int, int, int] = (96, 96, 128)
     """Widths of what passes 2, 3 and 4 read from decoded latents."""
-    hidden: tuple[int, int, int, int] = (192, 192, 192, 256)
+    hidden: tuple[int, int, int, int] = (128, 128, 192, 192)
     """Width of the hidden layer of each pass."""
 
 
@@ -133,12 +135,12 @@ class HyperSynthesis(nn.Module):
 
     def __init__(self, settings: PriorSettings) -> None:
         super().__init__()
-        width = settings.hyper_hidden
+        width, wider = settings.hyper_synthesis
         self.first = IntegerConvolution(
             settings.hyper_latents, 4 * width, 1, input_limit=HYPER_LIMIT, input_bits=0, gain=1.0
         )
-        self.second = IntegerConvolution(width, width, 3)
-        self.last = IntegerConvolution(width, 4 * settings.features, 1)
+        self.second = IntegerConvolution(width, wider, 3)
+        self.last = IntegerConvolution(wider, 4 * settings.features, 1)
 
     def forward(self, hyper: Tensor, knots: Tensor, *, quantise: bool) -> Tensor:
         """Features, whole multiples of 1/32 if asked."""
@@ -182,7 +184,7 @@ class Passes(nn.Module):
         self.second_line = _line(strong, ((0, 0), (0, 2), (2, 0), (2, 2)))
         self.third_context = _context(strong, widths[1])
         self.third_line = _line(strong, ((0, 1), (1, 0), (1, 2), (2, 1)))
-        self.fourth_context = _context(strong, widths[2])
+        self.fourth_context = _context(strong, widths[2], side=1)
         self.first_pass = PassNetwork(features, hidden[0], strong)
         self.second_pass = PassNetwork(features + widths[0], hidden[1], strong)
         self.third_pass = PassNetwork(features + widths[1], hidden[2], strong)
@@ -246,9 +248,9 @@ class Passes(nn.Module):
         )
 
 
-def _context(strong: int, width: int) -> IntegerConvolution:
-    """What a pass reads of decoded strong channels nearby."""
-    return IntegerConvolution(strong, width, 3, input_limit=READ_LIMIT, input_bits=READ_BITS)
+def _context(strong: int, width: int, side: int = 3) -> IntegerConvolution:
+    """What a pass reads of decoded strong channels: nearby, or at the same position."""
+    return IntegerConvolution(strong, width, side, input_limit=READ_LIMIT, input_bits=READ_BITS)
 
 
 def _line(channels: int, neighbours: tuple[tuple[int, int], ...]) -> IntegerConvolution:

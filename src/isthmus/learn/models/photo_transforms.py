@@ -146,9 +146,14 @@ def of_bytes(x: Tensor) -> Tensor:
     return held + (low + step * torch.round((held - low) / step) - held).detach()
 
 
+def byte_steps(weight: Tensor) -> Tensor:
+    """(outputs,) what one is worth among the bytes of each output's weights, whose largest is WEIGHT_LIMIT."""
+    return weight.detach().float().flatten(1).abs().amax(1).clamp_min(1e-12) / WEIGHT_LIMIT
+
+
 def weight_of_bytes(weight: Tensor) -> Tensor:
     """The same of a weight, each output with a step of its own."""
-    step = weight.detach().flatten(1).abs().amax(1)[:, None, None, None].clamp_min(1e-12) / WEIGHT_LIMIT
+    step = byte_steps(weight)[:, None, None, None]
     return weight + (step * torch.round(weight / step) - weight).detach()
 
 
