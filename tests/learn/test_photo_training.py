@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import signal
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from isthmus.codec.model import load_model
 from isthmus.container.model_file import read_model
 from isthmus.errors import InputError, UsageError
 from isthmus.learn.loop import photo_start
+from isthmus.learn.loop.photo import Run
 from isthmus.learn.loop.photo_crops import PhotoCrops
 from isthmus.learn.loop.photo_revival import dead_units, revive_units
 from isthmus.learn.loop.photo_weights import PhotoWeights, load_weights
@@ -62,6 +64,27 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     options["sizes"] = replace(small_settings(), synthesis_detail=(6, 5))
     with pytest.raises(UsageError, match="of other networks"):
         run_photo(tmp_path / "run", minutes=None, resume=True, **options)
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("request_to_stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_stopped_keeps_its_last_step(pictures, tmp_path, monkeypatch, request_to_stop):
+    """Nothing is observed or exported then; the next request is answered as before."""
+    monkeypatch.setattr(photo_start, "WINDOWS", 8)
+    one_step = Run.train_step
+
+    def step_and_stop(self, factor, *, quantise):
+        signal.raise_signal(request_to_stop)
+        return one_step(self, factor, quantise=quantise)
+
+    options = {"data": pictures, "settings": ["batch=2", "side=64", "compile=0"], "sizes": small_settings()}
+    before = signal.getsignal(request_to_stop)
+    monkeypatch.setattr(Run, "train_step", step_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_photo(tmp_path / "run", minutes=1, **options)
+    assert signal.getsignal(request_to_stop) == before
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoint.pt", "log.csv"]
+    assert load_weights(tmp_path / "run" / "checkpoint.pt").step == 1
 
 
 def test_dead_units_start_again():

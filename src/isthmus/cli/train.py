@@ -118,16 +118,20 @@ def _train_photo(
 ) -> None:  # fmt: skip
     from dataclasses import asdict
 
-    from isthmus.cli.output import print_json
+    from isthmus.cli.output import Stopped, print_json
     from isthmus.errors import UsageError
     from isthmus.learn.photo_experiment import run_photo
 
     if data is None:
         raise UsageError("train photo needs --data FOLDER: photographs without visible artefacts")
-    done = run_photo(
-        output or Path("runs/photo"), data=Path(data), minutes=minutes, settings=settings, seed=seed, device=device,
-        resume=resume, force=force,
-    )  # fmt: skip
+    folder = output or Path("runs/photo")
+    try:
+        done = run_photo(
+            folder, data=Path(data), minutes=minutes, settings=settings, seed=seed, device=device,
+            resume=resume, force=force,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        raise Stopped(f"the last step is kept in {folder}, 'train photo --resume' goes on") from None
     if as_json:
         print_json(asdict(done))
         return

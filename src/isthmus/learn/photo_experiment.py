@@ -16,6 +16,7 @@ from isthmus.errors import UsageError
 from isthmus.learn.export.photo import export_photo
 from isthmus.learn.loop.photo import Run, Training
 from isthmus.learn.loop.photo_crops import PhotoCrops
+from isthmus.learn.loop.photo_observation import observe
 from isthmus.learn.loop.processes import is_on_cuda
 from isthmus.learn.loop.run_folder import check_folder
 from isthmus.learn.models.photo_codec import PhotoSettings
@@ -96,6 +97,7 @@ def run_photo(
         "metrics": {key: float(f"{value:.6g}") for key, value in metrics.items()},
         "steps": run.step,
     }
+    observe(run.average, run.crops)
     file = export_photo(run.average.cpu(), facts=facts)
     write_file(folder / MODEL_FILE, file, force=True)
     return PhotoExperiment(

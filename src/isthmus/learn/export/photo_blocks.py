@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from isthmus.learn.export.graph_builder import GraphBuilder
-from isthmus.learn.models.photo_rewriting import Block
-from isthmus.learn.models.photo_transforms import LEAK, CoarseBlock, FineBlock, FineDetail, byte_steps
+from isthmus.learn.models.photo_transforms import LEAK, ByteBlock, CoarseBlock, FineBlock, FineDetail, byte_steps
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,10 @@ def coarse_block(builder: GraphBuilder, x: str, block: CoarseBlock, guide: str |
     """See `CoarseBlock`; `x` and the result are (1, channels, rows, columns) float32."""
     at_reduce, at_gather, at_spread, gathered = _scales(block)
     x = builder.channels_last(x)
-    hidden = _product(builder, _bytes(builder, x, at_reduce), block, "reduce", guide)
-    hidden = _bytes(builder, leak(builder, hidden), at_gather)
+    hidden = _bytes(builder, _product(builder, _bytes(builder, x, at_reduce), block, "reduce"), at_gather)
     hidden = _neighbours(builder, hidden, at_gather, block, "gather", gathered)
+    if guide is not None:
+        hidden = builder.node("Add", hidden, builder.channels_last(guide))
     return _with_spread(builder, x, leak(builder, hidden), at_spread, block)
 
 
@@ -97,7 +97,7 @@ def leak(builder: GraphBuilder, x: str) -> str:
     return builder.node("LeakyRelu", x, alpha=LEAK)
 
 
-def weight_bytes(block: Block, name: str) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def weight_bytes(block: ByteBlock, name: str) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """A layer's weight as bytes, (outputs, inputs, side, side), and the steps of its outputs.
 
     The bytes are those that were measured to suit; the nearest ones where nothing was.
@@ -110,7 +110,7 @@ def weight_bytes(block: Block, name: str) -> tuple[NDArray[np.int8], NDArray[np.
     return rounded, steps
 
 
-def _scales(block: Block) -> list[ByteScale | None]:
+def _scales(block: ByteBlock) -> list[ByteScale | None]:
     return [ByteScale.of(measured) for measured in block.ranges]
 
 
@@ -125,9 +125,8 @@ def _with_spread(
 def _product(
     builder: GraphBuilder,
     x: str,
-    block: Block,
+    block: ByteBlock,
     name: str,
-    guide: str | None = None,
     order: NDArray[np.int64] | None = None,
 ) -> str:
     """1x1 convolution of bytes to floats: engines have no other that ends in floats."""
@@ -138,14 +137,11 @@ def _product(
         weight = builder.node("DequantizeLinear", *bytes_, axis=1)
     else:
         weight = builder.half(array(block.get_submodule(name).get_parameter("weight"))[chosen, :, 0, 0].T)
-    product, bias = builder.node("MatMul", x, weight), _bias(block, name)[chosen]
-    if guide is None:
-        return builder.shifted(product, bias)
-    return builder.node("Add", product, builder.shifted(builder.channels_last(guide), bias))
+    return builder.shifted(builder.node("MatMul", x, weight), _bias(block, name)[chosen])
 
 
 def _neighbours(
-    builder: GraphBuilder, x: str, scale: ByteScale | None, block: Block, name: str, sums: ByteScale | None
+    builder: GraphBuilder, x: str, scale: ByteScale | None, block: ByteBlock, name: str, sums: ByteScale | None
 ) -> str:
     """3x3 convolution of bytes to bytes: engines have no fast one that ends in floats."""
     x, values = builder.channels_first(x), _bias(block, name)
@@ -161,7 +157,7 @@ def _neighbours(
     return _bytes(builder, builder.channels_last(made), sums)
 
 
-def _bias(block: Block, name: str) -> NDArray[np.float32]:
+def _bias(block: ByteBlock, name: str) -> NDArray[np.float32]:
     layer = cast("nn.Conv2d", block.get_submodule(name))
     return np.zeros(layer.out_channels, np.float32) if layer.bias is None else array(layer.bias)
 

@@ -20,7 +20,7 @@ from isthmus.entropy.level_tables import level_bits
 from isthmus.errors import UsageError
 from isthmus.learn.loop.muon import Muon
 from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
-from isthmus.learn.loop.photo_observation import observe
+from isthmus.learn.loop.photo_observation import count
 from isthmus.learn.loop.photo_ranges import forget_rounded
 from isthmus.learn.loop.photo_revival import dead_units, revive_units
 from isthmus.learn.loop.photo_start import measure_start
@@ -29,7 +29,7 @@ from isthmus.learn.loop.processes import computes_in_bf16
 from isthmus.learn.models.integer import clamp_inwards
 from isthmus.learn.models.photo_codec import CodecOutput, PhotoCodec, PhotoSettings
 from isthmus.learn.models.photo_prior import thrifty_thresholds
-from isthmus.learn.models.photo_transforms import TransformStart
+from isthmus.learn.models.photo_transforms import TransformStart, compute_in_bytes
 from isthmus.learn.models.quality import lambda_at
 
 MIDDLE_LAMBDA = 0.018
@@ -162,6 +162,7 @@ class Run:
             self.used, self.budget = saved["used"], saved["budget"]
         for model in (self.model, self.average):
             forget_rounded(model)
+            compute_in_bytes(model)
 
     def _placed(self, model: PhotoCodec) -> PhotoCodec:
         """On the device, channels last in memory."""
@@ -178,7 +179,7 @@ class Run:
             return {"quantise": False}
         if self._symbol_bits is None:
             if not self.average.symbol_counts.any():
-                observe(self.average, self.crops)
+                count(self.average, self.crops)
             self._symbol_bits = torch.from_numpy(level_bits(self.average.symbol_counts.cpu().numpy())).to(self.device)
         return {"quantise": True, "thresholds": self.thresholds, "symbol_bits": self._symbol_bits}
 
@@ -270,14 +271,18 @@ class Run:
         return float(torch.cat(losses).mean()), float(torch.cat(rates).mean()), float(torch.cat(psnrs).mean())
 
     def train(self, *, save_seconds: float = 120, log_steps: int = 100, validate_seconds: float = 400) -> None:
-        """Until the budget is used up."""
+        """Until the budget is used up.
+
+        Raises:
+            KeyboardInterrupt: as the user, or the system, wishes; the last step is in the checkpoint.
+        """
         log_path = self.folder / "log.csv"
         if not log_path.exists():
             log_path.write_text(LOG_HEADER + "\n")
         saved = validated = mark = last = time.time()
         losses: list[tuple[float, float]] = []
-        for stop in (signal.SIGTERM, signal.SIGINT):  # the step ends, the checkpoint is written
-            signal.signal(stop, lambda *_: setattr(self, "is_asked_to_stop", True))
+        ask = lambda *_: setattr(self, "is_asked_to_stop", True)  # noqa: E731 - the step ends, the checkpoint is written
+        before = {stop: signal.signal(stop, ask) for stop in (signal.SIGTERM, signal.SIGINT)}
         while self.used < self.budget and not self.is_asked_to_stop:
             share = self.used / self.budget
             quantise = share > self.training.quantise_from
@@ -303,9 +308,10 @@ class Run:
                 self.save()
                 saved = time.time()
         self.save()
-        if not self.is_asked_to_stop:  # the next minute or two are for the tables
-            observe(self.average, self.crops)
-            self.save()
+        for stop, handler in before.items():
+            signal.signal(stop, handler)
+        if self.is_asked_to_stop:
+            raise KeyboardInterrupt
 
 
 def split_parameters(model: PhotoCodec) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:

@@ -4,11 +4,13 @@ import torch
 
 from isthmus.entropy.thrift import bits_of, thresholds_of
 from isthmus.learn.export.photo_level_tables import level_tables
+from isthmus.learn.loop.photo_balance import balance
 from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
 from isthmus.learn.loop.photo_ranges import measure_ranges
 from isthmus.learn.loop.photo_symbols import count_hyper, count_symbols
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_prior import thrifty_thresholds
+from isthmus.learn.models.photo_transforms import compute_in_bytes
 
 MEASURED_WINDOWS, COUNTED_WINDOWS, COUNTED_PICTURES = 32, 120, 300
 """Of the training, on which ranges are measured, symbols counted, hyper-latents counted."""
@@ -17,11 +19,22 @@ MEASURED_WINDOWS, COUNTED_WINDOWS, COUNTED_PICTURES = 32, 120, 300
 def observe(model: PhotoCodec, crops: PhotoCrops) -> None:
     """Look at what the model makes of some training pictures, and keep in it what its export asks for.
 
-    In float32, also in the middle of training in bfloat16.
+    Its weights become others that compute the same, and suit bytes: it is one to export, or to begin a run with. It
+    computes in floats from then on.
     """
     device = next(model.parameters()).device
+    pixels = to_pixels(crops.training_centres(MEASURED_WINDOWS), device)
+    compute_in_bytes(model, wanted=False)
     with torch.autocast(device.type, enabled=False):
-        measure_ranges(model, to_pixels(crops.training_centres(MEASURED_WINDOWS), device))
+        balance(model, pixels)
+        measure_ranges(model, pixels)
+    count(model, crops)
+
+
+def count(model: PhotoCodec, crops: PhotoCrops) -> None:
+    """Only the symbols. In float32, also in the middle of training in bfloat16."""
+    device = next(model.parameters()).device
+    with torch.autocast(device.type, enabled=False):
         pixels = to_pixels(crops.training_centres(COUNTED_WINDOWS), device)
         tables, shared = level_tables(count_symbols(model, pixels, thrifty_thresholds().to(device)).numpy())
         thresholds = thresholds_of(bits_of(tables))[shared, 0]  # as the encoder will round, with these tables

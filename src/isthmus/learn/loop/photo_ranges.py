@@ -1,31 +1,30 @@
 """The transforms' 8-bit blocks on pictures: what ranges their activations have, and what bytes suit as weights."""
 
+from collections.abc import Iterable
 from functools import partial
-from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
+from isthmus.learn.loop.photo_samples import LEAST_ERROR, Coded, Samples, code, run, samples, squared_errors
 from isthmus.learn.loop.weight_rounding import Moments, round_weights
 from isthmus.learn.models.photo_codec import PhotoCodec
-from isthmus.learn.models.photo_prior import thrifty_thresholds
-from isthmus.learn.models.photo_rewriting import STREAMS, Block, balance_for, rewritten
-from isthmus.learn.models.photo_transforms import OUTSIDE_IN_TRAINING, WEIGHT_LIMIT, FineDetail, byte_steps
-from isthmus.learn.models.quality import knot_weights
+from isthmus.learn.models.photo_rewriting import rewritten
+from isthmus.learn.models.photo_transforms import LEAK, WEIGHT_LIMIT, ByteBlock, byte_steps, compute_in_bytes, of_bytes
 
-OUTSIDE = 1e-4
-"""Share of activations that a range leaves out on either side."""
-LOOKED_AT = 500_000
-"""Activations of a layer and batch from which that is estimated."""
-PLACES = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Of the qualities, between the lowest and the highest."""
-AT_ONCE = 8
+OUTSIDE = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
+"""Shares of activations that a range may leave out on a side."""
+POSITIONS = 500
+"""Of `photo_samples`."""
+NARROWER = 0.85
+"""What a range of the synthesis is multiplied by as long as pictures gain."""
+NARROWED_ON = 3
+"""Every so many of the windows are looked at for that."""
 
 
 @torch.no_grad()
 def measure_ranges(model: PhotoCodec, pixels: Tensor) -> None:
-    """Measure activations and keep their balance and ranges, and weights rounded for them, in the model.
+    """Measure activations and keep their ranges, and weights rounded for them, in the model.
 
     From then on it is exported in 8 bits.
 
@@ -33,112 +32,112 @@ def measure_ranges(model: PhotoCodec, pixels: Tensor) -> None:
         model: trained.
         pixels: (windows, 3, rows, columns), -0.5..0.5, sides multiples of 64.
     """
-    sizes = _stream_sizes(model, pixels)
-    model.analysis.fine_balance.copy_(balance_for(sizes["analysis.fine"]))
-    model.latent_balance.copy_(balance_for(torch.maximum(sizes["analysis.coarse"], sizes["synthesis.coarse"])))
     twin = rewritten(model)
-    moments: dict[str, Moments] = {}
-    handles = []
-    for name, block in twin.named_modules():
-        if isinstance(block, Block):
-            block.ranges.zero_()
-            handles += _watch(block)
-            for layer in block.BYTES:
-                moments[f"{name}.{layer}"] = Moments(_layer(block, layer).kernel_size[0])
-                handles.append(
-                    _layer(block, layer).register_forward_pre_hook(partial(_add, moments[f"{name}.{layer}"]))
-                )
-    _run(twin, pixels)
-    for handle in handles:
-        handle.remove()
-    for name, block in twin.named_modules():
-        if isinstance(block, Block):
-            measured = model.get_submodule(name)
-            cast("Tensor", measured.ranges).copy_(block.ranges)
-            for layer_name in block.BYTES:
-                weight = _layer(block, layer_name).weight
-                seen = moments[f"{name}.{layer_name}"].mean()
-                rounded = round_weights(weight.flatten(1), byte_steps(weight), seen, WEIGHT_LIMIT)
-                measured.get_buffer(f"rounded_{layer_name}").copy_(rounded.reshape(weight.shape))
+    blocks = {name: block for name, block in twin.named_modules() if isinstance(block, ByteBlock)}
+    moments = _moments(twin, pixels, blocks)
+    read = {f"{name}.{layer}": block.layer(layer) for name, block in blocks.items() for layer in block.BYTES}
+    made = {f"{name}.{layer}": block.layer(layer) for name, block in blocks.items() for layer in block.SUMS}
+    inputs = samples(twin, pixels, read, count=POSITIONS, of_inputs=True)
+    sums = samples(twin, pixels, made, count=POSITIONS, of_inputs=False)
+    for name, block in blocks.items():
+        ranges = [best_range(inputs[f"{name}.{layer}"], _worth(block.layer(layer))) for layer in block.BYTES]
+        behind = _worth(block.layer("spread")).chunk(len(block.SUMS))
+        ranges += [
+            best_range(sums[f"{name}.{layer}"], worth, slope=LEAK)
+            for layer, worth in zip(block.SUMS, behind, strict=True)
+        ]
+        block.ranges.copy_(torch.stack(ranges))
+    _narrow(twin, pixels[::NARROWED_ON])
+    for name, block in blocks.items():
+        measured = model.get_submodule(name)
+        measured.get_buffer("ranges").copy_(block.ranges)
+        for layer in block.BYTES:
+            weight = block.layer(layer).weight
+            seen = moments[f"{name}.{layer}"].mean()
+            rounded = round_weights(weight.flatten(1), byte_steps(weight), seen, WEIGHT_LIMIT)
+            measured.get_buffer(f"rounded_{layer}").copy_(rounded.reshape(weight.shape))
 
 
 @torch.no_grad()
 def forget_rounded(model: PhotoCodec) -> None:
     """Of weights that are about to change: until they are measured again, they are exported as the nearest bytes."""
     for block in model.modules():
-        if isinstance(block, Block):
+        if isinstance(block, ByteBlock):
             for name in block.BYTES:
                 block.get_buffer(f"rounded_{name}").zero_()
 
 
-def _stream_sizes(model: PhotoCodec, pixels: Tensor) -> dict[str, Tensor]:
-    """The largest magnitude of each channel in front of the blocks of each stage."""
-    sizes: dict[str, Tensor] = {}
-    handles = []
-    for name in STREAMS:
+def best_range(some: Samples, worth: Tensor, *, slope: float = 1.0) -> Tensor:
+    """(2,) the range in which bytes are nearest to the values, in the mean of squares.
 
-        def widen(_block: nn.Module, inputs: tuple[Tensor, ...], name: str = name) -> None:
-            largest = inputs[0].abs().amax((0, 2, 3))
-            sizes[name] = torch.maximum(sizes.get(name, largest), largest)
+    Wider ranges hold more of them, narrower ones have finer steps.
 
-        handles += [block.register_forward_pre_hook(widen) for block in model.get_submodule(name).children()]
-    _run(model, pixels)
+    Args:
+        some: of what the bytes shall hold.
+        worth: (channels,) what an error of each channel is worth, in squares.
+        slope: what is left of an error below zero.
+    """
+    flat, order = some.values.float().flatten().sort()
+    weights = (worth.cpu()[:, None] * some.weights).flatten()[order]
+    weights = torch.where(flat > 0, weights, weights * slope**2)
+    beyond = [int(len(flat) * share) for share in OUTSIDE]
+    lows, highs = [flat[index] for index in beyond], [flat[-1 - index] for index in beyond]
+
+    def error(low: Tensor, high: Tensor) -> float:
+        return float((weights * (of_bytes(flat, torch.stack([low, high])) - flat).square()).sum())
+
+    low, high = lows[0], highs[0]
+    for _ in range(2):
+        low = min(lows, key=lambda end: error(end, high))
+        high = min(highs, key=lambda end: error(low, end))
+    return torch.stack([low, high])
+
+
+def _narrow(model: PhotoCodec, pixels: Tensor) -> None:
+    """Narrow the synthesis' ranges as long as pictures gain by it, one after another.
+
+    Layers behind forgive what is cut off, more than fine steps where a picture is smooth. Of the synthesis that can be
+    seen at once, since latents stay the same.
+    """
+    compute_in_bytes(model)
+    coded = list(code(model, pixels))
+    best = _decibels(model, coded)
+    for block in model.synthesis.modules():
+        for measured in block.ranges if isinstance(block, ByteBlock) else ():
+            while True:
+                before = measured.clone()
+                measured.mul_(NARROWER)
+                made = _decibels(model, coded)
+                if made <= best:
+                    measured.copy_(before)
+                    break
+                best = made
+
+
+def _decibels(model: PhotoCodec, coded: Iterable[Coded]) -> float:
+    errors = torch.cat([squared_errors(model, part) for part in coded])
+    return float(-10 * torch.log10(errors.clamp_min(LEAST_ERROR)).mean())
+
+
+def _worth(layer: nn.Conv2d) -> Tensor:
+    """(inputs,) squares of the weights that read each."""
+    return layer.weight.square().sum((0, 2, 3))
+
+
+def _moments(model: PhotoCodec, pixels: Tensor, blocks: dict[str, ByteBlock]) -> dict[str, Moments]:
+    """Of what each layer reads."""
+    moments, handles = {}, []
+    for name, block in blocks.items():
+        for layer_name in block.BYTES:
+            layer = block.layer(layer_name)
+            moments[f"{name}.{layer_name}"] = seen = Moments(layer.kernel_size[0])
+            handles.append(layer.register_forward_pre_hook(partial(_add, seen)))
+    for _ in run(model, pixels):
+        pass
     for handle in handles:
         handle.remove()
-    return sizes
-
-
-def _run(model: PhotoCodec, pixels: Tensor) -> None:
-    """All of the transforms, at some qualities."""
-    thresholds = thrifty_thresholds().to(pixels.device)
-    for part in torch.split(pixels, AT_ONCE):
-        latents = model.analysis(part)
-        for place in PLACES:
-            knots = knot_weights(torch.full((len(part),), place, device=part.device))
-            steps = model.limited_steps(latents, knots)
-            estimate = model.estimate(model.whole_hyper(steps), steps, knots, quantise=True, thresholds=thresholds)
-            model.decode(estimate.decoded, knots)
-
-
-def _layer(block: Block, name: str) -> nn.Conv2d:
-    return cast("nn.Conv2d", block.get_submodule(name))
-
-
-def _watch(block: Block) -> list[RemovableHandle]:
-    """Widen the block's ranges with whatever goes through its layers."""
-    inputs = [
-        _layer(block, name).register_forward_pre_hook(partial(_on_input, measured, _outside(block, name)))
-        for name, measured in zip(block.BYTES, block.ranges, strict=False)
-    ]
-    sums = [
-        _layer(block, name).register_forward_hook(partial(_on_output, measured, _outside(block, name)))
-        for name, measured in zip(block.SUMS, block.ranges[len(inputs) :], strict=True)
-    ]
-    return inputs + sums
-
-
-def _outside(block: Block, name: str) -> float:
-    is_trained = isinstance(block, FineDetail) and name in block.TRAINED_IN_BYTES
-    return OUTSIDE_IN_TRAINING if is_trained else OUTSIDE
+    return moments
 
 
 def _add(moments: Moments, _layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     moments.add(inputs[0])
-
-
-def _on_input(measured: Tensor, outside: float, _layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    _widen(measured, outside, inputs[0])
-
-
-def _on_output(
-    measured: Tensor, outside: float, _layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor
-) -> None:
-    _widen(measured, outside, output)
-
-
-def _widen(measured: Tensor, outside: float, values: Tensor) -> None:
-    """Make a range, (2,), hold all but a share of the values on either side."""
-    seed = torch.Generator().manual_seed(0)
-    some = torch.randint(values.numel(), (LOOKED_AT,), generator=seed).to(values.device)
-    ends = torch.quantile(values.float().flatten()[some], torch.tensor([outside, 1 - outside], device=values.device))
-    measured[0], measured[1] = torch.minimum(measured[0], ends[0]), torch.maximum(measured[1], ends[1])

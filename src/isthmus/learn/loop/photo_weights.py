@@ -23,7 +23,7 @@ from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings
 from isthmus.learn.models.photo_transforms import TransformStart
 
 _START = "start."
-_OBSERVED = (".ranges", "_balance")
+_OBSERVED = ".ranges"
 
 
 @dataclass(frozen=True)

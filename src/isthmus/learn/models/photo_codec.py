@@ -74,7 +74,6 @@ class PhotoCodec(nn.Module):
         symbol_counts: COUNTS_SHAPE int64, what the tables of latents are fitted to; zeros until `count_symbols` has
             counted.
         hyper_edges, hyper_counts: the same for hyper-latents, of `count_hyper`.
-        latent_balance: (latents,) what export divides latents by, see `photo_rewriting`; ones until measured.
     """
 
     def __init__(self, settings: PhotoSettings, start: TransformStart) -> None:
@@ -86,8 +85,6 @@ class PhotoCodec(nn.Module):
         self.hyper_synthesis = HyperSynthesis(settings.prior)
         self.passes = Passes(settings.latents, settings.prior)
         self.hyper_density = HyperDensity(settings.prior.hyper_latents)
-        self.latent_balance: Tensor
-        self.register_buffer("latent_balance", torch.ones(settings.latents))
         self.symbol_counts: Tensor
         self.hyper_edges: Tensor
         self.hyper_counts: Tensor

@@ -1,13 +1,9 @@
-"""The same transforms with other weights, that are cheaper and finer to compute: what export makes graphs of.
-
-Balance: the channels between blocks are divided by powers of two. Blocks in bytes have one step for all channels of
-their input; a few channels that reach far would make it coarse for the others. What a channel is divided by, its
-neighbours' weights are multiplied by, and powers of two round nothing.
+"""The same transforms with other weights, that are cheaper to compute: what export makes graphs of.
 
 Pixels: the inverse DCT that the synthesis ends in is multiplied into the layers in front of it.
 
-Biases: what a block adds to all positions alike goes into the biases of the layers that read it. A 3x3 layer would need
-another padding for that; without it, a picture's outermost blocks are worth 0.001 to 0.01 dB less.
+Biases: what a block adds to all positions alike goes into the biases behind the layers that read it. A 3x3 layer would
+need another padding for that; without it, a picture's outermost blocks are worth 0.001 to 0.01 dB less.
 """
 
 from collections.abc import Iterable
@@ -23,24 +19,18 @@ from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_transforms import (
     CoarseBlock,
     FineBlock,
-    FineDetail,
     ScaledConvolution,
     Split,
     Synthesis,
 )
 
 Residual = FineBlock | CoarseBlock
-Block = Residual | FineDetail
-
-STREAMS = ("analysis.fine", "analysis.coarse", "synthesis.coarse")
-"""Stages, whose blocks all read and add to the same channels. Those of the two coarse ones are the latents'."""
 
 
 @torch.no_grad()
 def rewritten(model: PhotoCodec) -> PhotoCodec:
     """A copy that computes the same, but for the padding's sake; rewritten once more, it stays as it is."""
     twin = deepcopy(model)
-    _work_in_balance(twin)
     _carry_biases(twin)
     _end_in_pixels(twin.synthesis)
     return twin
@@ -56,22 +46,6 @@ def reordered(block: CoarseBlock, order: NDArray[np.int64]) -> CoarseBlock:
     bias = cast("Tensor", twin.spread.bias)
     bias.data = bias.data[places]
     return twin
-
-
-def _work_in_balance(model: PhotoCodec) -> None:
-    analysis, synthesis = model.analysis, model.synthesis
-    latent, fine = model.latent_balance, analysis.fine_balance
-    _divide_outputs(analysis.stem, fine)
-    _divide_blocks(analysis.fine, fine)
-    _multiply_inputs(analysis.merge, fine.repeat_interleave(4))
-    _divide_outputs(analysis.merge, latent)
-    _divide_blocks(analysis.coarse, latent)
-    model.log_gain.table.add_(latent.log())  # of the quantisation steps, which stay what they are
-    _divide_blocks(synthesis.coarse, latent)
-    _multiply_inputs(synthesis.split, latent)
-    _multiply_inputs(synthesis.detail.narrow, latent)
-    for balance in (latent, fine):
-        balance.fill_(1)
 
 
 def _carry_biases(model: PhotoCodec) -> None:
@@ -90,7 +64,7 @@ def _carry_through(blocks: nn.Module) -> Tensor:
     first, *others = cast("Iterable[Residual]", blocks)
     carried = _taken_bias(first.spread)
     for block in others:
-        _read_shifted(_first(block), carried)
+        _read_shifted_block(block, carried)
         carried = carried + _taken_bias(block.spread)
     return carried
 
@@ -107,10 +81,6 @@ def _end_in_pixels(synthesis: Synthesis) -> None:
     synthesis.head.copy_(torch.eye(len(head)))
 
 
-def _first(block: Residual) -> nn.Conv2d:
-    return block.gather if isinstance(block, FineBlock) else block.reduce
-
-
 def _taken_bias(layer: nn.Conv2d) -> Tensor:
     """The layer's bias, which is zero from now on."""
     bias = cast("Tensor", layer.bias)
@@ -119,32 +89,14 @@ def _taken_bias(layer: nn.Conv2d) -> Tensor:
     return taken
 
 
+def _read_shifted_block(block: Residual, shift: Tensor) -> None:
+    """The same of a block. Its first bias is behind the 3x3 layer."""
+    if isinstance(block, CoarseBlock):
+        shift = block.reduce.weight[:, :, 0, 0] @ shift
+    _read_shifted(block.gather, shift)
+
+
 def _read_shifted(layer: ScaledConvolution | nn.Conv2d, shift: Tensor) -> None:
     """Work for inputs that lack `shift`, (inputs,)."""
     weight = layer.folded() if isinstance(layer, ScaledConvolution) else layer.weight
     cast("Tensor", layer.bias).add_(weight.sum((2, 3)) @ shift)
-
-
-def balance_for(sizes: Tensor) -> Tensor:
-    """(channels,) powers of two near the square root of the largest magnitudes, relative to the usual one.
-
-    Halfway: with all channels of one size, the weights that make up for it would need more bits.
-    """
-    sizes = sizes.clamp_min(1e-3)
-    return torch.exp2(torch.round(torch.log2(sizes / sizes.median()) / 2))
-
-
-def _divide_blocks(blocks: nn.Module, balance: Tensor) -> None:
-    for block in cast("Iterable[Residual]", blocks):
-        _first(block).weight.mul_(balance[None, :, None, None])
-        for parameter in block.spread.parameters():
-            parameter.div_(balance.reshape(-1, *[1] * (parameter.dim() - 1)))
-
-
-def _divide_outputs(layer: ScaledConvolution, balance: Tensor) -> None:
-    layer.weight.div_(balance[:, None])
-    layer.bias.div_(balance)
-
-
-def _multiply_inputs(layer: ScaledConvolution, balance: Tensor) -> None:
-    layer.weight.mul_(balance)

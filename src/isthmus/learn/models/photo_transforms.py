@@ -10,6 +10,7 @@ normalised to about unit variance by fixed scales which the export folds into th
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -117,44 +118,27 @@ def is_odd_vertically(coefficients: np.ndarray, side: int) -> np.ndarray:
     return odd
 
 
-def _keep_bytes(block: nn.Module, names: tuple[str, ...], sums: tuple[str, ...]) -> None:
-    """Room for what is measured of a block whose layers of these names multiply bytes: zeros until then.
-
-    Buffers: `ranges`, (layers + sums, 2) the least and largest input of each layer, and behind them the outputs of
-    those whose sums become bytes; and `rounded_NAME`, int8 of each layer's weight's shape, that weight as bytes.
-    """
-    block.register_buffer("ranges", torch.zeros(len(names) + len(sums), 2))
-    for name in names:
-        weight = block.get_submodule(name).get_parameter("weight")
-        block.register_buffer(f"rounded_{name}", torch.zeros_like(weight, dtype=torch.int8))
-
-
-OUTSIDE_IN_TRAINING = 5e-4
-"""Share of activations that the range of their bytes leaves out on either side, where a layer trains in bytes."""
-LOOKED_AT_EVERY = 61
-"""Such a range is estimated from one activation in so many: the time goes into sorting them."""
 WEIGHT_LIMIT = 63
 """Seven bits: processors without VNNI add two products of bytes in 16 bits, which would overflow with eight."""
 
 
-def of_bytes(x: Tensor) -> Tensor:
-    """What bytes keep of a batch's activations; the gradient is passed straight through to what they can hold."""
-    ends = torch.tensor([OUTSIDE_IN_TRAINING, 1 - OUTSIDE_IN_TRAINING], device=x.device)
-    low, high = torch.quantile(x.detach().float().flatten()[::LOOKED_AT_EVERY], ends)
-    step = (high - low) / 255
-    held = x.clamp(low, high)
-    return held + (low + step * torch.round((held - low) / step) - held).detach()
+def of_bytes(x: Tensor, measured: Tensor) -> Tensor:
+    """What bytes keep of activations; the gradient is passed straight through to what they can hold.
+
+    Args:
+        x: any shape.
+        measured: (2,) the least and the largest that they hold.
+    """
+    step = (measured[1] - measured[0]) / 255
+    zero = torch.round(-measured[0] / step).clamp(0, 255)
+    low, high = -zero, 255 - zero
+    held = torch.minimum(torch.maximum(x, low * step), high * step)
+    return held + (step * torch.round(held / step) - held).detach()
 
 
 def byte_steps(weight: Tensor) -> Tensor:
     """(outputs,) what one is worth among the bytes of each output's weights, whose largest is WEIGHT_LIMIT."""
     return weight.detach().float().flatten(1).abs().amax(1).clamp_min(1e-12) / WEIGHT_LIMIT
-
-
-def weight_of_bytes(weight: Tensor) -> Tensor:
-    """The same of a weight, each output with a step of its own."""
-    step = byte_steps(weight)[:, None, None, None]
-    return weight + (step * torch.round(weight / step) - weight).detach()
 
 
 def _zeros(convolution: nn.Conv2d) -> nn.Conv2d:
@@ -164,62 +148,92 @@ def _zeros(convolution: nn.Conv2d) -> nn.Conv2d:
     return convolution
 
 
-class FineBlock(nn.Module):
-    """Residual block at 1/8 resolution: 3x3 down to few channels, 1x1 back.
+class ByteBlock(nn.Module):
+    """A block whose layers multiply bytes once it was measured what ranges their inputs have.
+
+    Buffers: `ranges`, zeros until then; and `rounded_NAME`, int8 of each layer's weight's shape, that weight as bytes.
 
     Symbols:
-        BYTES, SUMS: the layers that multiply bytes, and those whose sums become bytes, see `_keep_bytes`.
+        BYTES: the layers that do.
+        SUMS: those of them whose sums become bytes.
+
+    Attributes:
+        ranges: (BYTES + SUMS, 2) the least and largest input of each layer, and behind them outputs of SUMS.
+        in_bytes: whether the layers are tried, and trained, with what bytes make of their activations. Weights stay as
+            they are: what rounding does to them is made good when they are measured.
     """
 
-    BYTES, SUMS = ("gather", "spread"), ("gather",)
+    BYTES: tuple[str, ...] = ()
+    SUMS: tuple[str, ...] = ()
     ranges: Tensor
+    in_bytes: bool
+
+    def keep_bytes(self) -> None:
+        """Room for what is measured, when the layers are there."""
+        self.in_bytes = False
+        self.register_buffer("ranges", torch.zeros(len(self.BYTES) + len(self.SUMS), 2))
+        for name in self.BYTES:
+            self.register_buffer(f"rounded_{name}", torch.zeros_like(self.layer(name).weight, dtype=torch.int8))
+
+    def layer(self, name: str) -> nn.Conv2d:
+        """One of the layers."""
+        return cast("nn.Conv2d", self.get_submodule(name))
+
+    def through(self, name: str, x: Tensor) -> Tensor:
+        """What a layer makes of `x`."""
+        if self.in_bytes:
+            x = of_bytes(x, self.ranges[self.BYTES.index(name)])
+        made: Tensor = self.layer(name)(x)
+        if self.in_bytes and name in self.SUMS:
+            made = of_bytes(made, self.ranges[len(self.BYTES) + self.SUMS.index(name)])
+        return made
+
+
+def compute_in_bytes(model: nn.Module, *, wanted: bool = True) -> None:
+    """Let those blocks of a model that were measured be tried, and trained, in bytes; or none of them."""
+    for block in model.modules():
+        if isinstance(block, ByteBlock):
+            block.in_bytes = wanted and bool(block.ranges.any())
+
+
+class FineBlock(ByteBlock):
+    """Residual block at 1/8 resolution: 3x3 down to few channels, 1x1 back."""
+
+    BYTES, SUMS = ("gather", "spread"), ("gather",)
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.gather = nn.Conv2d(channels, hidden, 3, padding=1)
         self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
-        _keep_bytes(self, self.BYTES, self.SUMS)
+        self.keep_bytes()
 
-    def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
-        """`guide`: (batch, hidden, 1, 1), added before the activation."""
-        hidden = self.gather(x)
-        if guide is not None:
-            hidden = hidden + guide
-        return x + self.spread(leak(hidden))
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, rows, columns) -> the same shape."""
+        return x + self.through("spread", leak(self.through("gather", x)))
 
 
-class CoarseBlock(nn.Module):
-    """Residual block at 1/16 resolution: 1x1, 3x3, 1x1.
-
-    Symbols:
-        BYTES, SUMS: the layers that multiply bytes, and those whose sums become bytes, see `_keep_bytes`.
-    """
+class CoarseBlock(ByteBlock):
+    """Residual block at 1/16 resolution: 1x1 down to few channels, 3x3, 1x1 back."""
 
     BYTES, SUMS = ("reduce", "gather", "spread"), ("gather",)
-    ranges: Tensor
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.reduce = nn.Conv2d(channels, hidden, 1)
+        self.reduce = nn.Conv2d(channels, hidden, 1, bias=False)
         self.gather = nn.Conv2d(hidden, hidden, 3, padding=1)
         self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
-        _keep_bytes(self, self.BYTES, self.SUMS)
+        self.keep_bytes()
 
     def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
-        """`guide`: (batch, hidden, 1, 1), added before the first activation."""
-        hidden = self.reduce(x)
+        """`guide`: (batch, hidden, 1, 1), added before the activation."""
+        hidden = self.through("gather", self.through("reduce", x))
         if guide is not None:
             hidden = hidden + guide
-        hidden = leak(self.gather(leak(hidden)))
-        return x + self.spread(hidden)
+        return x + self.through("spread", leak(hidden))
 
 
 class Analysis(nn.Module):
-    """Pixels (batch, 3, rows, columns), -0.5..0.5 -> latents (batch, latents, rows/16, columns/16).
-
-    Attributes:
-        fine_balance: (192,) what export divides the channels at 1/8 by, see `photo_rewriting`; ones until measured.
-    """
+    """Pixels (batch, 3, rows, columns), -0.5..0.5 -> latents (batch, latents, rows/16, columns/16)."""
 
     def __init__(self, start: TransformStart, fine_hidden: tuple[int, ...], coarse_hidden: tuple[int, ...]) -> None:
         super().__init__()
@@ -230,8 +244,6 @@ class Analysis(nn.Module):
             merge_matrix(8)[start.kept], np.repeat(start.fine_scale, 4), 1 / start.latent_scale
         )
         self.coarse = nn.Sequential(*[CoarseBlock(latents, hidden) for hidden in coarse_hidden])
-        self.fine_balance: Tensor
-        self.register_buffer("fine_balance", torch.ones(FINE))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """See the class."""
@@ -239,19 +251,13 @@ class Analysis(nn.Module):
         return self.coarse(self.merge(nn.functional.pixel_unshuffle(fine, 2)))
 
 
-class FineDetail(nn.Module):
+class FineDetail(ByteBlock):
     """What the synthesis adds at 1/8 resolution: two 3x3 layers, the second of which is told what the first found.
 
     They read few channels, which are made at 1/16 for the four positions that each position becomes.
-
-    Symbols:
-        BYTES, SUMS: the layers that multiply bytes, and those whose sums become bytes, see `_keep_bytes`.
-        TRAINED_IN_BYTES: those that learn what bytes do to them.
     """
 
     BYTES, SUMS = ("first", "carry", "second", "spread"), ("first", "second")
-    TRAINED_IN_BYTES = ("second",)
-    ranges: Tensor
 
     def __init__(self, read: int, hidden: int, turns: np.ndarray) -> None:
         super().__init__()
@@ -263,7 +269,7 @@ class FineDetail(nn.Module):
         self.carry = nn.Conv2d(hidden, read, 1, bias=False)
         self.second = nn.Conv2d(read, hidden, 3, padding=1)
         self.spread = _zeros(nn.Conv2d(2 * hidden, FINE, 1))
-        _keep_bytes(self, self.BYTES, self.SUMS)
+        self.keep_bytes()
 
     def forward(self, x: Tensor, guide: Tensor) -> Tensor:
         """(batch, latents, rows, columns) and (batch, 2 * hidden, 1, 1) -> (batch, FINE, 2 rows, 2 columns).
@@ -272,16 +278,9 @@ class FineDetail(nn.Module):
         """
         to_first, to_second = self.narrow(x).chunk(2, 1)
         first_guide, second_guide = guide.chunk(2, 1)
-        first = leak(self.first(to_first) + first_guide)
-        second = leak(self._second(to_second + self.carry(first)) + second_guide)
-        return self.spread(torch.cat([first, second], 1))
-
-    def _second(self, x: Tensor) -> Tensor:
-        """The layer that bears bytes worst, see TRAINED_IN_BYTES."""
-        if not self.training:
-            return self.second(x)
-        weight = weight_of_bytes(self.second.weight)
-        return of_bytes(nn.functional.conv2d(of_bytes(x), weight, self.second.bias, padding=1))
+        first = leak(self.through("first", to_first) + first_guide)
+        second = leak(self.through("second", to_second + self.through("carry", first)) + second_guide)
+        return self.through("spread", torch.cat([first, second], 1))
 
 
 class Synthesis(nn.Module):
@@ -293,8 +292,8 @@ class Synthesis(nn.Module):
                                   `-> fine detail -> 192 more, added --------^
 
     The inverse DCT is fixed, and nothing bends in front of it: export multiplies it into the layers that end in it.
-    Every block's first layer, and both of the detail's, have a bias that depends on quality: at low rates more has to
-    be smoothed.
+    Every block's 3x3 layer, and both of the detail's, have a bias that depends on quality: at low rates more has to be
+    smoothed.
 
     Attributes:
         turns: (latents,) bool: those whose sign a mirror of rows turns.
