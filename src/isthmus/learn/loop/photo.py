@@ -7,7 +7,8 @@ in integers and latents rounded thriftily for the larger part. Time in which the
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -281,37 +282,53 @@ class Run:
             log_path.write_text(LOG_HEADER + "\n")
         saved = validated = mark = last = time.time()
         losses: list[tuple[float, float]] = []
-        ask = lambda *_: setattr(self, "is_asked_to_stop", True)  # noqa: E731 - the step ends, the checkpoint is written
-        before = {stop: signal.signal(stop, ask) for stop in (signal.SIGTERM, signal.SIGINT)}
-        while self.used < self.budget and not self.is_asked_to_stop:
-            share = self.used / self.budget
-            quantise = share > self.training.quantise_from
-            factor = rate_factor(share, self.step, self.training)
-            losses.append(self.train_step(factor, quantise=quantise))
-            now = time.time()
-            self.used, last = self.used + min(now - last, LONGEST_STEP), now
-            if len(losses) >= log_steps:
-                pace = (time.time() - mark) / len(losses)
-                loss, rate = np.nanmean(losses, 0).tolist()
-                held = ",,,"
-                if time.time() - validated > validate_seconds or self.step <= log_steps:
-                    held = ",".join(f"{value:.5f}" for value in self.validate(quantise=quantise))
-                    held += f",{self.count_dead()}"
-                    validated = time.time()
-                with log_path.open("a") as log:
-                    stamp = time.strftime("%H:%M:%S")
-                    log.write(
-                        f"{stamp},{self.step},{pace:.4f},{factor:.4f},{int(quantise)},{loss:.5f},{rate:.4f},{self.skipped},{held}\n"
-                    )
-                losses, mark = [], time.time()
-            if time.time() - saved > save_seconds:
-                self.save()
-                saved = time.time()
-        self.save()
-        for stop, handler in before.items():
-            signal.signal(stop, handler)
+        with _only_asking(self._ask_to_stop):
+            while self.used < self.budget and not self.is_asked_to_stop:
+                share = self.used / self.budget
+                quantise = share > self.training.quantise_from
+                factor = rate_factor(share, self.step, self.training)
+                losses.append(self.train_step(factor, quantise=quantise))
+                now = time.time()
+                self.used, last = self.used + min(now - last, LONGEST_STEP), now
+                if len(losses) >= log_steps:
+                    pace = (time.time() - mark) / len(losses)
+                    loss, rate = np.nanmean(losses, 0).tolist()
+                    held = ",,,"
+                    if time.time() - validated > validate_seconds or self.step <= log_steps:
+                        held = ",".join(f"{value:.5f}" for value in self.validate(quantise=quantise))
+                        held += f",{self.count_dead()}"
+                        validated = time.time()
+                    with log_path.open("a") as log:
+                        stamp = time.strftime("%H:%M:%S")
+                        log.write(
+                            f"{stamp},{self.step},{pace:.4f},{factor:.4f},{int(quantise)},{loss:.5f},{rate:.4f},{self.skipped},{held}\n"
+                        )
+                    losses, mark = [], time.time()
+                if time.time() - saved > save_seconds:
+                    self.save()
+                    saved = time.time()
+            self.save()
         if self.is_asked_to_stop:
             raise KeyboardInterrupt
+
+    def _ask_to_stop(self) -> None:
+        self.is_asked_to_stop = True
+
+
+@contextmanager
+def _only_asking(ask: Callable[[], None]) -> Iterator[None]:
+    """Meanwhile the first signal to end only asks for it, so that a step ends; a second one is obeyed at once."""
+
+    def once(number: int, _frame: object) -> None:
+        ask()
+        signal.signal(number, before[number])
+
+    before = {number: signal.signal(number, once) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def split_parameters(model: PhotoCodec) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
