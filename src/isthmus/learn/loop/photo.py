@@ -321,7 +321,7 @@ def _only_asking(ask: Callable[[], None]) -> Iterator[None]:
 
     def once(number: int, _frame: object) -> None:
         ask()
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.signal(number, once) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
