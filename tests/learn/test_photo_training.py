@@ -54,6 +54,7 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     second = run_photo(tmp_path / "run", minutes=first.train_seconds / 60 + 0.03, resume=True, **options)
     assert second.steps > first.steps
     assert second.train_seconds > first.train_seconds
+    assert second.metrics["held_file_bpp"] == pytest.approx(second.metrics["held_bpp"], rel=0.25)
     assert "hyper_edges" in read_model(Path(second.model)).arrays  # its tables are fitted to its symbols
     model = load_model(second.model)
     with Image.open(pictures / "1.png") as image:
@@ -64,6 +65,29 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     options["sizes"] = replace(small_settings(), synthesis_detail=(6, 5))
     with pytest.raises(UsageError, match="of other networks"):
         run_photo(tmp_path / "run", minutes=None, resume=True, **options)
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("is_quantised", [False, True])
+def test_real_files_are_logged_beside_the_estimate(pictures, tmp_path, monkeypatch, is_quantised):
+    """Not before latents and networks are those of files."""
+    monkeypatch.setattr(photo_start, "WINDOWS", 8)
+    training = photo_training(["batch=2", "side=64", "compile=0", f"quantise_from={-1 if is_quantised else 1}"])
+    run = Run(tmp_path, PhotoCrops(pictures), training, small_settings(), device=torch.device("cpu"))
+    run.budget, one_step = 60.0, run.train_step
+
+    def only_one_step(factor, *, quantise):
+        run.is_asked_to_stop = True
+        return one_step(factor, quantise=quantise)
+
+    monkeypatch.setattr(run, "train_step", only_one_step)
+    with pytest.raises(KeyboardInterrupt):
+        run.train(log_steps=1, validate_seconds=0)
+    (row,) = csv.DictReader((tmp_path / "log.csv").read_text().splitlines())
+    if is_quantised:
+        assert float(row["held_file_bpp"]) == pytest.approx(float(row["held_bpp"]), rel=0.25)
+    else:
+        assert row["held_file_bpp"] == "nan"
 
 
 @pytest.mark.train

@@ -137,5 +137,8 @@ def _train_photo(
         return
     figures = done.metrics
     print(f"photo: {done.steps} steps, {done.train_seconds:.0f} s, {done.parameters:,} parameters")
-    print(f"held aside: {figures['held_bpp']:.4f} bits per pixel at {figures['held_psnr']:.2f} dB")
+    print(
+        f"held aside: {figures['held_bpp']:.4f} bits per pixel at {figures['held_psnr']:.2f} dB, as training estimates "
+        f"it; {figures['held_file_bpp']:.4f} in files of the model"
+    )
     print(f"model {done.model_id} in {done.model}")

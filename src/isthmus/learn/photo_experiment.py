@@ -14,8 +14,9 @@ from isthmus.container.atomic import write_file
 from isthmus.container.model_file import parse_model
 from isthmus.errors import UsageError
 from isthmus.learn.export.photo import export_photo
-from isthmus.learn.loop.photo import Run, Training
+from isthmus.learn.loop.photo import TRIED_QUALITIES, Run, Training
 from isthmus.learn.loop.photo_crops import PhotoCrops
+from isthmus.learn.loop.photo_files import file_rate
 from isthmus.learn.loop.photo_observation import observe
 from isthmus.learn.loop.processes import is_on_cuda
 from isthmus.learn.loop.run_folder import check_folder
@@ -38,7 +39,8 @@ class PhotoExperiment:
         parameters: numbers that were learnt.
         train_seconds: of the budget that were used.
         steps: done in all.
-        metrics: loss, bits per pixel (estimated) and PSNR on held-aside windows, means over five qualities.
+        metrics: loss, bits per pixel (estimated) and PSNR on held-aside windows, means over five qualities; and bits
+            per pixel in files of the exported model.
     """
 
     recipe: str
@@ -100,6 +102,7 @@ def run_photo(
     observe(run.average, run.crops)
     file = export_photo(run.average.cpu(), facts=facts)
     write_file(folder / MODEL_FILE, file, force=True)
+    metrics["held_file_bpp"] = file_rate(file, run.validated_pictures(), TRIED_QUALITIES)
     return PhotoExperiment(
         recipe=PHOTO,
         model=str(folder / MODEL_FILE),

@@ -9,18 +9,22 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from isthmus.entropy.level_tables import level_bits
-from isthmus.errors import UsageError
+from isthmus.errors import TrainingError, UsageError
+from isthmus.learn.export.photo import export_photo
 from isthmus.learn.loop.muon import Muon
 from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
+from isthmus.learn.loop.photo_files import file_rate
 from isthmus.learn.loop.photo_observation import count
 from isthmus.learn.loop.photo_ranges import forget_rounded
 from isthmus.learn.loop.photo_revival import dead_units, revive_units
@@ -31,15 +35,16 @@ from isthmus.learn.models.integer import clamp_inwards
 from isthmus.learn.models.photo_codec import CodecOutput, PhotoCodec, PhotoSettings
 from isthmus.learn.models.photo_prior import thrifty_thresholds
 from isthmus.learn.models.photo_transforms import TransformStart, compute_in_bytes
-from isthmus.learn.models.quality import lambda_at
+from isthmus.learn.models.quality import lambda_at, position_of
 
 MIDDLE_LAMBDA = 0.018
 LONGEST_STEP = 5.0
 """Seconds of a step that count against the budget; beyond it the process was stopped."""
 LOG_HEADER = (
     "time,step,seconds_per_step,learning_rate,quantised,loss,bits_per_pixel,skipped,"
-    "held_loss,held_bpp,held_psnr,dead_units"
+    "held_loss,held_bpp,held_psnr,dead_units,held_file_bpp"
 )
+TRIED_QUALITIES = (10, 30, 50, 70, 90)
 
 
 @dataclass(frozen=True)
@@ -253,12 +258,27 @@ class Run:
             torch._foreach_lerp_(averages, currents, 1 - keep)
         return float(loss.detach()), float(bits.detach().mean())
 
+    def validated_pictures(self) -> NDArray[np.uint8]:
+        """(pictures, rows, columns, 3), held aside."""
+        return self.crops.held_aside_centres()[::2]
+
+    def file_rate(self) -> float:
+        """Of the averaged weights as they are, bits per pixel in real files, for what `validate` estimates.
+
+        NaN while they cannot be exported. Ranges, and what symbols cost, may have been measured long before.
+        """
+        try:
+            file = export_photo(deepcopy(self.average).cpu())
+        except TrainingError:
+            return math.nan
+        return file_rate(file, self.validated_pictures(), TRIED_QUALITIES)
+
     @torch.no_grad()
     def validate(self, *, quantise: bool) -> tuple[float, float, float]:
         """Mean loss, bits per pixel and PSNR of the averaged weights on held-aside windows, over five qualities."""
-        pixels = to_pixels(self.crops.held_aside_centres()[::2], self.device)
+        pixels = to_pixels(self.validated_pictures(), self.device)
         losses, rates, psnrs = [], [], []
-        for place in (0.1, 0.3, 0.5, 0.7, 0.9):
+        for place in position_of(np.array(TRIED_QUALITIES)).tolist():
             for part in torch.split(pixels, 9):
                 position = torch.full((len(part),), place, device=self.device)
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_mixed):
@@ -293,10 +313,10 @@ class Run:
                 if len(losses) >= log_steps:
                     pace = (time.time() - mark) / len(losses)
                     loss, rate = np.nanmean(losses, 0).tolist()
-                    held = ",,,"
+                    held = ",,,,"
                     if time.time() - validated > validate_seconds or self.step <= log_steps:
                         held = ",".join(f"{value:.5f}" for value in self.validate(quantise=quantise))
-                        held += f",{self.count_dead()}"
+                        held += f",{self.count_dead()},{self.file_rate() if quantise else math.nan:.5f}"
                         validated = time.time()
                     with log_path.open("a") as log:
                         stamp = time.strftime("%H:%M:%S")
