@@ -91,9 +91,9 @@ def pass_masks(like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return even.float(), odd.float(), (1 - even - odd).float()
 
 
-CODED_FROM = 0.7
+CODED_FROM = 0.75
 """Steps below are taken to be coded as zero, and larger ones rounded as sparingly."""
-CODED_SHARE = 0.7
+CODED_SHARE = 0.75
 """How far hyper-latents look at what is coded, not at what there was. Both were tuned on held-aside pictures."""
 
 
