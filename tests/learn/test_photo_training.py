@@ -16,9 +16,10 @@ torch = pytest.importorskip("torch")
 
 from isthmus.codec.model import load_model
 from isthmus.container.model_file import read_model
-from isthmus.errors import InputError, UsageError
+from isthmus.errors import FormatError, InputError, UsageError
 from isthmus.learn.loop import photo_start
-from isthmus.learn.loop.photo import Run
+from isthmus.learn.loop.photo import Run, Training, kept_training
+from isthmus.learn.loop.photo_checkpoint import write_photo_checkpoint
 from isthmus.learn.loop.photo_crops import PhotoCrops
 from isthmus.learn.loop.photo_revival import dead_units, revive_units
 from isthmus.learn.loop.photo_weights import PhotoWeights, load_weights
@@ -51,7 +52,10 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     }
     first = run_photo(tmp_path / "run", minutes=0.02, **options)
     assert first.steps > 0
+    options["settings"] = ["batch=3"]
     second = run_photo(tmp_path / "run", minutes=first.train_seconds / 60 + 0.03, resume=True, **options)
+    kept = kept_training(tmp_path / "run")
+    assert (kept.batch, kept.side, kept.compile) == (3, 64, 0)
     assert second.steps > first.steps
     assert second.train_seconds > first.train_seconds
     assert second.metrics["held_file_bpp"] == pytest.approx(second.metrics["held_bpp"], rel=0.25)
@@ -72,7 +76,7 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
 def test_real_files_are_logged_beside_the_estimate(pictures, tmp_path, monkeypatch, is_quantised):
     """Not before latents and networks are those of files."""
     monkeypatch.setattr(photo_start, "WINDOWS", 8)
-    training = photo_training(["batch=2", "side=64", "compile=0", f"quantise_from={-1 if is_quantised else 1}"])
+    training = Training(batch=2, side=64, compile=0, quantise_from=-1 if is_quantised else 1)
     run = Run(tmp_path, PhotoCrops(pictures), training, small_settings(), device=torch.device("cpu"))
     run.budget, one_step = 60.0, run.train_step
 
@@ -167,11 +171,29 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_read(tmp_path)
 
 def test_settings_are_checked():
     """A misspelt key is answered with the nearest."""
-    assert photo_training(["batch=4", "training.side=256"]).side == 256
+    assert photo_training(["batch=4", "training.side=256"], Training(batch=2)).side == 256
     with pytest.raises(UsageError, match="did you mean 'batch'"):
-        photo_training(["bach=4"])
+        photo_training(["bach=4"], Training())
     with pytest.raises(UsageError, match="whole number"):
-        photo_training(["batch=many"])
+        photo_training(["batch=many"], Training())
+
+
+@pytest.mark.parametrize("left", [0, 4000])
+def test_a_damaged_checkpoint_is_refused(tmp_path, left):
+    """In one line."""
+    write_photo_checkpoint(tmp_path / "checkpoint.pt", {"average": small_photo_codec().state_dict()})
+    data = (tmp_path / "checkpoint.pt").read_bytes()
+    (tmp_path / "checkpoint.pt").write_bytes(data[:left])
+    with pytest.raises(FormatError, match="is not a checkpoint, or it is damaged"):
+        run_photo(tmp_path, data=tmp_path, minutes=None, resume=True)
+
+
+def test_a_run_that_cannot_begin_replaces_none(tmp_path):
+    """Even where it may."""
+    write_photo_checkpoint(tmp_path / "checkpoint.pt", {"average": {}})
+    with pytest.raises(InputError, match="holds 0 pictures"):
+        run_photo(tmp_path, data=tmp_path, minutes=1, force=True)
+    assert (tmp_path / "checkpoint.pt").exists()
 
 
 def test_too_few_pictures_are_refused(tmp_path):

@@ -14,12 +14,12 @@ from isthmus.container.atomic import write_file
 from isthmus.container.model_file import parse_model
 from isthmus.errors import UsageError
 from isthmus.learn.export.photo import export_photo
-from isthmus.learn.loop.photo import TRIED_QUALITIES, Run, Training
+from isthmus.learn.loop.photo import TRIED_QUALITIES, Run, Training, kept_training
 from isthmus.learn.loop.photo_crops import PhotoCrops
 from isthmus.learn.loop.photo_files import file_rate
 from isthmus.learn.loop.photo_observation import observe
 from isthmus.learn.loop.processes import is_on_cuda
-from isthmus.learn.loop.run_folder import check_folder
+from isthmus.learn.loop.run_folder import CHECKPOINT, LOG, check_folder
 from isthmus.learn.models.photo_codec import PhotoSettings
 from isthmus.learn.recipes.loading import nearest, split_setting, typed_value
 from isthmus.learn.recipes.photo import PHOTO
@@ -70,7 +70,7 @@ def run_photo(
         folder: of the run: checkpoint.pt, log.csv, model.isthmus.
         data: a folder of pictures; every twentieth is held aside.
         minutes: the budget; None goes on with the old one.
-        settings: "KEY=VALUE" of `loop.photo.Training`.
+        settings: "KEY=VALUE" of `loop.photo.Training`; a run that goes on keeps those that it was given.
         seed: of weights and windows.
         device: "auto", "cpu" or "cuda".
         resume: go on with the folder's run.
@@ -84,10 +84,11 @@ def run_photo(
     if minutes is None and not resume:
         raise UsageError("how long shall it train? --minutes M; the shipped model took hours")
     check_folder(folder, resume=resume, force=force)
+    training = photo_training(settings, kept_training(folder) if resume else Training())
+    run = Run(folder, PhotoCrops(data), training, sizes or PhotoSettings(), device=place, seed=seed, resume=resume)
     if not resume:
-        (folder / "checkpoint.pt").unlink(missing_ok=True)
-    training = photo_training(settings)
-    run = Run(folder, PhotoCrops(data), training, sizes or PhotoSettings(), device=place, seed=seed)
+        for name in (CHECKPOINT, LOG):
+            (folder / name).unlink(missing_ok=True)
     if minutes is not None:
         run.budget = 60 * minutes
     run.train()
@@ -114,8 +115,8 @@ def run_photo(
     )
 
 
-def photo_training(settings: Sequence[str]) -> Training:
-    """The defaults with some values changed; a key may have "training." in front.
+def photo_training(settings: Sequence[str], before: Training) -> Training:
+    """Some values of `before` changed; a key may have "training." in front.
 
     Raises:
         UsageError: no such key (the nearest is named), or a value that cannot be.
@@ -128,4 +129,4 @@ def photo_training(settings: Sequence[str]) -> Training:
         if field not in names:
             raise UsageError(f"photo has no setting {key!r}{nearest(field, names)}")
         changes[field] = typed_value(Training, "training", field, value)
-    return dataclasses.replace(Training(), **changes)
+    return dataclasses.replace(before, **changes)

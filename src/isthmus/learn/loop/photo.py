@@ -23,6 +23,7 @@ from isthmus.entropy.level_tables import level_bits
 from isthmus.errors import TrainingError, UsageError
 from isthmus.learn.export.photo import export_photo
 from isthmus.learn.loop.muon import Muon
+from isthmus.learn.loop.photo_checkpoint import read_photo_checkpoint, write_photo_checkpoint
 from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
 from isthmus.learn.loop.photo_files import file_rate
 from isthmus.learn.loop.photo_observation import count
@@ -31,6 +32,7 @@ from isthmus.learn.loop.photo_revival import dead_units, revive_units
 from isthmus.learn.loop.photo_start import measure_start
 from isthmus.learn.loop.photo_weights import load_weights
 from isthmus.learn.loop.processes import computes_in_bf16
+from isthmus.learn.loop.run_folder import CHECKPOINT, LOG
 from isthmus.learn.models.integer import clamp_inwards
 from isthmus.learn.models.photo_codec import CodecOutput, PhotoCodec, PhotoSettings
 from isthmus.learn.models.photo_prior import thrifty_thresholds
@@ -85,6 +87,15 @@ class Training:
     """1: torch.compile, 1.7 times as fast, needs a C++ compiler. 0: without."""
 
 
+def kept_training(folder: Path) -> Training:
+    """What a folder's run has trained with; the defaults where its checkpoint does not say.
+
+    Raises:
+        FormatError: the checkpoint is damaged.
+    """
+    return Training(**read_photo_checkpoint(folder / CHECKPOINT).get("training", {}))
+
+
 def rate_factor(share: float, step: int, training: Training) -> float:
     """Factor of all learning rates, for a share of the budget 0..1."""
     warm = min(1.0, (step + 1) / training.warm_up_steps)
@@ -110,6 +121,7 @@ class Run:
         *,
         device: torch.device,
         seed: int = 7,
+        resume: bool = False,
     ) -> None:
         self.device, on_cuda = device, device.type == "cuda"
         torch.backends.cudnn.allow_tf32 = False  # whole numbers of the entropy networks need all bits of a float32
@@ -120,8 +132,8 @@ class Run:
         self.used, self.budget = 0.0, 0.0
         self.is_asked_to_stop = False
         saved = None
-        if (folder / "checkpoint.pt").exists():
-            saved = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=False)
+        if resume:
+            saved = read_photo_checkpoint(folder / CHECKPOINT)
             self.start = TransformStart(**saved["start"])
         elif training.weights:
             weights = load_weights(Path(training.weights))
@@ -194,9 +206,13 @@ class Run:
         return sum(int(dead.sum()) for dead in dead_units(self.average, self.some_pixels()).values())
 
     def save(self) -> None:
-        """Write the checkpoint beside the old one and rename it."""
-        path = self.folder / "checkpoint.pt"
-        torch.save(
+        """Write the checkpoint.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        write_photo_checkpoint(
+            self.folder / CHECKPOINT,
             {
                 "model": self.model.state_dict(),
                 "average": self.average.state_dict(),
@@ -207,15 +223,14 @@ class Run:
                 "cuda_random": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
                 "start": asdict(self.start),
                 "settings": self.settings,
+                "training": asdict(self.training),
                 "step": self.step,
                 "skipped": self.skipped,
                 "mean_norm": self.mean_norm,
                 "used": self.used,
                 "budget": self.budget,
             },
-            path.with_suffix(".tmp"),
         )
-        path.with_suffix(".tmp").replace(path)
 
     def train_step(self, factor: float, *, quantise: bool) -> tuple[float, float]:
         """One batch; (loss, bits per pixel). A step that is not finite is counted and left out."""
@@ -297,7 +312,7 @@ class Run:
         Raises:
             KeyboardInterrupt: as the user, or the system, wishes; the last step is in the checkpoint.
         """
-        log_path = self.folder / "log.csv"
+        log_path = self.folder / LOG
         if not log_path.exists():
             log_path.write_text(LOG_HEADER + "\n")
         saved = validated = mark = last = time.time()

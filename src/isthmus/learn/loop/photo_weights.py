@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from isthmus.learn.loop.photo_checkpoint import read_photo_checkpoint
 from isthmus.learn.loop.photo_crops import PhotoCrops
 from isthmus.learn.loop.photo_observation import observe
 from isthmus.learn.models.photo_codec import PhotoCodec, PhotoSettings
@@ -69,7 +70,7 @@ class PhotoWeights:
 def load_weights(path: Path) -> PhotoWeights:
     """The average of a checkpoint; or of an .npz file, whose networks have the usual sizes."""
     if path.suffix != ".npz":
-        saved = torch.load(path, map_location="cpu", weights_only=False)
+        saved = read_photo_checkpoint(path)
         return PhotoWeights(_kept(saved["average"]), TransformStart(**saved["start"]), saved["step"], saved["settings"])
     with np.load(path) as stored:
         names = [name for name in stored.files if not name.startswith(_START) and name != "step"]
