@@ -188,6 +188,25 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, left):
         run_photo(tmp_path, data=tmp_path, minutes=None, resume=True)
 
 
+def test_weights_that_are_none_are_refused(pictures, tmp_path):
+    """In one line: not there, damaged, of other networks."""
+    options = {"data": pictures, "minutes": 1, "sizes": small_settings()}
+    damaged, other = tmp_path / "damaged.npz", tmp_path / "other.npz"
+    damaged.write_bytes(b"PK\x03\x04 and nothing more")
+    small = small_photo_codec()
+    values = {"log_gain.table": torch.zeros(9, LATENTS + 1)}
+    PhotoWeights(values, TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS)), 1, small.settings).save(
+        other
+    )
+    for path, error, why in (
+        (tmp_path / "missing.npz", InputError, "does not exist"),
+        (damaged, FormatError, "holds no weights"),
+        (other, UsageError, "of other networks"),
+    ):
+        with pytest.raises(error, match=why):
+            run_photo(tmp_path / "run", settings=[f"weights={path}", "compile=0"], **options)
+
+
 def test_a_run_that_cannot_begin_replaces_none(tmp_path):
     """Even where it may."""
     write_photo_checkpoint(tmp_path / "checkpoint.pt", {"average": {}})

@@ -7,7 +7,7 @@ in integers and latents rounded thriftily for the larger part. Time in which the
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -109,7 +109,9 @@ class Run:
     """A model, its optimisers, its average, and where they are kept.
 
     Raises:
-        UsageError: the folder's checkpoint is of other networks.
+        UsageError: the folder's checkpoint, or the weights, are of other networks.
+        FormatError: they are damaged.
+        InputError: weights that are not there.
     """
 
     def __init__(
@@ -142,7 +144,7 @@ class Run:
             self.start = measure_start(crops, settings.latents)
         self.model = self._placed(PhotoCodec(settings, self.start))
         if saved is None and training.weights:
-            self.model.load_state_dict(weights.values, strict=False)
+            _fill(self.model, weights.values, source=training.weights, strict=False)
         if saved is None and training.revive_units:
             revive_units(self.model.eval(), self.some_pixels())
         self.forward: Callable[..., CodecOutput] = torch.compile(self.model) if training.compile else self.model
@@ -160,14 +162,8 @@ class Run:
             betas=(0.9, 0.98),
         )
         if saved is not None:
-            try:
-                self.model.load_state_dict(saved["model"])
-                self.average.load_state_dict(saved["average"])
-            except RuntimeError as error:
-                raise UsageError(
-                    f"{folder / 'checkpoint.pt'} is of other networks than these: "
-                    "start a new run from its weights (isthmus.learn.loop.photo_weights, --set weights=FILE)"
-                ) from error
+            for model, name in ((self.model, "model"), (self.average, "average")):
+                _fill(model, saved[name], source=folder / CHECKPOINT, strict=True)
             self.muon.load_state_dict(saved["muon"])
             self.adam.load_state_dict(saved["adam"])
             for group, base in zip(self.adam.param_groups, (training.adam_rate, training.basis_rate), strict=True):
@@ -348,6 +344,13 @@ class Run:
 
     def _ask_to_stop(self) -> None:
         self.is_asked_to_stop = True
+
+
+def _fill(model: PhotoCodec, values: Mapping[str, Tensor], *, source: object, strict: bool) -> None:
+    try:
+        model.load_state_dict(values, strict=strict)
+    except RuntimeError as error:
+        raise UsageError(f"{source} is of other networks than these: they cannot go on from it") from error
 
 
 @contextmanager

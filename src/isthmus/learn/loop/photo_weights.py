@@ -8,6 +8,8 @@ The second mixes weights of one training's different times, which lie in one val
 """
 
 import argparse
+import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from isthmus.errors import FormatError, InputError
 from isthmus.learn.loop.photo_checkpoint import read_photo_checkpoint
 from isthmus.learn.loop.photo_crops import PhotoCrops
 from isthmus.learn.loop.photo_observation import observe
@@ -68,15 +71,25 @@ class PhotoWeights:
 
 
 def load_weights(path: Path) -> PhotoWeights:
-    """The average of a checkpoint; or of an .npz file, whose networks have the usual sizes."""
+    """The average of a checkpoint; or of an .npz file, whose networks have the usual sizes.
+
+    Raises:
+        InputError: no such file.
+        FormatError: damaged, or none of the photo codec's.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist")
     if path.suffix != ".npz":
         saved = read_photo_checkpoint(path)
         return PhotoWeights(_kept(saved["average"]), TransformStart(**saved["start"]), saved["step"], saved["settings"])
-    with np.load(path) as stored:
-        names = [name for name in stored.files if not name.startswith(_START) and name != "step"]
-        values = {name: _loaded(stored[name]) for name in names}
-        start = TransformStart(*(stored[_START + name] for name in ("fine_scale", "latent_scale", "kept")))
-        return PhotoWeights(values, start, int(stored["step"]), PhotoSettings())
+    try:
+        with path.open("rb") as file, np.load(file) as stored:
+            names = [name for name in stored.files if not name.startswith(_START) and name != "step"]
+            values = {name: _loaded(stored[name]) for name in names}
+            start = TransformStart(*(stored[_START + name] for name in ("fine_scale", "latent_scale", "kept")))
+            return PhotoWeights(values, start, int(stored["step"]), PhotoSettings())
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise FormatError(f"{path} holds no weights of the photo codec, or it is damaged") from error
 
 
 def _kept(values: dict[str, Tensor]) -> dict[str, Tensor]:
