@@ -18,10 +18,12 @@ from isthmus.codec.model import load_model
 from isthmus.container.model_file import read_model
 from isthmus.errors import FormatError, InputError, UsageError
 from isthmus.learn.loop import photo_start
-from isthmus.learn.loop.photo import Run, Training, kept_training
-from isthmus.learn.loop.photo_checkpoint import write_photo_checkpoint
+from isthmus.learn.loop.checkpoint import write_state
+from isthmus.learn.loop.photo import Run
+from isthmus.learn.loop.photo_checkpoint import read_photo_checkpoint
 from isthmus.learn.loop.photo_crops import PhotoCrops
 from isthmus.learn.loop.photo_revival import dead_units, revive_units
+from isthmus.learn.loop.photo_schedule import Training, kept_training
 from isthmus.learn.loop.photo_weights import PhotoWeights, load_weights
 from isthmus.learn.models.photo_transforms import TransformStart
 from isthmus.learn.photo_experiment import photo_training, run_photo
@@ -54,7 +56,7 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     assert first.steps > 0
     options["settings"] = ["batch=3"]
     second = run_photo(tmp_path / "run", minutes=first.train_seconds / 60 + 0.03, resume=True, **options)
-    kept = kept_training(tmp_path / "run")
+    kept = kept_training(read_photo_checkpoint(tmp_path / "run" / "checkpoint.pt"))
     assert (kept.batch, kept.side, kept.compile) == (3, 64, 0)
     assert second.steps > first.steps
     assert second.train_seconds > first.train_seconds
@@ -181,7 +183,7 @@ def test_settings_are_checked():
 @pytest.mark.parametrize("left", [0, 4000])
 def test_a_damaged_checkpoint_is_refused(tmp_path, left):
     """In one line."""
-    write_photo_checkpoint(tmp_path / "checkpoint.pt", {"average": small_photo_codec().state_dict()})
+    write_state(tmp_path / "checkpoint.pt", {"average": small_photo_codec().state_dict()})
     data = (tmp_path / "checkpoint.pt").read_bytes()
     (tmp_path / "checkpoint.pt").write_bytes(data[:left])
     with pytest.raises(FormatError, match="is not a checkpoint, or it is damaged"):
@@ -209,7 +211,7 @@ def test_weights_that_are_none_are_refused(pictures, tmp_path):
 
 def test_a_run_that_cannot_begin_replaces_none(tmp_path):
     """Even where it may."""
-    write_photo_checkpoint(tmp_path / "checkpoint.pt", {"average": {}})
+    write_state(tmp_path / "checkpoint.pt", {"average": {}})
     with pytest.raises(InputError, match="holds 0 pictures"):
         run_photo(tmp_path, data=tmp_path, minutes=1, force=True)
     assert (tmp_path / "checkpoint.pt").exists()

@@ -14,10 +14,12 @@ from isthmus.container.atomic import write_file
 from isthmus.container.model_file import parse_model
 from isthmus.errors import UsageError
 from isthmus.learn.export.photo import export_photo
-from isthmus.learn.loop.photo import TRIED_QUALITIES, Run, Training, kept_training
+from isthmus.learn.loop.photo import TRIED_QUALITIES, Run
+from isthmus.learn.loop.photo_checkpoint import read_photo_checkpoint
 from isthmus.learn.loop.photo_crops import PhotoCrops
 from isthmus.learn.loop.photo_files import file_rate
 from isthmus.learn.loop.photo_observation import observe
+from isthmus.learn.loop.photo_schedule import Training, kept_training
 from isthmus.learn.loop.processes import is_on_cuda
 from isthmus.learn.loop.run_folder import CHECKPOINT, LOG, check_folder
 from isthmus.learn.models.photo_codec import PhotoSettings
@@ -70,7 +72,7 @@ def run_photo(
         folder: of the run: checkpoint.pt, log.csv, model.isthmus.
         data: a folder of pictures; every twentieth is held aside.
         minutes: the budget; None goes on with the old one.
-        settings: "KEY=VALUE" of `loop.photo.Training`; a run that goes on keeps those that it was given.
+        settings: "KEY=VALUE" of `loop.photo_schedule.Training`; a run that goes on keeps those that it was given.
         seed: of weights and windows.
         device: "auto", "cpu" or "cuda".
         resume: go on with the folder's run.
@@ -84,8 +86,10 @@ def run_photo(
     if minutes is None and not resume:
         raise UsageError("how long shall it train? --minutes M; the shipped model took hours")
     check_folder(folder, resume=resume, force=force)
-    training = photo_training(settings, kept_training(folder) if resume else Training())
-    run = Run(folder, PhotoCrops(data), training, sizes or PhotoSettings(), device=place, seed=seed, resume=resume)
+    saved = read_photo_checkpoint(folder / CHECKPOINT) if resume else None
+    training = photo_training(settings, Training() if saved is None else kept_training(saved))
+    run = Run(folder, PhotoCrops(data), training, sizes or PhotoSettings(), device=place, seed=seed, saved=saved)
+    del saved  # tens of megabytes, which the run has a copy of
     if not resume:
         for name in (CHECKPOINT, LOG):
             (folder / name).unlink(missing_ok=True)

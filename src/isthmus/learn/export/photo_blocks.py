@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from isthmus.learn.export.graph_builder import GraphBuilder
-from isthmus.learn.models.photo_transforms import LEAK, ByteBlock, CoarseBlock, FineBlock, FineDetail, byte_steps
+from isthmus.learn.models.photo_transforms import (
+    LEAK,
+    ByteBlock,
+    CoarseBlock,
+    FineBlock,
+    FineDetail,
+    byte_scale,
+    byte_steps,
+)
 
 
 @dataclass(frozen=True)
@@ -30,11 +38,10 @@ class ByteScale:
     @classmethod
     def of(cls, measured: Tensor) -> ByteScale | None:
         """From a measured range, (2,); None if it was not measured."""
-        low, high = measured.tolist()
-        if low == high:
+        if measured[0] == measured[1]:
             return None
-        step = np.float32((high - low) / 255)
-        return cls(step, np.uint8(np.clip(np.rint(-low / step), 0, 255)))
+        step, zero = byte_scale(measured)
+        return cls(np.float32(step), np.uint8(zero))
 
 
 def fine_block(builder: GraphBuilder, x: str, block: FineBlock) -> str:

@@ -67,10 +67,8 @@ def write_checkpoint(path: Path, progress: Progress) -> None:
     Raises:
         OutputError: the place cannot be written.
     """
-    state = {"version": VERSION, **vars(progress), "history": [asdict(result) for result in progress.history]}
-    out = io.BytesIO()
-    torch.save(state, out)
-    write_file(path, out.getvalue(), force=True)
+    history = [asdict(result) for result in progress.history]
+    write_state(path, {"version": VERSION, **vars(progress), "history": history})
 
 
 def read_checkpoint(path: Path) -> Progress:
@@ -80,12 +78,40 @@ def read_checkpoint(path: Path) -> Progress:
         FormatError: the file is damaged or of another version.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = read_state(path)
         if state.pop("version") != VERSION:
             raise FormatError(f"{path} is a checkpoint of another version: start the run anew with --force")
         history = [EpochResult(**result) for result in state.pop("history")]
         return Progress(history=history, **state)
     except FormatError:
         raise
+    except Exception as error:  # whatever it holds in place of a run
+        raise FormatError(f"{path} is not a checkpoint, or it is damaged: {error}") from error
+
+
+def write_state(path: Path, state: dict[str, Any]) -> None:
+    """Write what `torch.save` takes; an earlier file stays until the new one is whole.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
+    out = io.BytesIO()
+    torch.save(state, out)
+    write_file(path, out.getvalue(), force=True)
+
+
+def read_state(path: Path, *, unpickle: bool = False) -> dict[str, Any]:
+    """What `write_state` wrote.
+
+    Args:
+        path: of the file.
+        unpickle: whatever it holds, which can be code: of none that the user does not trust.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=not unpickle)
     except Exception as error:  # torch.load raises whatever its zip and tensor readers meet
         raise FormatError(f"{path} is not a checkpoint, or it is damaged: {error}") from error
+    return state

@@ -5,12 +5,10 @@ in integers and latents rounded thriftily for the larger part. Time in which the
 """
 
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +20,19 @@ from torch import Tensor
 from isthmus.entropy.level_tables import level_bits
 from isthmus.errors import TrainingError, UsageError
 from isthmus.learn.export.photo import export_photo
+from isthmus.learn.loop.checkpoint import write_state
 from isthmus.learn.loop.muon import Muon
-from isthmus.learn.loop.photo_checkpoint import read_photo_checkpoint, write_photo_checkpoint
 from isthmus.learn.loop.photo_crops import PhotoCrops, to_pixels
 from isthmus.learn.loop.photo_files import file_rate
 from isthmus.learn.loop.photo_observation import count
 from isthmus.learn.loop.photo_ranges import forget_rounded
 from isthmus.learn.loop.photo_revival import dead_units, revive_units
+from isthmus.learn.loop.photo_schedule import Training, rate_factor
 from isthmus.learn.loop.photo_start import measure_start
 from isthmus.learn.loop.photo_weights import load_weights
 from isthmus.learn.loop.processes import computes_in_bf16
 from isthmus.learn.loop.run_folder import CHECKPOINT, LOG
+from isthmus.learn.loop.stopping import only_asking
 from isthmus.learn.models.integer import clamp_inwards
 from isthmus.learn.models.photo_codec import CodecOutput, PhotoCodec, PhotoSettings
 from isthmus.learn.models.photo_prior import thrifty_thresholds
@@ -49,68 +49,12 @@ LOG_HEADER = (
 TRIED_QUALITIES = (10, 30, 50, 70, 90)
 
 
-@dataclass(frozen=True)
-class Training:
-    """How to train: what `--set` changes."""
-
-    batch: int = 8
-    side: int = 192
-    """Of the square windows; a multiple of 64."""
-    muon_rate: float = 2e-3
-    """Learning rate of weight matrices behind nonlinearities."""
-    adam_rate: float = 1e-3
-    """Learning rate of tables, biases and depthwise weights."""
-    basis_rate: float = 2e-4
-    """Learning rate of the four matrices that start as cosine transforms."""
-    warm_up_steps: int = 500
-    decay_from: float = 0.25
-    """Share of the budget after which the learning rate goes down."""
-    quantise_from: float = 0.30
-    """Share of the budget after which the entropy networks run in integers and latents are rounded thriftily."""
-    average: float = 0.999
-    """Of the running average of the weights, per step."""
-    clip: float = 3.0
-    """Gradients longer than this many times their running mean are shortened."""
-    most: float = 6.0
-    """A sample whose loss is larger counts as if it were this."""
-    vivid: float = 0.12
-    """Share of windows with colours that photographs seldom have."""
-    drawn: float = 0.08
-    """Share of windows that are drawings."""
-    weights: str = ""
-    """Half-precision weights that a new run starts from."""
-    revive_units: int = 0
-    """1: start dead units of the entropy networks again, at the start."""
-    mixed: int = 1
-    """1: in bfloat16 where the processor computes in it. 0: in float32, whose finer steps fine-tuning may need."""
-    compile: int = 1
-    """1: torch.compile, 1.7 times as fast, needs a C++ compiler. 0: without."""
-
-
-def kept_training(folder: Path) -> Training:
-    """What a folder's run has trained with; the defaults where its checkpoint does not say.
-
-    Raises:
-        FormatError: the checkpoint is damaged.
-    """
-    return Training(**read_photo_checkpoint(folder / CHECKPOINT).get("training", {}))
-
-
-def rate_factor(share: float, step: int, training: Training) -> float:
-    """Factor of all learning rates, for a share of the budget 0..1."""
-    warm = min(1.0, (step + 1) / training.warm_up_steps)
-    if share < training.decay_from:
-        return warm
-    left = max(0.0, (1 - share) / (1 - training.decay_from))
-    return warm * (0.02 + 0.98 * left)
-
-
 class Run:
-    """A model, its optimisers, its average, and where they are kept.
+    """A model, its optimisers, its average, and where they are kept; `saved`, the folder's checkpoint, goes on.
 
     Raises:
-        UsageError: the folder's checkpoint, or the weights, are of other networks.
-        FormatError: they are damaged.
+        UsageError: the checkpoint, or the weights, are of other networks.
+        FormatError: weights that are damaged.
         InputError: weights that are not there.
     """
 
@@ -123,7 +67,7 @@ class Run:
         *,
         device: torch.device,
         seed: int = 7,
-        resume: bool = False,
+        saved: Mapping[str, Any] | None = None,
     ) -> None:
         self.device, on_cuda = device, device.type == "cuda"
         torch.backends.cudnn.allow_tf32 = False  # whole numbers of the entropy networks need all bits of a float32
@@ -133,9 +77,7 @@ class Run:
         self.step, self.skipped, self.mean_norm = 0, 0, 0.0
         self.used, self.budget = 0.0, 0.0
         self.is_asked_to_stop = False
-        saved = None
-        if resume:
-            saved = read_photo_checkpoint(folder / CHECKPOINT)
+        if saved is not None:
             self.start = TransformStart(**saved["start"])
         elif training.weights:
             weights = load_weights(Path(training.weights))
@@ -207,7 +149,7 @@ class Run:
         Raises:
             OutputError: the folder cannot be written.
         """
-        write_photo_checkpoint(
+        write_state(
             self.folder / CHECKPOINT,
             {
                 "model": self.model.state_dict(),
@@ -313,7 +255,7 @@ class Run:
             log_path.write_text(LOG_HEADER + "\n")
         saved = validated = mark = last = time.time()
         losses: list[tuple[float, float]] = []
-        with _only_asking(self._ask_to_stop):
+        with only_asking(self._ask_to_stop):
             while self.used < self.budget and not self.is_asked_to_stop:
                 share = self.used / self.budget
                 quantise = share > self.training.quantise_from
@@ -351,22 +293,6 @@ def _fill(model: PhotoCodec, values: Mapping[str, Tensor], *, source: object, st
         model.load_state_dict(values, strict=strict)
     except RuntimeError as error:
         raise UsageError(f"{source} is of other networks than these: they cannot go on from it") from error
-
-
-@contextmanager
-def _only_asking(ask: Callable[[], None]) -> Iterator[None]:
-    """Meanwhile the first signal to end only asks for it, so that a step ends; a second one is obeyed at once."""
-
-    def once(number: int, _frame: object) -> None:
-        ask()
-        signal.signal(number, before[signal.Signals(number)])
-
-    before = {number: signal.signal(number, once) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def split_parameters(model: PhotoCodec) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:

@@ -1,24 +1,10 @@
-"""The photo codec's training on disk: whole or not at all."""
+"""The photo codec's training on disk; `checkpoint.write_state` writes it."""
 
-import io
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from isthmus.container.atomic import write_file
 from isthmus.errors import FormatError
-
-
-def write_photo_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write a run's state; an earlier checkpoint stays until the new one is whole.
-
-    Raises:
-        OutputError: the place cannot be written.
-    """
-    out = io.BytesIO()
-    torch.save(state, out)
-    write_file(path, out.getvalue(), force=True)
+from isthmus.learn.loop.checkpoint import read_state
 
 
 def read_photo_checkpoint(path: Path) -> dict[str, Any]:
@@ -27,12 +13,7 @@ def read_photo_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         FormatError: damaged, or no checkpoint of a photo codec.
     """
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
-    except OSError:
-        raise
-    except Exception as error:  # torch.load raises whatever its zip and tensor readers meet
-        raise FormatError(f"{path} is not a checkpoint, or it is damaged: {error}") from error
+    state = read_state(path, unpickle=True)
     if not isinstance(state, dict) or "average" not in state:
         raise FormatError(f"{path} is not a checkpoint of the photo codec")
     return state

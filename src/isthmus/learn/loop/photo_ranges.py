@@ -6,7 +6,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from isthmus.learn.loop.photo_samples import LEAST_ERROR, Coded, Samples, code, run, samples, squared_errors
+from isthmus.learn.loop.photo_encoding import Encoded
+from isthmus.learn.loop.photo_samples import LEAST_ERROR, Samples, encoded_at_places, run, samples, squared_errors
 from isthmus.learn.loop.weight_rounding import Moments, round_weights
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_rewriting import rewritten
@@ -100,22 +101,22 @@ def _narrow(model: PhotoCodec, pixels: Tensor) -> None:
     seen at once, since latents stay the same.
     """
     compute_in_bytes(model)
-    coded = list(code(model, pixels))
-    best = _decibels(model, coded)
+    windows = list(encoded_at_places(model, pixels))
+    best = _decibels(model, windows)
     for block in model.synthesis.modules():
         for measured in block.ranges if isinstance(block, ByteBlock) else ():
             while True:
                 before = measured.clone()
                 measured.mul_(NARROWER)
-                made = _decibels(model, coded)
+                made = _decibels(model, windows)
                 if made <= best:
                     measured.copy_(before)
                     break
                 best = made
 
 
-def _decibels(model: PhotoCodec, coded: Iterable[Coded]) -> float:
-    errors = torch.cat([squared_errors(model, part) for part in coded])
+def _decibels(model: PhotoCodec, windows: Iterable[Encoded]) -> float:
+    errors = torch.cat([squared_errors(model, one) for one in windows])
     return float(-10 * torch.log10(errors.clamp_min(LEAST_ERROR)).mean())
 
 

@@ -7,13 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from isthmus.learn.loop.photo_encoding import Encoded, encoded
 from isthmus.learn.models.photo_codec import PhotoCodec
 from isthmus.learn.models.photo_prior import thrifty_thresholds
-from isthmus.learn.models.quality import knot_weights
 
 PLACES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of the qualities, between the lowest and the highest."""
-AT_ONCE = 8
 LEAST_ERROR = 1e-5
 """Of a window in squares, for pixels of -0.5..0.5: no more is made of what is smoother."""
 
@@ -72,41 +71,22 @@ def samples(
     return {name: Samples(torch.cat(parts, 1), torch.cat(weights[name])) for name, parts in drawn.items()}
 
 
-class Coded(NamedTuple):
-    """Windows at one quality."""
-
-    pixels: Tensor
-    """(windows, 3, rows, columns)."""
-    decoded: Tensor
-    """(windows, latents, rows / 16, columns / 16) what the decoder knows, in quantisation steps."""
-    knots: Tensor
-    """(windows, knots) interpolation weights of the quality."""
-
-
 def run(model: PhotoCodec, pixels: Tensor) -> Iterator[Tensor]:
     """All of the transforms, at some qualities.
 
     Yields:
         (windows,) mean squared errors, of AT_ONCE windows at one of PLACES.
     """
-    for coded in code(model, pixels):
-        yield squared_errors(model, coded)
+    for one in encoded_at_places(model, pixels):
+        yield squared_errors(model, one)
+
+
+def encoded_at_places(model: PhotoCodec, pixels: Tensor) -> Iterator[Encoded]:
+    """AT_ONCE windows at each of PLACES, rounded as training does."""
+    return encoded(model, pixels, PLACES, thrifty_thresholds().to(pixels.device))
 
 
 @torch.no_grad()
-def code(model: PhotoCodec, pixels: Tensor) -> Iterator[Coded]:
-    """All of the encoder, for AT_ONCE windows at each of PLACES."""
-    thresholds = thrifty_thresholds().to(pixels.device)
-    for part in torch.split(pixels, AT_ONCE):
-        latents = model.analysis(part)
-        for place in PLACES:
-            knots = knot_weights(torch.full((len(part),), place, device=part.device))
-            steps = model.limited_steps(latents, knots)
-            estimate = model.estimate(model.whole_hyper(steps), steps, knots, quantise=True, thresholds=thresholds)
-            yield Coded(part, estimate.decoded, knots)
-
-
-@torch.no_grad()
-def squared_errors(model: PhotoCodec, coded: Coded) -> Tensor:
+def squared_errors(model: PhotoCodec, one: Encoded) -> Tensor:
     """(windows,) their means."""
-    return (model.decode(coded.decoded, coded.knots) - coded.pixels).square().mean((1, 2, 3))
+    return (model.decode(one.estimate.decoded, one.knots) - one.pixels).square().mean((1, 2, 3))

@@ -19,11 +19,9 @@ from isthmus.entropy.hyper_latents import (
     part_places,
 )
 from isthmus.entropy.level_tables import COUNTS_SHAPE, LARGEST_COUNTED
+from isthmus.learn.loop.photo_encoding import encoded
 from isthmus.learn.models.photo_codec import PhotoCodec, middle_knots
-from isthmus.learn.models.quality import knot_weights
 
-AT_ONCE = 8
-"""Windows that go through the networks together."""
 SPREADS = (-1.0, -0.3, 0.3, 1.0)
 """Edges between the contexts of a hyper-latent, in standard deviations of its neighbours' mean."""
 
@@ -42,17 +40,12 @@ def count_symbols(model: PhotoCodec, pixels: Tensor, thresholds: Tensor) -> Tens
     """
     width = 2 * LARGEST_COUNTED + 1
     counts = np.zeros(SCALE_LEVELS * width, np.int64)
-    for part in torch.split(pixels, AT_ONCE):
-        latents = model.analysis(part)
-        for place in torch.linspace(0, 1, KNOTS, device=part.device):
-            knots = knot_weights(place.expand(len(part)))
-            steps = model.limited_steps(latents, knots)
-            estimate = model.estimate(model.whole_hyper(steps), steps, knots, quantise=True, thresholds=thresholds)
-            symbols = torch.round(estimate.decoded - estimate.mean)
-            limited = symbols.clamp(-LARGEST_COUNTED, LARGEST_COUNTED).long().cpu().numpy()
-            levels = estimate.level.long().cpu().numpy()
-            index = levels * width + limited + LARGEST_COUNTED
-            counts += np.bincount(index.ravel(), minlength=len(counts))
+    for one in encoded(model, pixels, torch.linspace(0, 1, KNOTS).tolist(), thresholds):
+        symbols = torch.round(one.estimate.decoded - one.estimate.mean)
+        limited = symbols.clamp(-LARGEST_COUNTED, LARGEST_COUNTED).long().cpu().numpy()
+        levels = one.estimate.level.long().cpu().numpy()
+        index = levels * width + limited + LARGEST_COUNTED
+        counts += np.bincount(index.ravel(), minlength=len(counts))
     return torch.from_numpy(counts.reshape(COUNTS_SHAPE))
 
 

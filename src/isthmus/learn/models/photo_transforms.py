@@ -129,11 +129,17 @@ def of_bytes(x: Tensor, measured: Tensor) -> Tensor:
         x: any shape.
         measured: (2,) the least and the largest that they hold.
     """
-    step = (measured[1] - measured[0]) / 255
-    zero = torch.round(-measured[0] / step).clamp(0, 255)
+    step, zero = byte_scale(measured)
     low, high = -zero, 255 - zero
     held = torch.minimum(torch.maximum(x, low * step), high * step)
     return held + (step * torch.round(held / step) - held).detach()
+
+
+def byte_scale(measured: Tensor) -> tuple[Tensor, Tensor]:
+    """What one is worth among the bytes of a measured range, (2,), and which of them is zero, 0..255."""
+    low, high = measured.double()
+    step = ((high - low) / 255).float()
+    return step, torch.round(-low.float() / step).clamp(0, 255)
 
 
 def byte_steps(weight: Tensor) -> Tensor:

@@ -1,0 +1,57 @@
+"""How the photo codec is trained: what `--set` changes, and how the learning rate moves over a run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Training:
+    """How to train: what `--set` changes."""
+
+    batch: int = 8
+    side: int = 192
+    """Of the square windows; a multiple of 64."""
+    muon_rate: float = 2e-3
+    """Learning rate of weight matrices behind nonlinearities."""
+    adam_rate: float = 1e-3
+    """Learning rate of tables, biases and depthwise weights."""
+    basis_rate: float = 2e-4
+    """Learning rate of the four matrices that start as cosine transforms."""
+    warm_up_steps: int = 500
+    decay_from: float = 0.25
+    """Share of the budget after which the learning rate goes down."""
+    quantise_from: float = 0.30
+    """Share of the budget after which the entropy networks run in integers and latents are rounded thriftily."""
+    average: float = 0.999
+    """Of the running average of the weights, per step."""
+    clip: float = 3.0
+    """Gradients longer than this many times their running mean are shortened."""
+    most: float = 6.0
+    """A sample whose loss is larger counts as if it were this."""
+    vivid: float = 0.12
+    """Share of windows with colours that photographs seldom have."""
+    drawn: float = 0.08
+    """Share of windows that are drawings."""
+    weights: str = ""
+    """Half-precision weights that a new run starts from."""
+    revive_units: int = 0
+    """1: start dead units of the entropy networks again, at the start."""
+    mixed: int = 1
+    """1: in bfloat16 where the processor computes in it. 0: in float32, whose finer steps fine-tuning may need."""
+    compile: int = 1
+    """1: torch.compile, 1.7 times as fast, needs a C++ compiler. 0: without."""
+
+
+def kept_training(checkpoint: Mapping[str, Any]) -> Training:
+    """What a run has trained with; the defaults where its checkpoint does not say."""
+    return Training(**checkpoint.get("training", {}))
+
+
+def rate_factor(share: float, step: int, training: Training) -> float:
+    """Factor of all learning rates, for a share of the budget 0..1."""
+    warm = min(1.0, (step + 1) / training.warm_up_steps)
+    if share < training.decay_from:
+        return warm
+    left = max(0.0, (1 - share) / (1 - training.decay_from))
+    return warm * (0.02 + 0.98 * left)
