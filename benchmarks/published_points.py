@@ -3,16 +3,17 @@
     isthmus evaluate --model photo --data KODAK -o comparison
     python benchmarks/published_points.py --results comparison/results.json --points POINTS.csv [--codec VTM]
 
-POINTS.csv has the columns codec, bits_per_pixel and psnr_db, means over the pictures.
+POINTS.csv is what `isthmus evaluate --reference` draws: columns codec, bits_per_pixel and psnr_db, means over the
+pictures.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 from pathlib import Path
 
+from isthmus.evaluate.figures import read_reference
 from isthmus.metrics.bd_rate import Curve, bd_rate
 
 
@@ -23,11 +24,11 @@ def main() -> None:
     parser.add_argument("--points", type=Path, required=True)
     parser.add_argument("--codec", default="VTM")
     options = parser.parse_args()
-    with options.points.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["codec"] == options.codec]
-    if not rows:
+    reference = read_reference(options.points)
+    if options.codec not in reference:
         raise SystemExit(f"{options.points} has no points of {options.codec}")
-    published = Curve(tuple(float(row["bits_per_pixel"]) for row in rows), tuple(float(row["psnr_db"]) for row in rows))
+    rates, psnrs = zip(*reference[options.codec], strict=True)
+    published = Curve(rates, psnrs)
     for codec in json.loads(options.results.read_text())["codecs"]:
         points = codec["points"]
         ours = Curve(tuple(point["bpp"] for point in points), tuple(point["psnr"] for point in points))
