@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = (
@@ -18,6 +19,7 @@ from isthmus.codec.model import Model, load_model
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 GOLDEN = Path(__file__).parent / "golden" / "v1"
+needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="the extra openvino is not installed")
 
 
 @pytest.fixture(autouse=True)

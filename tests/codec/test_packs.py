@@ -64,8 +64,8 @@ def path(tmp_path_factory, model, sources):
 
 @pytest.fixture
 def pack(path):
-    """It, open."""
-    return Pack(path, model=MODEL, threads=1)
+    """It, open, with an engine that has a thread besides the one that calls it."""
+    return Pack(path, model=MODEL, threads=2)
 
 
 def test_pictures_are_those_of_single_files(pack, model, pictures):

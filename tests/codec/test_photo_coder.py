@@ -20,7 +20,7 @@ from isthmus.imaging.windows import Window, parse_region
 from isthmus.metrics.distortion import psnr
 from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
 from isthmus.values import Picture
-from tests.conftest import GOLDEN
+from tests.conftest import GOLDEN, needs_openvino
 
 
 @pytest.fixture(scope="module")
@@ -232,10 +232,10 @@ def test_tiles_that_no_writer_makes_are_refused(model):
             model.coder.check(fake)
 
 
+@needs_openvino
 @pytest.mark.parametrize("threads", [1, 2])
 def test_openvino_reads_the_same_symbols(threads):
     """From the golden files."""
-    pytest.importorskip("openvino", reason="the extra openvino is not installed")
     other = load_model(GOLDEN / "golden-photo.isthmus", engine="openvino", threads=threads)
     for name in ("colour-50", "grey-100", "tiled-1"):
         symbols = np.concatenate([tile.ravel() for tile in other.symbols((GOLDEN / f"{name}.isth").read_bytes())])

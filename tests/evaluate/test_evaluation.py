@@ -14,7 +14,7 @@ from isthmus.codec.model import load_model
 from isthmus.errors import InputError, OutputError, UsageError
 from isthmus.evaluate import running
 from isthmus.evaluate.evaluation import EvaluationOptions, evaluate
-from tests.conftest import GOLDEN
+from tests.conftest import GOLDEN, needs_openvino
 
 MODEL = str(GOLDEN / "golden-photo.isthmus")
 
@@ -150,9 +150,9 @@ def test_one_picture_alone(pictures, tmp_path):
     assert results.codecs[0].bd_rates["webp"].percent is not None or results.codecs[0].bd_rates["webp"].reason
 
 
+@needs_openvino
 def test_a_model_is_measured_on_each_engine(pictures, tmp_path):
     """Under names that tell them apart; an engine that is none is refused before anything runs."""
-    pytest.importorskip("openvino")
     results, _ = run(
         pictures, tmp_path / "out", against=(), engines=("onnxruntime", "openvino"), qualities=(10.0, 90.0)
     )

@@ -35,7 +35,8 @@ BATCH = 1024
 class Pack:
     """The pictures of a .isthpack, decoded when they are asked for; a sequence, and a mapping by name.
 
-    Safe in forked and spawned processes: each opens the file and loads the model for itself when it first reads.
+    Safe in forked and spawned processes: each opens the file and loads the model for itself when it first reads. The
+    engine openvino works in spawned ones only.
 
     Args:
         path: a file, or an fsspec URL such as "s3://bucket/faces.isthpack", which is read by range.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from isthmus.errors import FormatError
 from isthmus.transforms.engine import first_line, run_only
+from isthmus.transforms.per_process import PerProcess
 
 
 class OnnxRuntimeGraph:
@@ -22,20 +25,9 @@ class OnnxRuntimeGraph:
     """
 
     def __init__(self, data: bytes, *, name: str, threads: int = 0) -> None:
-        import onnxruntime
-
-        onnxruntime.set_default_logger_severity(3)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        # a model has several graphs that take turns: threads of one that spin would keep the cores from the next
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._name = name
-        try:
-            self._session: Any = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's errors share no base class
-            raise FormatError(f"{name}: ONNX Runtime cannot load it: {first_line(error)}") from error
-        self.inputs: list[str] = [value.name for value in self._session.get_inputs()]
+        self._session = PerProcess(partial(_load, data, name, threads))
+        self.inputs: list[str] = [value.name for value in self._session.get().get_inputs()]
 
     def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Graph.run`."""
@@ -43,8 +35,27 @@ class OnnxRuntimeGraph:
 
     def run_named(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """See `Graph.run_named`."""
+        session = self._session.get()
         try:
-            outputs: list[NDArray[Any]] = self._session.run(None, dict(feed))
+            outputs: list[NDArray[Any]] = session.run(None, dict(feed))
         except Exception as error:
             raise FormatError(f"{self._name}: ONNX Runtime cannot run it: {first_line(error)}") from error
         return outputs
+
+
+def _load(data: bytes, name: str, threads: int) -> Any:
+    """A session of this process."""
+    # it would send what it runs to its makers, and a process whose sender waits for a network does not end (1.31)
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # a model has several graphs that take turns: threads of one that spin would keep the cores from the next
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors share no base class
+        raise FormatError(f"{name}: ONNX Runtime cannot load it: {first_line(error)}") from error

@@ -5,11 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
-from tests.conftest import GOLDEN, ROOT
-
-pytest.importorskip("openvino")
+from tests.conftest import GOLDEN, ROOT, needs_openvino
 
 LOADS_AND_DROPS = """
 import faulthandler, os, pathlib, signal
@@ -27,6 +23,7 @@ os.kill(os.getpid(), signal.SIGUSR1)
 """
 
 
+@needs_openvino
 def test_signals_are_handled_after_graphs_are_dropped():
     """Each of its cores gives the main thread a stack for signals and takes it back in any order: there is one core."""
     code = LOADS_AND_DROPS.format(model=str(GOLDEN / "golden-photo.isthmus"))
