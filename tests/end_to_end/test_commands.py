@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from isthmus.cli import main
 from isthmus.learn.data.glyphs import draw_glyphs
 from tests.conftest import GOLDEN, hear_interrupts
 
@@ -166,6 +167,23 @@ def test_interrupted_training_keeps_its_last_epoch(tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
     done = subprocess.run([*command, "--steps", "1", "--resume"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("kept", "told"), [(True, "the last step is kept"), (False, "nothing is kept")])
+def test_a_run_stopped_early_promises_nothing(kept, told, tmp_path, monkeypatch, capsys):
+    """What Ctrl-C says is kept is there."""
+
+    def interrupted(folder, **_options):
+        if kept:
+            (folder / "checkpoint.pt").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("isthmus.learn.photo_experiment.run_photo", interrupted)
+    monkeypatch.setattr(sys, "argv", ["isthmus", "train", "photo", "--data", str(tmp_path), "-o", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        main.run()
+    assert ended.value.code == 130
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.train

@@ -96,7 +96,7 @@ def train(
             report=note,
         )
     except KeyboardInterrupt:
-        raise Stopped(f"the last whole epoch is kept in {folder}, the same command with --resume goes on") from None
+        raise Stopped(_kept("whole epoch", folder, "the same command with --resume")) from None
     if install:
         install_model(Path(experiment.model), name=chosen.name, force=force)
     if as_json:
@@ -131,7 +131,7 @@ def _train_photo(
             resume=resume, force=force,
         )  # fmt: skip
     except KeyboardInterrupt:
-        raise Stopped(f"the last step is kept in {folder}, 'train photo --resume' goes on") from None
+        raise Stopped(_kept("step", folder, "'train photo --resume'")) from None
     if as_json:
         print_json(asdict(done))
         return
@@ -142,3 +142,12 @@ def _train_photo(
         f"it; {figures['held_file_bpp']:.4f} in files of the model"
     )
     print(f"model {done.model_id} in {done.model}")
+
+
+def _kept(what: str, folder: Path, remedy: str) -> str:
+    """What is there of a run that was stopped."""
+    from isthmus.learn.loop.run_folder import CHECKPOINT
+
+    if (folder / CHECKPOINT).is_file():
+        return f"the last {what} is kept in {folder}, {remedy} goes on"
+    return f"before the first {what}: nothing is kept"
