@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
@@ -54,6 +55,19 @@ def test_alpha_and_profiles_are_kept_exactly(model):
     decoded = pipeline.decode([model.encode(picture)], model)[0]
     assert np.array_equal(decoded.alpha, alpha)
     assert (decoded.icc, decoded.exif) == (b"profile", b"Exif\0\0")
+
+
+def test_threads_share_a_model(model):
+    """Each gets what it would get alone, also where the model's graphs are loaded while the others wait."""
+    pictures = [scene(64 + 8 * index, 80) for index in range(6)]
+    alone = [model.encode(Picture(one), quality=70) for one in pictures]
+    shared = load_model(GOLDEN / "golden-photo.isthmus", threads=2)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda one: shared.encode(Picture(one), quality=70), pictures))
+        decoded = list(pool.map(shared.decode, together))
+    assert together == alone
+    for data, one in zip(alone, decoded, strict=True):
+        assert np.array_equal(one, model.decode(data))
 
 
 def test_pieces_leave_no_seam(model, monkeypatch):

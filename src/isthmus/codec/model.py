@@ -32,6 +32,8 @@ PictureLike = Picture | Image.Image | NDArray[np.uint8]
 class Model:
     """A model file's parts, checked; its graphs are loaded when they are first used.
 
+    Threads may share one, and processes forked off later go on with it (not on OpenVINO).
+
     Args:
         file: the model file.
         engine: what runs the graphs.
