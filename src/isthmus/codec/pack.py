@@ -35,8 +35,8 @@ BATCH = 1024
 class Pack:
     """The pictures of a .isthpack, decoded when they are asked for; a sequence, and a mapping by name.
 
-    Safe in forked and spawned processes: each opens the file and loads the model for itself when it first reads. The
-    engine openvino works in spawned ones only.
+    Safe in forked and spawned processes: each opens the file for itself when it first reads. The engine openvino works
+    in spawned ones only.
 
     Args:
         path: a file, or an fsspec URL such as "s3://bucket/faces.isthpack", which is read by range.
@@ -60,20 +60,20 @@ class Pack:
         self.path = str(path)
         self._model_name = model.file if isinstance(model, Model) else model
         self._engine = Engine(engine, threads)
+        self._model: Model | None = None
         self._open()
         self.layout: PackLayout = pack_file.read_layout(self._read, self._size)
 
     def _open(self) -> None:
-        """What belongs to this process: the open file, the loaded model, the blocks that were checked."""
+        """What belongs to this process: the open file, the blocks that were checked."""
         self._process = os.getpid()
         self._read, self._size = open_ranges(self.path)
-        self._model: Model | None = None
         self._block = lru_cache(maxsize=BLOCKS_KEPT)(self._read_block)
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but what belongs to this process."""
-        own = ("_process", "_read", "_size", "_model", "_block")
-        return {key: value for key, value in self.__dict__.items() if key not in own}
+        """All but what belongs to this process, and the loaded model."""
+        own = ("_process", "_read", "_size", "_block")
+        return {key: value for key, value in self.__dict__.items() if key not in own} | {"_model": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Open the file again."""
@@ -123,7 +123,6 @@ class Pack:
             ModelNotFoundError: it is not there.
             ModelMismatchError: the given one is another.
         """
-        self._here()
         if self._model is None:
             self._model = self._load_model()
         return self._model

@@ -45,7 +45,7 @@ class OnnxRuntimeGraph:
 
 def _load(data: bytes, name: str, threads: int) -> Any:
     """A session of this process."""
-    # it would send what it runs to its makers, and a process whose sender waits for a network does not end (1.31)
+    # it would tell its makers of what it runs, by a thread that a forked process waits for at its end (seen in 1.31)
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 

@@ -37,9 +37,8 @@ class OpenVinoGraph:
 
     def __init__(self, data: bytes, *, name: str, threads: int = 0) -> None:
         self._name = name
-        self._compiled = PerProcess(partial(_compile, data, name, threads))
-        self.inputs: list[str] = [value.get_any_name() for value in self._compiled.get().inputs]
-        self._requests = PerProcess(lambda: _Requests(self._compiled.get()))
+        self._requests = PerProcess(lambda: _Requests(_compile(data, name, threads)))
+        self.inputs: list[str] = [value.get_any_name() for value in self._requests.get().compiled.inputs]
 
     def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Graph.run`."""
@@ -47,18 +46,19 @@ class OpenVinoGraph:
 
     def run_named(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """See `Graph.run_named`."""
-        compiled, requests = self._compiled.get(), self._requests.get()
+        requests = self._requests.get()
         try:
             outputs = requests.own.infer(dict(feed))
-            return [np.array(outputs[port]) for port in compiled.outputs]
+            return [np.array(outputs[port]) for port in requests.compiled.outputs]
         except Exception as error:
             raise FormatError(f"{self._name}: OpenVINO cannot run it: {first_line(error)}") from error
 
 
 class _Requests(threading.local):
-    """A request for each thread: one runs one input at a time."""
+    """A compiled graph, and a request to it for each thread: one runs one input at a time."""
 
     def __init__(self, compiled: Any) -> None:
+        self.compiled = compiled
         self.own = compiled.create_infer_request()
 
 
@@ -85,8 +85,7 @@ def _core() -> PerProcess[Any]:
     Each of its cores gives the thread that makes it a stack for signals and takes that back at its own end. Where
     several do so in the order in which they came, the next signal ends the process (seen in 2026.4).
     """
-    process = os.getpid()
-    return PerProcess(lambda: _start(process))
+    return PerProcess(partial(_start, os.getpid()))
 
 
 def _start(process: int) -> Any:
