@@ -17,14 +17,14 @@ import torch
 from PIL import Image
 
 import isthmus
-from isthmus.codec.exact_networks import probe
+from isthmus.codec.hyperprior.integer_networks import probe
 from isthmus.codec.pipeline import read_image
-from isthmus.entropy.exact import PriorNetworks, ReferenceNetworks
 from isthmus.entropy.hyperprior import Hyperprior
-from isthmus.learn.export.photo_layers import integer_layers
-from isthmus.learn.export.torch_networks import TorchNetworks
-from isthmus.learn.loop.photo_weights import load_weights
-from isthmus.learn.models.photo_codec import PhotoCodec
+from isthmus.entropy.reference_networks import PriorNetworks, ReferenceNetworks
+from isthmus.learn.hyperprior.export.integer_layers import integer_layers
+from isthmus.learn.hyperprior.export.torch_networks import TorchNetworks
+from isthmus.learn.hyperprior.networks.codec import PhotoCodec
+from isthmus.learn.hyperprior.networks.weights import load_weights
 
 QUALITIES = (15, 60, 95)
 

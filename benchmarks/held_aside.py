@@ -13,7 +13,7 @@ from pathlib import Path
 
 from isthmus.imaging.reading import find_pictures, read_picture
 from isthmus.imaging.writing import to_pillow
-from isthmus.learn.loop.photo_crops import HELD_ASIDE_EVERY
+from isthmus.learn.hyperprior.dataset.crops import HELD_ASIDE_EVERY
 from isthmus.values import Picture
 
 TOP, LEFT = 37, 53

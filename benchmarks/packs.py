@@ -23,9 +23,9 @@ from PIL import Image
 
 import isthmus
 from isthmus.codec.model import Model
-from isthmus.codec.pack_sources import Source, find_sources
-from isthmus.codec.packing import PackOptions, pack_to_file
 from isthmus.imaging.idx import read_idx
+from isthmus.packs.packing import PackOptions, pack_to_file
+from isthmus.packs.sources import Source, find_sources
 
 CODECS = {
     "JPEG": {"format": "JPEG", "optimize": True},

@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 
 from isthmus.codec.model import Model, load_model
-from isthmus.codec.pack_sources import LazyIdx, find_sources
-from isthmus.codec.packing import PackOptions
-from isthmus.codec.sharding import Runner, in_processes, pack_to_shards
+from isthmus.packs.packing import PackOptions
+from isthmus.packs.sharding import Runner, in_processes, pack_to_shards
+from isthmus.packs.sources import LazyIdx, find_sources
 from isthmus.scale.cluster import cluster
 from isthmus.scale.packing import run_on_ray
 

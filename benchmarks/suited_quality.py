@@ -16,7 +16,7 @@ from scipy.interpolate import PchipInterpolator
 
 import isthmus
 from isthmus.codec import photo_coder
-from isthmus.codec.photo_coder import shifted_quality
+from isthmus.codec.hyperprior.coder import shifted_quality
 from isthmus.imaging.reading import find_pictures, read_picture
 from isthmus.metrics.bd_rate import Curve, bd_rate
 from isthmus.metrics.distortion import psnr

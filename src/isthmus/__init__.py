@@ -25,11 +25,11 @@ from isthmus.errors import (
 )
 
 if TYPE_CHECKING:
-    from isthmus.codec.decoding import decode, encode
+    from isthmus.codec.api import decode, encode
     from isthmus.codec.model import Model, load_model
-    from isthmus.codec.pack import Pack
     from isthmus.codec.pillow_plugin import register_pillow
     from isthmus.learn.estimator import Autoencoder
+    from isthmus.packs.pack import Pack
 
 __version__ = "0.1.0"
 
@@ -43,9 +43,9 @@ __all__ = [
 _HOMES = {
     "Autoencoder": "isthmus.learn.estimator",
     "Model": "isthmus.codec.model",
-    "Pack": "isthmus.codec.pack",
-    "decode": "isthmus.codec.decoding",
-    "encode": "isthmus.codec.decoding",
+    "Pack": "isthmus.packs.pack",
+    "decode": "isthmus.codec.api",
+    "encode": "isthmus.codec.api",
     "load_model": "isthmus.codec.model",
     "register_pillow": "isthmus.codec.pillow_plugin",
 }

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from isthmus.codec.pack import Pack
 from isthmus.container import pack_file
+from isthmus.packs.pack import Pack
 from tests.conftest import GOLDEN, hear_interrupts
 
 MODEL = str(GOLDEN / "golden.isthmus")

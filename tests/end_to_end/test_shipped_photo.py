@@ -9,7 +9,7 @@ import pytest
 
 import isthmus
 from isthmus.codec import pipeline
-from isthmus.codec.decoding import shipped_model
+from isthmus.codec.api import shipped_model
 from isthmus.codec.targets import Target
 from isthmus.errors import IsthmusError
 from isthmus.imaging.reading import read_picture

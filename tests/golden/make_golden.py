@@ -10,19 +10,19 @@ import torch
 from numpy.typing import NDArray
 
 from isthmus.codec.model import Model, load_model
-from isthmus.codec.pack_sources import Source
-from isthmus.codec.packing import PackOptions, pack_to_file
 from isthmus.container.image_file import VERSION
 from isthmus.container.model_file import parse_model
 from isthmus.learn.data.pictures import PictureSet
 from isthmus.learn.export.model_file import export_model
-from isthmus.learn.export.photo import export_photo
-from isthmus.learn.loop.photo_crops import to_pixels
-from isthmus.learn.loop.photo_ranges import measure_ranges
+from isthmus.learn.hyperprior.calibration.activation_ranges import measure_ranges
+from isthmus.learn.hyperprior.dataset.crops import to_pixels
+from isthmus.learn.hyperprior.export.export import export_photo
 from isthmus.learn.models.dense import build_dense
 from isthmus.learn.recipes.settings import CodingSettings, ModelSettings
+from isthmus.packs.packing import PackOptions, pack_to_file
+from isthmus.packs.sources import Source
 from isthmus.values import Picture
-from tests.small_photo import counted_photo_codec, small_photo_codec
+from tests.learn.hyperprior.small_codec import counted_photo_codec, small_photo_codec
 
 FOLDER = Path(__file__).parent / f"v{VERSION}"
 QUALITIES = (1, 50, 75, 100)

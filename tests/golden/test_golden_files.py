@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from isthmus.codec.model import load_model
-from isthmus.codec.pack import Pack
 from isthmus.container.model_file import read_model, write_model
-from isthmus.entropy.exact import SCALE_LEVELS
-from isthmus.entropy.level_tables import CLASSES
+from isthmus.entropy.reference_networks import SCALE_LEVELS
+from isthmus.entropy.scale_tables import CLASSES
+from isthmus.packs.pack import Pack
 from tests.conftest import GOLDEN
 
 QUALITIES = (1, 50, 75, 100)

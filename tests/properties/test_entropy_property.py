@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.entropy.factorized import LOCKSTEP_ROWS, FactorizedPrior
+from isthmus.entropy.factorised_prior import LOCKSTEP_ROWS, FactorizedPrior
 from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_LIMIT, HyperCoder, neighbour_means, part_places
-from isthmus.entropy.level_tables import COUNTS_SHAPE, LARGEST_COUNTED, level_bits, mean_class
 from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder, model_of, model_of_groups
+from isthmus.entropy.scale_tables import COUNTS_SHAPE, LARGEST_COUNTED, level_bits, mean_class
 from isthmus.entropy.table_coder import LEAST_RUN, LONGEST_JOINT, TableCoder, group_sizes
 from isthmus.entropy.tables import TOTAL, FrequencyTable, fit_table, integer_frequencies
 from isthmus.errors import FormatError

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.codec.pack_sources import Source, find_sources
-from isthmus.codec.packing import PackOptions
-from isthmus.codec.sharding import in_processes, pack_to_shards
 from isthmus.errors import InputError, OutputError, UsageError
+from isthmus.packs.packing import PackOptions
+from isthmus.packs.sharding import in_processes, pack_to_shards
+from isthmus.packs.sources import Source, find_sources
 from isthmus.values import Picture
 from tests.codec.test_sharding import contents, folder  # noqa: F401 - the fixture
 

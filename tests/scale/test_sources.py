@@ -16,11 +16,11 @@ parquet = pytest.importorskip("pyarrow.parquet", exc_type=ImportError)
 pytest.importorskip("fsspec", reason="the extra scale is not installed", exc_type=ImportError)
 import fsspec
 
-from isthmus.codec.pack import Pack
-from isthmus.codec.pack_sources import find_sources, is_elsewhere
-from isthmus.codec.packing import PackOptions
-from isthmus.codec.sharding import in_processes, pack_to_shards
 from isthmus.errors import InputError
+from isthmus.packs.pack import Pack
+from isthmus.packs.packing import PackOptions
+from isthmus.packs.sharding import in_processes, pack_to_shards
+from isthmus.packs.sources import find_sources, is_elsewhere
 from isthmus.scale.sources import find
 from tests.codec.test_sharding import contents, folder  # noqa: F401 - the fixture
 

@@ -37,7 +37,7 @@ def compress(
     from dataclasses import asdict
 
     from isthmus.cli.output import note, plan_jobs, print_json, track
-    from isthmus.codec.decoding import DEFAULT_MODEL
+    from isthmus.codec.api import DEFAULT_MODEL
     from isthmus.codec.files import CompressOptions, compress_files
     from isthmus.codec.model import load_model
     from isthmus.codec.targets import Target

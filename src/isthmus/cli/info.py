@@ -21,7 +21,7 @@ def info(
 ) -> None:
     """Say what a file holds."""
     from isthmus.cli.output import print_json
-    from isthmus.codec.description import describe
+    from isthmus.description import describe
 
     facts = describe(file)
     if as_json:

@@ -26,7 +26,7 @@ def models(
     if context.invoked_subcommand is not None:
         return
     from isthmus.cli.output import note, print_json
-    from isthmus.codec.description import describe
+    from isthmus.description import describe
     from isthmus.errors import IsthmusError
     from isthmus.zoo.finding import known_models, models_folder
 

@@ -63,10 +63,10 @@ def pack(
 
     from isthmus.cli.output import Stopped, counter, note, print_json
     from isthmus.cli.shards import find_anywhere, pack_shards, shard_runner
-    from isthmus.codec.decoding import DEFAULT_MODEL
+    from isthmus.codec.api import DEFAULT_MODEL
     from isthmus.codec.model import load_model
-    from isthmus.codec.packing import PackOptions, Rejected, pack_to_file
     from isthmus.errors import UsageError
+    from isthmus.packs.packing import PackOptions, Rejected, pack_to_file
 
     in_shards = shard_size is not None or engine == "ray"
     if in_shards and (append or engine == "openvino"):

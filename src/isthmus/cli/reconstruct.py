@@ -31,7 +31,7 @@ def reconstruct(
 
         from isthmus.evaluate.interpolation import draw_interpolation
         from isthmus.evaluate.reconstruction import MAX_COLUMNS, draw_reconstructions
-    from isthmus.codec.decoding import DEFAULT_MODEL
+    from isthmus.codec.api import DEFAULT_MODEL
     from isthmus.codec.files import read_for_model
     from isthmus.codec.model import load_model
     from isthmus.container.atomic import exists_already, write_file

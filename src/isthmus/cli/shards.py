@@ -11,15 +11,15 @@ from isthmus.cli.extras import needs_extra
 
 if TYPE_CHECKING:
     from isthmus.codec.model import Model
-    from isthmus.codec.pack_sources import Sources
-    from isthmus.codec.packing import PackOptions
-    from isthmus.codec.sharding import Runner
+    from isthmus.packs.packing import PackOptions
+    from isthmus.packs.sharding import Runner
+    from isthmus.packs.sources import Sources
 
 
 def find_anywhere(source: str, labels: Path | None, column: str | None) -> Sources:
     """The sources that a command line names."""
-    from isthmus.codec.pack_sources import find_sources, is_elsewhere
     from isthmus.errors import UsageError
+    from isthmus.packs.sources import find_sources, is_elsewhere
 
     if not is_elsewhere(source):
         return find_sources(source, labels)
@@ -34,7 +34,7 @@ def shard_runner(engine: str, address: str | None, jobs: int | None) -> Runner:
     """What makes shards."""
     from functools import partial
 
-    from isthmus.codec.sharding import in_processes
+    from isthmus.packs.sharding import in_processes
 
     if engine != "ray":
         return partial(in_processes, jobs=1 if jobs is None else jobs)
@@ -54,8 +54,8 @@ def pack_shards(
     from dataclasses import asdict
 
     from isthmus.cli.output import Stopped, counter, note, print_json
-    from isthmus.codec.shard_folder import REJECTED
-    from isthmus.codec.sharding import DEFAULT_SHARD_SIZE, pack_to_shards
+    from isthmus.packs.shard_folder import REJECTED
+    from isthmus.packs.sharding import DEFAULT_SHARD_SIZE, pack_to_shards
 
     size = DEFAULT_SHARD_SIZE if shard_size is None else shard_size
     with counter(-(-len(sources) // max(1, size)), doing="packing shards") as advance:

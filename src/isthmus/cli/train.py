@@ -120,7 +120,7 @@ def _train_photo(
 
     from isthmus.cli.output import Stopped, print_json
     from isthmus.errors import UsageError
-    from isthmus.learn.photo_experiment import run_photo
+    from isthmus.learn.hyperprior.experiment import run_photo
 
     if data is None:
         raise UsageError("train photo needs --data FOLDER: photographs without visible artefacts")

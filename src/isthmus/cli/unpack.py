@@ -34,9 +34,9 @@ def unpack(
 ) -> None:
     """Unpack a .isthpack to picture files."""
     from isthmus.cli.output import counter, note, print_json
-    from isthmus.codec.unpacking import UnpackOptions
-    from isthmus.codec.unpacking import unpack as unpack_pack
     from isthmus.imaging.writing import check_suffix
+    from isthmus.packs.unpacking import UnpackOptions
+    from isthmus.packs.unpacking import unpack as unpack_pack
     from isthmus.transforms.engine import Engine
 
     suffix = "." + format_.lower().lstrip(".")

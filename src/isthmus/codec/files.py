@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from isthmus.codec import pipeline
-from isthmus.codec.decoding import find_model
+from isthmus.codec.api import find_model
 from isthmus.codec.model import DEFAULT_ENGINE, Model
 from isthmus.codec.targets import Target
 from isthmus.container.atomic import exists_already, write_file

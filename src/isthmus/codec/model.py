@@ -11,8 +11,8 @@ from PIL import Image
 
 from isthmus.codec import pipeline
 from isthmus.codec.coder import Coder
-from isthmus.codec.photo_coder import KIND as PHOTO
-from isthmus.codec.photo_coder import PhotoCoder
+from isthmus.codec.hyperprior.coder import KIND as PHOTO
+from isthmus.codec.hyperprior.coder import PhotoCoder
 from isthmus.codec.plain_coder import KIND as PLAIN
 from isthmus.codec.plain_coder import PlainCoder
 from isthmus.container.model_file import ModelFile, read_model

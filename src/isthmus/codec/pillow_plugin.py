@@ -6,7 +6,7 @@ from typing import IO, Any, ClassVar
 
 from PIL import Image, ImageFile
 
-from isthmus.codec.decoding import decode_picture, encode
+from isthmus.codec.api import decode_picture, encode
 from isthmus.container.image_file import MAGIC, read_header
 from isthmus.errors import FormatError, UsageError
 from isthmus.imaging.writing import to_pillow

@@ -12,7 +12,7 @@ from isthmus.codec.coder import PLAIN_THRIFT, Quantisation, TileLatents
 from isthmus.codec.quantiser import Quantiser
 from isthmus.container.image_file import ImageFile
 from isthmus.container.model_file import ModelFile
-from isthmus.entropy.factorized import FactorizedPrior
+from isthmus.entropy.factorised_prior import FactorizedPrior
 from isthmus.errors import FormatError
 from isthmus.imaging import fitting
 from isthmus.imaging.windows import Window

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.entropy.factorized import MAX_SYMBOL
+from isthmus.entropy.factorised_prior import MAX_SYMBOL
 from isthmus.errors import FormatError, UsageError
 from isthmus.values import QUALITIES
 

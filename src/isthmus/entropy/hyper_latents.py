@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.entropy.exact import Integers
 from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder
+from isthmus.entropy.reference_networks import Integers
 from isthmus.entropy.table_coder import TableCoder
 from isthmus.entropy.tables import FrequencyTable
 from isthmus.errors import FormatError

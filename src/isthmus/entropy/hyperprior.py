@@ -17,7 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.entropy.exact import (
+from isthmus.entropy.hyper_latents import HyperCoder, group_of
+from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder
+from isthmus.entropy.rdo_quantisation import DEAREST_SYMBOL, STEP_ERROR_BITS, bits_of, thresholds_of, to_symbols
+from isthmus.entropy.reference_networks import (
     DECODED_LIMIT,
     LATENT_LIMIT,
     MEAN_BITS,
@@ -31,12 +34,9 @@ from isthmus.entropy.exact import (
     scatter,
     signed_squash,
 )  # fmt: skip
-from isthmus.entropy.hyper_latents import HyperCoder, group_of
-from isthmus.entropy.level_tables import mean_class
-from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder
+from isthmus.entropy.scale_tables import mean_class
 from isthmus.entropy.table_coder import TableCoder
 from isthmus.entropy.tables import FrequencyTable
-from isthmus.entropy.thrift import DEAREST_SYMBOL, STEP_ERROR_BITS, bits_of, thresholds_of, to_symbols
 from isthmus.errors import FormatError
 
 MAX_SYMBOL = 4 * LATENT_LIMIT

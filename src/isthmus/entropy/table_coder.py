@@ -11,8 +11,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.entropy.exact import Integers
 from isthmus.entropy.range_coder import Model, RangeDecoder, RangeEncoder, model_of, model_of_groups
+from isthmus.entropy.reference_networks import Integers
 from isthmus.entropy.tables import FrequencyTable
 from isthmus.errors import FormatError
 

@@ -16,8 +16,8 @@ import ray
 import ray.data
 import ray.exceptions
 
-from isthmus.codec.sharding import Shard, ShardJob, make_shard
 from isthmus.errors import IsthmusError, OutputError, UsageError
+from isthmus.packs.sharding import Shard, ShardJob, make_shard
 from isthmus.scale.cluster import cluster
 
 _Rows = dict[str, Any]

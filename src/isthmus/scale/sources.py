@@ -13,9 +13,9 @@ import pyarrow
 import pyarrow.parquet
 from fsspec.core import url_to_fs
 
-from isthmus.codec.pack_sources import PARQUET, Source
 from isthmus.errors import InputError
 from isthmus.imaging.reading import SUFFIXES
+from isthmus.packs.sources import PARQUET, Source
 
 NAME_COLUMNS = ("name", "path", "filename", "file_name", "key", "__key__")
 LABEL_COLUMN = "label"

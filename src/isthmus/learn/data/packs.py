@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from isthmus.codec.pack import Pack
 from isthmus.errors import UsageError
+from isthmus.packs.pack import Pack
 
 Item = Tensor | tuple[Tensor, int]
 

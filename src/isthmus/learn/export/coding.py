@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.entropy.factorized import FactorizedPrior
+from isthmus.entropy.factorised_prior import FactorizedPrior
 from isthmus.entropy.tables import FrequencyTable, fit_table
 from isthmus.learn.recipes.settings import CodingSettings
 from isthmus.values import QUALITIES

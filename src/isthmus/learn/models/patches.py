@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from isthmus.learn.models.autoencoder import Autoencoder
-from isthmus.learn.models.block_cosine import LUMA_CHROMA, cosine_matrix
+from isthmus.learn.models.dct import LUMA_CHROMA, cosine_matrix
 from isthmus.learn.models.dense import ACTIVATIONS, activation_layers
 from isthmus.learn.recipes.settings import ModelSettings
 from isthmus.values import LatentSpec, PictureSpec

@@ -1,0 +1,1 @@
+"""Photographs and own pictures: a learned transform, an entropy model with hyper-latents, tiles."""

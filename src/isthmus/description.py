@@ -1,0 +1,131 @@
+"""What `isthmus info` says of a file, without decoding it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from isthmus.container.image_file import MAGIC, read_image
+from isthmus.container.model_file import parse_model
+from isthmus.container.pack_file import MAGIC as PACK_MAGIC
+from isthmus.container.pack_file import read_layout
+from isthmus.errors import FormatError, InputError, ModelNotFoundError
+from isthmus.packs.manifest import MANIFEST, read_manifest
+from isthmus.packs.pack import open_ranges
+from isthmus.values import MODE_NAMES
+from isthmus.zoo.finding import find_by_id
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Facts of a .isth, .isthpack or .isthmus file, by name; checksums are checked, but for those of a pack's blocks.
+
+    Of a manifest of shards, or the folder that holds it: sums; the shards' lengths are checked, they are not read.
+
+    Raises:
+        InputError: it cannot be read.
+        FormatError: none of the three, or damaged.
+    """
+    path = path / MANIFEST if path.is_dir() else path
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(PACK_MAGIC))
+        data = start if start == PACK_MAGIC else path.read_bytes()  # a pack is mapped, whatever its size
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    if not data:
+        raise InputError(f"{path} is empty")
+    if data[:4] == b"PK\x03\x04":
+        return _describe_model(data, path)
+    if data[: len(PACK_MAGIC)] == PACK_MAGIC:
+        return _describe_pack(path)
+    if data[:1] == b"{":
+        return _describe_shards(path)
+    if data[:1] == MAGIC[:1] or data[1:5] == MAGIC[1:5]:
+        return _describe_image(data, path)
+    raise FormatError(f"{path} is none of .isth, .isthpack, .isthmus and a manifest of shards", offset=0)
+
+
+def _describe_image(data: bytes, path: Path) -> dict[str, Any]:
+    image = read_image(data)
+    return {
+        "format": "isth",
+        "width": image.width,
+        "height": image.height,
+        "mode": MODE_NAMES[image.channels],
+        "quality": image.quality,
+        "bytes": len(data),
+        "payload_bytes": sum(len(tile) for tile in image.tiles),
+        "bpp": 8 * len(data) / (image.width * image.height),
+        "tiles": len(image.tiles),
+        "alpha_bytes": len(image.alpha) if image.alpha is not None else None,
+        "icc_bytes": len(image.icc) if image.icc is not None else None,
+        "exif_bytes": len(image.exif) if image.exif is not None else None,
+        "model_id": image.model_id.hex(),
+        "model": _model_of(image.model_id, path),
+    }
+
+
+def _describe_pack(path: Path) -> dict[str, Any]:
+    read, size = open_ranges(str(path))
+    layout = read_layout(read, size)
+    header, count = layout.header, len(layout.table)
+    labels = layout.table.labels
+    return {
+        "format": "isthpack",
+        "pictures": count,
+        "size": f"{header.size[0]}×{header.size[1]}" if header.size else "various",
+        "mode": MODE_NAMES[header.channels],
+        "quality": header.quality,
+        "bytes": size,
+        "bytes_per_picture": size / max(1, count),
+        "payload_bytes_per_picture": int(layout.table.lengths.sum(dtype="int64")) / max(1, count),
+        "source_bytes": layout.source_bytes,
+        "ratio": layout.source_bytes / size,
+        "classes": len(set(labels.tolist())) if labels is not None else None,
+        "model_id": header.model_id.hex(),
+        "model": _model_of(header.model_id, path),
+    }
+
+
+def _describe_shards(path: Path) -> dict[str, Any]:
+    manifest = read_manifest(path)
+    plan, size, pictures = manifest.plan, manifest.total("bytes"), manifest.total("pictures")
+    return {
+        "format": "shards",
+        "shards": sum(1 for shard in manifest.shards if shard.file),
+        "shard_size": plan.shard_size,
+        "pictures": pictures,
+        "rejected": manifest.total("rejected"),
+        "quality": plan.quality,
+        "bytes": size,
+        "bytes_per_picture": size / max(1, pictures),
+        "source_bytes": manifest.total("source_bytes"),
+        "ratio": manifest.total("source_bytes") / max(1, size),
+        "model_id": plan.model_id,
+        "model": _model_of(bytes.fromhex(plan.model_id), path),
+    }
+
+
+def _model_of(model_id: bytes, path: Path) -> str | None:
+    """Where the model of an id is."""
+    try:
+        return str(find_by_id(model_id, beside=path.resolve().parent))
+    except ModelNotFoundError:
+        return None
+
+
+def _describe_model(data: bytes, path: Path) -> dict[str, Any]:
+    model = parse_model(data, name=path.name)
+    return {
+        "format": "isthmus",
+        "name": model.name,
+        "kind": model.kind,
+        "model_id": model.id.hex(),
+        "bytes": len(data),
+        "takes": str(model.picture),
+        "latent_channels": model.latents.channels,
+        "default_quality": model.default_quality,
+        "graphs": {name: len(graph) for name, graph in model.graphs.items()},
+        **{key: value for key, value in model.facts.items() if key != "recipe"},
+        "recipe": model.facts.get("recipe", {}).get("name"),
+    }

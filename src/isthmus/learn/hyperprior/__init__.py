@@ -1,0 +1,1 @@
+"""What codecs such as `photo` are made with, in this order: dataset, networks, training, calibration, export."""

@@ -1,0 +1,76 @@
+"""Tables of the photo codec's hyper-latents, from what was counted of them and what training expected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from isthmus.entropy.hyper_latents import CONTEXTS, HYPER_GROUPS, HYPER_LIMIT
+from isthmus.entropy.tables import FrequencyTable, integer_frequencies
+from isthmus.learn.hyperprior.calibration.table_clustering import share
+from isthmus.learn.hyperprior.networks.codec import PhotoCodec, middle_knots
+
+SHARED_TABLES = 48
+"""Of a group of qualities, for the contexts of all channels."""
+TABLE_TAIL = 2.0**-15
+"""Hyper-latents rarer than this on a side go through the escape."""
+PRIOR_COUNT = 30
+"""What a hyper-latent was expected to be stands for this many counted ones."""
+
+
+@torch.no_grad()
+def hyper_tables(model: PhotoCodec) -> tuple[list[FrequencyTable], dict[str, NDArray[Any]]]:
+    """Tables, group by group, and arrays by the names of docs/format.md that say what uses which of them.
+
+    If nothing was counted, each channel has its own, and there are no such arrays.
+    """
+    channels = model.hyper_density.channels
+    values = torch.arange(-HYPER_LIMIT, HYPER_LIMIT + 1, dtype=torch.float32).expand(1, channels, 1, -1)
+    counted = model.hyper_counts.numpy()
+    tables: list[FrequencyTable] = []
+    chosen, middles = [], []
+    for group in range(HYPER_GROUPS):
+        expected = model.hyper_density(values, middle_knots(torch.tensor([group])))[0, :, 0].double().numpy()
+        expected /= expected.sum(1, keepdims=True)
+        if counted.any():
+            whole = _mixed(counted[group].sum(1), expected)
+            masses = _mixed(counted[group], whole[:, None]).reshape(channels * CONTEXTS, -1)
+            middle = np.rint(masses @ np.arange(-HYPER_LIMIT, HYPER_LIMIT + 1)).astype(np.int64)
+            weights = np.maximum(counted[group].sum(2).ravel(), 1.0)
+            shared = share(_centred(masses, middle), weights, SHARED_TABLES)
+            chosen.append(shared.chosen.reshape(channels, CONTEXTS))
+            middles.append(middle.reshape(channels, CONTEXTS))
+            expected = shared.masses
+        tables += [_table(mass) for mass in expected]
+    if not counted.any():
+        return tables, {}
+    return tables, {
+        "hyper_edges": model.hyper_edges.numpy(),
+        "hyper_shared": np.stack(chosen).astype(np.uint8),
+        "hyper_middles": np.stack(middles).astype(np.int8),
+    }
+
+
+def _mixed(counts: NDArray[np.int64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities: those that were counted, with a little of those that were expected before."""
+    mixed: NDArray[np.float64] = (counts + PRIOR_COUNT * expected) / (counts.sum(-1, keepdims=True) + PRIOR_COUNT)
+    return mixed
+
+
+def _centred(masses: NDArray[np.float64], middles: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(distributions, 2 * width - 1): each with its middle moved to the middle."""
+    count, width = masses.shape
+    centred = np.zeros((count, 2 * width - 1))
+    np.put_along_axis(centred, np.arange(width) + width // 2 - middles[:, None], masses, 1)
+    return centred
+
+
+def _table(mass: NDArray[np.float64]) -> FrequencyTable:
+    limit = len(mass) // 2
+    inside = np.flatnonzero((np.cumsum(mass) > TABLE_TAIL) & (np.cumsum(mass[::-1])[::-1] > TABLE_TAIL))
+    low, high = (int(inside[0]), int(inside[-1])) if len(inside) else (limit, limit)
+    escape = max(mass.sum() - mass[low : high + 1].sum(), 1e-6)
+    return FrequencyTable(low - limit, integer_frequencies(np.append(mass[low : high + 1], escape)))

@@ -1,0 +1,1 @@
+"""Training pictures: crops of photographs and synthetic graphics."""

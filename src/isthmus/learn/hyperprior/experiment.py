@@ -1,0 +1,136 @@
+"""`isthmus train photo`: the photo codec from a folder of pictures to a model file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from isthmus.container.atomic import write_file
+from isthmus.container.model_file import parse_model
+from isthmus.errors import UsageError
+from isthmus.learn.hyperprior.calibration.calibrate import observe
+from isthmus.learn.hyperprior.dataset.crops import PhotoCrops
+from isthmus.learn.hyperprior.export.export import export_photo
+from isthmus.learn.hyperprior.networks.codec import PhotoSettings
+from isthmus.learn.hyperprior.training.checkpoint import read_photo_checkpoint
+from isthmus.learn.hyperprior.training.file_rate import file_rate
+from isthmus.learn.hyperprior.training.run import TRIED_QUALITIES, Run
+from isthmus.learn.hyperprior.training.settings import Training, kept_training
+from isthmus.learn.loop.processes import is_on_cuda
+from isthmus.learn.loop.run_folder import CHECKPOINT, LOG, check_folder
+from isthmus.learn.recipes.loading import nearest, split_setting, typed_value
+from isthmus.learn.recipes.photo import PHOTO
+
+MODEL_FILE = "model.isthmus"
+LICENCE = "as its training data allows"
+
+
+@dataclass(frozen=True)
+class PhotoExperiment:
+    """What a training came to, in the form of `train --json`.
+
+    Attributes:
+        recipe: "photo".
+        model: path of the model file.
+        model_id: its id, hexadecimal.
+        parameters: numbers that were learnt.
+        train_seconds: of the budget that were used.
+        steps: done in all.
+        metrics: loss, bits per pixel (estimated) and PSNR on held-aside windows, means over five qualities; and bits
+            per pixel in files of the exported model.
+    """
+
+    recipe: str
+    model: str
+    model_id: str
+    parameters: int
+    train_seconds: float
+    steps: int
+    metrics: dict[str, float]
+
+
+def run_photo(
+    folder: Path,
+    *,
+    data: Path,
+    minutes: float | None,
+    settings: Sequence[str] = (),
+    seed: int = 7,
+    device: str = "auto",
+    resume: bool = False,
+    force: bool = False,
+    sizes: PhotoSettings | None = None,
+) -> PhotoExperiment:
+    """Train, or go on training, and export.
+
+    Args:
+        folder: of the run: checkpoint.pt, log.csv, model.isthmus.
+        data: a folder of pictures; every twentieth is held aside.
+        minutes: the budget; None goes on with the old one.
+        settings: "KEY=VALUE" of `loop.photo_schedule.Training`; a run that goes on keeps those that it was given.
+        seed: of weights and windows.
+        device: "auto", "cpu" or "cuda".
+        resume: go on with the folder's run.
+        force: replace the folder's run.
+        sizes: of the network, for experiments.
+
+    Raises:
+        IsthmusError: as its steps do.
+    """
+    place = torch.device("cuda" if is_on_cuda(device) else "cpu")
+    if minutes is None and not resume:
+        raise UsageError("how long shall it train? --minutes M; the shipped model took hours")
+    check_folder(folder, resume=resume, force=force)
+    saved = read_photo_checkpoint(folder / CHECKPOINT) if resume else None
+    training = photo_training(settings, Training() if saved is None else kept_training(saved))
+    run = Run(folder, PhotoCrops(data), training, sizes or PhotoSettings(), device=place, seed=seed, saved=saved)
+    del saved  # tens of megabytes, which the run has a copy of
+    if not resume:
+        for name in (CHECKPOINT, LOG):
+            (folder / name).unlink(missing_ok=True)
+    if minutes is not None:
+        run.budget = 60 * minutes
+    run.train()
+    loss, rate, psnr = run.validate(quantise=True)
+    metrics = {"held_loss": loss, "held_bpp": rate, "held_psnr": psnr}
+    facts: dict[str, Any] = {
+        "recipe": {"name": PHOTO, **dataclasses.asdict(training)},
+        "licence": LICENCE,
+        "metrics": {key: float(f"{value:.6g}") for key, value in metrics.items()},
+        "steps": run.step,
+    }
+    observe(run.average, run.crops)
+    file = export_photo(run.average.cpu(), facts=facts)
+    write_file(folder / MODEL_FILE, file, force=True)
+    metrics["held_file_bpp"] = file_rate(file, run.validated_pictures(), TRIED_QUALITIES)
+    return PhotoExperiment(
+        recipe=PHOTO,
+        model=str(folder / MODEL_FILE),
+        model_id=parse_model(file, name=MODEL_FILE).id.hex(),
+        parameters=sum(parameter.numel() for parameter in run.model.parameters()),
+        train_seconds=round(run.used, 1),
+        steps=run.step,
+        metrics=metrics,
+    )
+
+
+def photo_training(settings: Sequence[str], before: Training) -> Training:
+    """Some values of `before` changed; a key may have "training." in front.
+
+    Raises:
+        UsageError: no such key (the nearest is named), or a value that cannot be.
+    """
+    names = [field.name for field in dataclasses.fields(Training)]
+    changes = {}
+    for setting in settings:
+        key, value = split_setting(setting)
+        field = key.removeprefix("training.")
+        if field not in names:
+            raise UsageError(f"photo has no setting {key!r}{nearest(field, names)}")
+        changes[field] = typed_value(Training, "training", field, value)
+    return dataclasses.replace(before, **changes)

@@ -1,0 +1,1 @@
+"""A trained and calibrated codec to a model file: ONNX graphs, integer layers, tables."""

@@ -1,0 +1,141 @@
+"""A trained photo codec to a checked .isthmus file.
+
+python -m isthmus.learn.hyperprior.export.export CHECKPOINT.pt|WEIGHTS.npz FILE.isthmus
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from isthmus.codec.hyperprior.coder import BLOCK, KIND
+from isthmus.codec.hyperprior.integer_networks import probe
+from isthmus.codec.model import Model
+from isthmus.container.atomic import write_file
+from isthmus.container.model_file import ModelFile, parse_model, write_model
+from isthmus.entropy.reference_networks import ExactLayer, ReferenceNetworks, squash_table
+from isthmus.entropy.table_coder import group_sizes
+from isthmus.entropy.tables import pack_tables
+from isthmus.errors import TrainingError
+from isthmus.learn.hyperprior.calibration.hyper_latent_tables import hyper_tables
+from isthmus.learn.hyperprior.calibration.latent_tables import level_tables
+from isthmus.learn.hyperprior.export.entropy_graphs import exact_graphs
+from isthmus.learn.hyperprior.export.integer_layers import integer_layers
+from isthmus.learn.hyperprior.export.transform_graphs import analysis_graph, hyper_analysis_graph, synthesis_graph
+from isthmus.learn.hyperprior.networks.codec import PhotoCodec, PhotoSettings
+from isthmus.learn.hyperprior.networks.folding import rewritten
+from isthmus.learn.hyperprior.networks.quality import knot_weights, position_of
+from isthmus.learn.hyperprior.networks.weights import load_weights
+from isthmus.values import LatentSpec, PictureSpec
+
+DEFAULT_QUALITY = 60
+
+
+def export_photo(model: PhotoCodec, *, name: str = "photo", facts: Mapping[str, Any] | None = None) -> bytes:
+    """The bytes of a model file.
+
+    Args:
+        model: trained, in evaluation mode.
+        name: what people will call it.
+        facts: licence, recipe and figures for the manifest.
+
+    Raises:
+        TrainingError: the entropy networks could leave exact arithmetic, or the engine differs from the reference.
+    """
+    model = rewritten(model)
+    layers = integer_layers(model)
+    graphs = {
+        "analysis": analysis_graph(model),
+        "hyper_analysis": hyper_analysis_graph(model),
+        "synthesis": synthesis_graph(model),
+        **exact_graphs(layers),
+    }
+    data = write_model(
+        ModelFile(
+            name=name,
+            kind=KIND,
+            picture=PictureSpec(3, None, None),
+            latents=LatentSpec(model.settings.latents, BLOCK),
+            default_quality=DEFAULT_QUALITY,
+            graphs=graphs,
+            arrays=_arrays(model, layers),
+            facts=facts or {},
+        )
+    )
+    _check(Model(parse_model(data, name=name)))
+    return data
+
+
+@torch.no_grad()
+def _arrays(model: PhotoCodec, layers: Mapping[str, ExactLayer]) -> dict[str, NDArray[Any]]:
+    """Everything beside the graphs, by the names of docs/format.md."""
+    knots = knot_weights(torch.from_numpy(position_of(np.arange(1, 101))))
+    guides = [
+        table(knots)[:, :, 0, 0].numpy() for table in (*model.synthesis.coarse_guides, model.synthesis.detail_guide)
+    ]
+    settings, squash = model.settings, squash_table()
+    gains = model.gains(knots)[:, :, 0, 0].numpy()
+    if np.any(np.diff(gains, axis=0) < 0):  # a finer step at every quality, so that bytes and PSNR do not fall
+        gains = np.maximum.accumulate(gains, axis=0)
+    sizes = {"strong": settings.prior.strong, "hyper": settings.prior.hyper_latents}
+    arrays: dict[str, NDArray[Any]] = {
+        "gains": gains.astype(np.float32),
+        "guides": np.concatenate(guides, 1).astype(np.float32),
+        "squash": squash,
+        "layout": np.array([sizes["strong"], sizes["hyper"], *margins(settings)], np.int32),
+        "probe": np.frombuffer(probe(ReferenceNetworks(layers), squash, **sizes).to_bytes(4, "little"), np.uint8),
+    }
+    levels, arrays["level_shared"] = level_tables(model.symbol_counts.numpy())
+    arrays["level_groups"] = group_sizes(levels)
+    hyper, contexts = hyper_tables(model)
+    for name, tables in (("level", levels), ("hyper", hyper)):
+        lowest, counts, frequencies = pack_tables(tables)
+        arrays |= {f"{name}_lowest": lowest, f"{name}_sizes": counts, f"{name}_frequencies": frequencies}
+    arrays |= contexts
+    for name, layer in layers.items():
+        arrays[f"layer.{name}.shift"] = layer.bias.shift
+        arrays[f"layer.{name}.bias"] = layer.bias.bias
+    return arrays
+
+
+def margins(settings: PhotoSettings) -> tuple[int, int]:
+    """How far the transforms look beyond a window: (pixels of the analysis, latent positions of the synthesis)."""
+    analysis = 8 * len(settings.analysis_fine) + BLOCK * len(settings.analysis_coarse)
+    synthesis = 8 * 2 + BLOCK * len(settings.synthesis_coarse)  # the detail has two 3x3 layers at 1/8
+    return -(-analysis // 64) * 64, -(-synthesis // BLOCK)
+
+
+def _check(model: Model) -> None:
+    """Encode and decode noise and a ramp with the file that was just made; loading has tried the exact networks.
+
+    Raises:
+        TrainingError: what comes back is another size.
+    """
+    random = np.random.default_rng(0)
+    ramp = np.tile(np.arange(96, dtype=np.uint8)[:, None, None], (1, 70, 3))
+    for picture in (random.integers(0, 256, (65, 130, 3), np.uint8), ramp):
+        for quality in (1, DEFAULT_QUALITY, 100):
+            if model.decode(model.encode(picture, quality=quality)).shape != picture.shape:
+                raise TrainingError("the exported model does not give back the pictures' size")
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("trained", type=Path)
+    parser.add_argument("file", type=Path)
+    arguments = parser.parse_args()
+    data = export_photo(
+        load_weights(arguments.trained).model(), facts={"licence": "Apache-2.0", "recipe": {"name": "photo"}}
+    )
+    write_file(arguments.file, data, force=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The differentiable codec: transforms, entropy model, integer layers, quality tables."""

@@ -1,0 +1,333 @@
+"""Analysis and synthesis transforms of the photo codec: a block DCT that learned to do better.
+
+Flow of the analysis (sizes relative to the picture):
+
+    pixels 3 -> unshuffle 8 -> 1x1 (8x8 DCT) 192 at 1/8 -> residual blocks
+           -> unshuffle 2 -> 1x1 (16x16 DCT, the strongest coefficients) at 1/16 -> residual blocks -> latents
+
+Every residual block ends in zeros, so training starts from the orthonormal transform. Features between the layers are
+normalised to about unit variance by fixed scales which the export folds into the weights.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from isthmus.learn.hyperprior.networks.quality import QualityTable
+from isthmus.learn.models.dct import colour_block_matrix, merge_matrix
+
+FINE = 192
+"""Channels at 1/8 resolution: the 3 x 8 x 8 values of a block."""
+
+
+LEAK = 0.1
+"""Slope below zero. With plain ReLUs, Muon and a few outlying pictures, every unit was dead after 5,000 steps."""
+
+
+def leak(x: Tensor) -> Tensor:
+    """The activation of both transforms."""
+    return nn.functional.leaky_relu(x, LEAK)
+
+
+@dataclass(frozen=True)
+class TransformStart:
+    """What the untrained transforms are made of, measured once on training pictures."""
+
+    fine_scale: np.ndarray
+    """(192,) root mean square of the 8x8 DCT coefficients, for pixels in -0.5..0.5, floored."""
+    latent_scale: np.ndarray
+    """(latents,) the same of the kept 16x16 DCT coefficients."""
+    kept: np.ndarray
+    """(latents,) which of the 768 coefficients each latent channel starts as."""
+
+
+class ScaledConvolution(nn.Module):
+    """1x1 convolution whose weight is a trained matrix times fixed scales of its inputs and outputs."""
+
+    def __init__(self, matrix: np.ndarray, input_scale: np.ndarray, output_scale: np.ndarray) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.from_numpy(matrix.astype(np.float32)))
+        self.bias = nn.Parameter(torch.zeros(matrix.shape[0]))
+        scale = output_scale[:, None] * input_scale[None, :]
+        self.scale: Tensor
+        self.register_buffer("scale", torch.from_numpy(scale.astype(np.float32)))
+
+    def folded(self) -> Tensor:
+        """(outputs, inputs, 1, 1): the weight with its scales."""
+        return (self.weight * self.scale)[:, :, None, None]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, inputs, rows, columns) -> (batch, outputs, rows, columns)."""
+        return nn.functional.conv2d(x, self.folded(), self.bias)
+
+
+class Split(ScaledConvolution):
+    """From 1/16 to 1/8: each position becomes four."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, inputs, rows, columns) -> (batch, outputs / 4, 2 rows, 2 columns)."""
+        return nn.functional.pixel_shuffle(super().forward(x), 2)
+
+
+class MirroredSplit(Split):
+    """The same that makes of latents upside down positions upside down, exactly.
+
+    That is what the cosine transforms that it starts from do, and it lets export compute it with half of the
+    products: latents that the mirror leaves alone and those whose sign it turns do not mix (see
+    `export.mirrored_split`). The bias is any.
+
+    Args:
+        matrix: (4 * outputs, latents), outputs in the order of `torch.pixel_shuffle`: output, row, column.
+        input_scale: (latents,).
+        output_scale: (4 * outputs,).
+        turns: (latents,) bool: those whose sign the mirror turns.
+        fine_turns: (outputs,) the same of the outputs.
+    """
+
+    def __init__(
+        self,
+        matrix: np.ndarray,
+        input_scale: np.ndarray,
+        output_scale: np.ndarray,
+        turns: np.ndarray,
+        fine_turns: np.ndarray,
+    ) -> None:
+        super().__init__(matrix, input_scale, output_scale)
+        signs = 1 - 2 * (fine_turns[:, None] ^ turns[None, :]).astype(np.float32)
+        self.signs: Tensor
+        self.register_buffer("signs", torch.from_numpy(signs), persistent=False)
+
+    def folded(self) -> Tensor:
+        """The mean of the matrix and its mirror image."""
+        weight = super().folded()
+        squares = weight.reshape(len(self.signs), 2, 2, -1)
+        return ((squares + squares.flip(1) * self.signs[:, None, None, :]) / 2).reshape_as(weight)
+
+
+def is_odd_vertically(coefficients: np.ndarray, side: int) -> np.ndarray:
+    """(coefficients,) bool: whether the vertical frequency is odd.
+
+    Args:
+        coefficients: places in the outputs of `block_cosine.colour_block_matrix(side)`.
+        side: even.
+    """
+    odd: np.ndarray = (coefficients // side % 2).astype(bool)
+    return odd
+
+
+WEIGHT_LIMIT = 63
+"""Seven bits: processors without VNNI add two products of bytes in 16 bits, which would overflow with eight."""
+
+
+def of_bytes(x: Tensor, measured: Tensor) -> Tensor:
+    """What bytes keep of activations; the gradient is passed straight through to what they can hold.
+
+    Args:
+        x: any shape.
+        measured: (2,) the least and the largest that they hold.
+    """
+    step, zero = byte_scale(measured)
+    low, high = -zero, 255 - zero
+    held = torch.minimum(torch.maximum(x, low * step), high * step)
+    return held + (step * torch.round(held / step) - held).detach()
+
+
+def byte_scale(measured: Tensor) -> tuple[Tensor, Tensor]:
+    """What one is worth among the bytes of a measured range, (2,), and which of them is zero, 0..255."""
+    low, high = measured.double()
+    step = ((high - low) / 255).float()
+    return step, torch.round(-low.float() / step).clamp(0, 255)
+
+
+def byte_steps(weight: Tensor) -> Tensor:
+    """(outputs,) what one is worth among the bytes of each output's weights, whose largest is WEIGHT_LIMIT."""
+    return weight.detach().float().flatten(1).abs().amax(1).clamp_min(1e-12) / WEIGHT_LIMIT
+
+
+def _zeros(convolution: nn.Conv2d) -> nn.Conv2d:
+    """The convolution with nothing in it: a residual block that ends in it does nothing yet."""
+    for parameter in convolution.parameters():
+        nn.init.zeros_(parameter)
+    return convolution
+
+
+class ByteBlock(nn.Module):
+    """A block whose layers multiply bytes once it was measured what ranges their inputs have.
+
+    Buffers: `ranges`, zeros until then; and `rounded_NAME`, int8 of each layer's weight's shape, that weight as bytes.
+
+    Symbols:
+        BYTES: the layers that do.
+        SUMS: those of them whose sums become bytes.
+
+    Attributes:
+        ranges: (BYTES + SUMS, 2) the least and largest input of each layer, and behind them outputs of SUMS.
+        in_bytes: whether the layers are tried, and trained, with what bytes make of their activations. Weights stay as
+            they are: what rounding does to them is made good when they are measured.
+    """
+
+    BYTES: tuple[str, ...] = ()
+    SUMS: tuple[str, ...] = ()
+    ranges: Tensor
+    in_bytes: bool
+
+    def keep_bytes(self) -> None:
+        """Room for what is measured, when the layers are there."""
+        self.in_bytes = False
+        self.register_buffer("ranges", torch.zeros(len(self.BYTES) + len(self.SUMS), 2))
+        for name in self.BYTES:
+            self.register_buffer(f"rounded_{name}", torch.zeros_like(self.layer(name).weight, dtype=torch.int8))
+
+    def layer(self, name: str) -> nn.Conv2d:
+        """One of the layers."""
+        return cast("nn.Conv2d", self.get_submodule(name))
+
+    def through(self, name: str, x: Tensor) -> Tensor:
+        """What a layer makes of `x`."""
+        if self.in_bytes:
+            x = of_bytes(x, self.ranges[self.BYTES.index(name)])
+        made: Tensor = self.layer(name)(x)
+        if self.in_bytes and name in self.SUMS:
+            made = of_bytes(made, self.ranges[len(self.BYTES) + self.SUMS.index(name)])
+        return made
+
+
+def compute_in_bytes(model: nn.Module, *, wanted: bool = True) -> None:
+    """Let those blocks of a model that were measured be tried, and trained, in bytes; or none of them."""
+    for block in model.modules():
+        if isinstance(block, ByteBlock):
+            block.in_bytes = wanted and bool(block.ranges.any())
+
+
+class FineBlock(ByteBlock):
+    """Residual block at 1/8 resolution: 3x3 down to few channels, 1x1 back."""
+
+    BYTES, SUMS = ("gather", "spread"), ("gather",)
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.gather = nn.Conv2d(channels, hidden, 3, padding=1)
+        self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
+        self.keep_bytes()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, rows, columns) -> the same shape."""
+        return x + self.through("spread", leak(self.through("gather", x)))
+
+
+class CoarseBlock(ByteBlock):
+    """Residual block at 1/16 resolution: 1x1 down to few channels, 3x3, 1x1 back."""
+
+    BYTES, SUMS = ("reduce", "gather", "spread"), ("gather",)
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, hidden, 1, bias=False)
+        self.gather = nn.Conv2d(hidden, hidden, 3, padding=1)
+        self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
+        self.keep_bytes()
+
+    def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
+        """`guide`: (batch, hidden, 1, 1), added before the activation."""
+        hidden = self.through("gather", self.through("reduce", x))
+        if guide is not None:
+            hidden = hidden + guide
+        return x + self.through("spread", leak(hidden))
+
+
+class Analysis(nn.Module):
+    """Pixels (batch, 3, rows, columns), -0.5..0.5 -> latents (batch, latents, rows/16, columns/16)."""
+
+    def __init__(self, start: TransformStart, fine_hidden: tuple[int, ...], coarse_hidden: tuple[int, ...]) -> None:
+        super().__init__()
+        latents = len(start.kept)
+        self.stem = ScaledConvolution(colour_block_matrix(8), np.ones(FINE), 1 / start.fine_scale)
+        self.fine = nn.Sequential(*[FineBlock(FINE, hidden) for hidden in fine_hidden])
+        self.merge = ScaledConvolution(
+            merge_matrix(8)[start.kept], np.repeat(start.fine_scale, 4), 1 / start.latent_scale
+        )
+        self.coarse = nn.Sequential(*[CoarseBlock(latents, hidden) for hidden in coarse_hidden])
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """See the class."""
+        fine = self.fine(self.stem(nn.functional.pixel_unshuffle(pixels, 8)))
+        return self.coarse(self.merge(nn.functional.pixel_unshuffle(fine, 2)))
+
+
+class FineDetail(ByteBlock):
+    """What the synthesis adds at 1/8 resolution: two 3x3 layers, the second of which is told what the first found.
+
+    They read few channels, which are made at 1/16 for the four positions that each position becomes.
+    """
+
+    BYTES, SUMS = ("first", "carry", "second", "spread"), ("first", "second")
+
+    def __init__(self, read: int, hidden: int, turns: np.ndarray) -> None:
+        super().__init__()
+        random = np.random.default_rng(0)
+        matrix = random.normal(0, len(turns) ** -0.5, (4 * 2 * read, len(turns)))
+        halves = np.arange(2 * read) % read >= read // 2
+        self.narrow = MirroredSplit(matrix, np.ones(len(turns)), np.ones(len(matrix)), turns, halves)
+        self.first = nn.Conv2d(read, hidden, 3, padding=1)
+        self.carry = nn.Conv2d(hidden, read, 1, bias=False)
+        self.second = nn.Conv2d(read, hidden, 3, padding=1)
+        self.spread = _zeros(nn.Conv2d(2 * hidden, FINE, 1))
+        self.keep_bytes()
+
+    def forward(self, x: Tensor, guide: Tensor) -> Tensor:
+        """(batch, latents, rows, columns) and (batch, 2 * hidden, 1, 1) -> (batch, FINE, 2 rows, 2 columns).
+
+        `guide` is added before the activations.
+        """
+        to_first, to_second = self.narrow(x).chunk(2, 1)
+        first_guide, second_guide = guide.chunk(2, 1)
+        first = leak(self.through("first", to_first) + first_guide)
+        second = leak(self.through("second", to_second + self.through("carry", first)) + second_guide)
+        return self.through("spread", torch.cat([first, second], 1))
+
+
+class Synthesis(nn.Module):
+    """Latents (batch, latents, rows, columns) and quality -> pixels (batch, 3, 16*rows, 16*columns).
+
+    Flow:
+
+        latents -> residual blocks -> split -> 192 cosine coefficients at 1/8 -> 8x8 inverse DCT -> shuffle 8 -> pixels
+                                  `-> fine detail -> 192 more, added --------^
+
+    The inverse DCT is fixed, and nothing bends in front of it: export multiplies it into the layers that end in it.
+    Every block's 3x3 layer, and both of the detail's, have a bias that depends on quality: at low rates more has to be
+    smoothed.
+
+    Attributes:
+        turns: (latents,) bool: those whose sign a mirror of rows turns.
+    """
+
+    def __init__(self, start: TransformStart, detail: tuple[int, int], coarse_hidden: tuple[int, ...]) -> None:
+        super().__init__()
+        latents = len(start.kept)
+        self.coarse = nn.ModuleList([CoarseBlock(latents, hidden) for hidden in coarse_hidden])
+        self.coarse_guides = nn.ModuleList([QualityTable.zeros(hidden) for hidden in coarse_hidden])
+        turns = is_odd_vertically(start.kept, 16)
+        self.turns: Tensor
+        self.register_buffer("turns", torch.from_numpy(turns), persistent=False)
+        self.split: Split = MirroredSplit(
+            merge_matrix(8)[start.kept].T.copy(), start.latent_scale, 1 / np.repeat(start.fine_scale, 4), turns,
+            is_odd_vertically(np.arange(FINE), 8),
+        )  # fmt: skip
+        read, hidden = detail
+        self.detail = FineDetail(read, hidden, turns)
+        self.detail_guide = QualityTable.zeros(2 * hidden)
+        self.head: Tensor
+        head = colour_block_matrix(8).T * start.fine_scale
+        self.register_buffer("head", torch.from_numpy(head.astype(np.float32)), persistent=False)
+
+    def forward(self, latents: Tensor, knots: Tensor) -> Tensor:
+        """`knots`: (batch, knots) interpolation weights of the quality."""
+        x = latents
+        for block, guide in zip(self.coarse, self.coarse_guides, strict=True):
+            x = block(x, guide(knots))
+        fine = self.split(x) + self.detail(x, self.detail_guide(knots))
+        return nn.functional.pixel_shuffle(nn.functional.conv2d(fine, self.head[:, :, None, None]), 8)

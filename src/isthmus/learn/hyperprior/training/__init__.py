@@ -1,0 +1,1 @@
+"""The training run: its state, one step, the loop around it."""

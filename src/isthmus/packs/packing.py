@@ -1,0 +1,298 @@
+"""Many pictures to one pack, chunk by chunk: pictures -> payloads -> blocks of NAME.part -> NAME."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isthmus.codec import pipeline
+from isthmus.codec.coder import Quantisation
+from isthmus.codec.model import DEFAULT_ENGINE, Model
+from isthmus.codec.quantiser import check_quality
+from isthmus.container.model_file import ModelFile
+from isthmus.container.pack_file import PackHeader
+from isthmus.container.pack_writer import PackWriter
+from isthmus.container.varint import write_varint
+from isthmus.errors import InputError, IsthmusError, UsageError
+from isthmus.packs.sources import Source, Sources
+from isthmus.packs.workers import in_order
+from isthmus.transforms.engine import Engine
+from isthmus.values import Picture
+
+CHUNK = 512
+"""Pictures that are read and coded together. The same everywhere, so that every way of packing gives the same bytes."""
+CHUNK_BYTES = 1 << 26
+"""A chunk of files ends with the one that reaches this."""
+BATCH_BYTES = 1 << 27
+"""Pixels that are in memory together, but for one picture that alone is more."""
+_WHITE = 255
+_worker: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Packed:
+    """One picture, coded: what a pack holds of it, and the bytes that its source took."""
+
+    name: str
+    payload: bytes
+    size: tuple[int, int]
+    label: int | None
+    source_bytes: int
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One picture that is not in the pack, and why."""
+
+    name: str
+    reason: str
+
+
+OnPicture = Callable[[Packed | Rejected], None]
+"""Called with each picture when it is done with."""
+
+
+@dataclass(frozen=True)
+class PackOptions:
+    """How pictures are packed.
+
+    Attributes:
+        quality: 1 to 100.
+        fit: convert and resize pictures to what the model takes.
+        depth: 8 to reduce deeper pictures.
+        frame: which picture of animations.
+    """
+
+    quality: int
+    fit: bool = False
+    depth: int | None = None
+    frame: int | None = None
+
+    def __post_init__(self) -> None:
+        check_quality(self.quality)
+
+
+def pack_header(model: Model, quality: int) -> PackHeader:
+    """What all pictures of a pack of this model share. A model of colour and grey packs colour."""
+    spec = model.file.picture
+    size = (spec.size[1], spec.size[0]) if spec.size is not None else None
+    return PackHeader(model.id, spec.channels, quality, size)
+
+
+def write_pack(
+    chunks: Iterable[Sequence[Packed | Rejected]],
+    writer: PackWriter,
+    on_picture: OnPicture = lambda _: None,
+) -> tuple[Rejected, ...]:
+    """Append what was coded, in order; what cannot be in the pack is returned.
+
+    Raises:
+        OutputError: the disk is full; what was written stays.
+    """
+    rejected = []
+    for chunk in chunks:
+        for one in chunk:
+            outcome = one
+            if isinstance(one, Packed):
+                try:
+                    writer.add(one.name, one.payload, size=one.size, label=one.label)
+                    writer.source_bytes += one.source_bytes
+                except InputError as error:
+                    outcome = Rejected(one.name, str(error))
+            if isinstance(outcome, Rejected):
+                rejected.append(outcome)
+            on_picture(outcome)
+    return tuple(rejected)
+
+
+def code_chunk(sources: Sequence[Source], model: Model, options: PackOptions) -> list[Packed | Rejected]:
+    """Read and code some pictures; what cannot be read or does not suit the model is one rejection, not the end."""
+    outcomes: list[Packed | Rejected] = []
+    for batch in _read(sources, model, options):
+        pictures = [picture for _, picture in batch if isinstance(picture, Picture)]
+        coded = pipeline.payloads_of(pictures, model, Quantisation(options.quality))
+        for source, picture in batch:
+            if isinstance(picture, Rejected):
+                outcomes.append(picture)
+                continue
+            size = (picture.width, picture.height)
+            outcomes.append(Packed(source.name, join_tiles(next(coded)), size, source.label, source.size()))
+    return outcomes
+
+
+def code_all(
+    sources: Iterable[Source], model: Model, options: PackOptions, *, jobs: int = 1
+) -> Iterator[list[Packed | Rejected]]:
+    """Code pictures chunk by chunk, in order, in some processes."""
+    chunks = _chunks(sources)
+    if jobs == 1:
+        for chunk in chunks:
+            yield code_chunk(chunk, model, options)
+        return
+    arguments = (model.file, options)
+    yield from in_order(
+        _code_in_worker, chunks, jobs=jobs, start=_start_worker, arguments=arguments, what="coded pictures"
+    )
+
+
+@dataclass(frozen=True)
+class PackedFile:
+    """What packing came to, as `pack --json` prints it.
+
+    Attributes:
+        output: the pack.
+        pictures: in it, those of before included.
+        bytes: of the pack.
+        bytes_per_picture: all included.
+        source_bytes: that the pictures took before.
+        ratio: of source_bytes to bytes.
+        seconds: of this run.
+        pictures_per_second: of those that this run coded.
+        rejected: what is not in it, and why.
+    """
+
+    output: str
+    pictures: int
+    bytes: int
+    bytes_per_picture: float
+    source_bytes: int
+    ratio: float
+    seconds: float
+    pictures_per_second: float
+    rejected: tuple[Rejected, ...]
+
+
+def pack_to_file(
+    sources: Sources,
+    path: Path,
+    model: Model,
+    options: PackOptions,
+    *,
+    jobs: int = 1,
+    append: bool = False,
+    resume: bool = False,
+    force: bool = False,
+    on_picture: OnPicture = lambda _: None,
+) -> PackedFile:
+    """Pack pictures into one file; see `PackWriter` for what append, resume and force do.
+
+    Raises:
+        InputError: not one picture could be packed; NAME.part is left away.
+        OutputError: the disk is full, or the name is taken.
+        UsageError: a pack of another model or quality is there.
+    """
+    if jobs < 1:
+        raise UsageError(f"jobs are 1 or more, not {jobs}")
+    start = time.perf_counter()
+    with PackWriter(path, pack_header(model, options.quality), append=append, resume=resume, force=force) as writer:
+        before = len(writer)
+        known: list[Rejected] = []
+        waiting = _not_yet(sources, writer, known, on_picture) if before else sources
+        failed = write_pack(code_all(waiting, model, options, jobs=jobs), writer, on_picture)
+        rejected = (*known, *failed)
+        if len(writer) == len(writer.old):
+            writer.discard()
+            raise InputError(f"none of the {len(sources)} pictures can be packed: {rejected[0].reason}")
+        coded, count, source_bytes = len(writer) - before, len(writer), writer.source_bytes
+        size = writer.finish()
+    seconds = time.perf_counter() - start
+    return PackedFile(
+        output=str(path),
+        pictures=count,
+        bytes=size,
+        bytes_per_picture=size / count,
+        source_bytes=source_bytes,
+        ratio=source_bytes / size,
+        seconds=round(seconds, 6),
+        pictures_per_second=coded / seconds,
+        rejected=rejected,
+    )
+
+
+def _not_yet(
+    sources: Iterable[Source], writer: PackWriter, rejected: list[Rejected], on_picture: OnPicture
+) -> Iterator[Source]:
+    """The pictures that are not in the pack.
+
+    What an interrupted run has written counts as done. What the pack had before that is rejected here, before anybody
+    reads and codes it.
+    """
+    found = frozenset(writer.names)
+    for source in sources:
+        if source.name not in found:
+            yield source
+        elif source.name in writer.old:
+            rejected.append(Rejected(source.name, f"the pack has a picture of the name {source.name!r} already"))
+            on_picture(rejected[-1])
+        else:
+            writer.source_bytes += source.size()
+            on_picture(Packed(source.name, b"", (0, 0), source.label, 0))
+
+
+def join_tiles(tiles: tuple[bytes, ...]) -> bytes:
+    """The payloads of a picture's tiles as one: the lengths of all but the last, then all of them."""
+    return b"".join([*(write_varint(len(tile)) for tile in tiles[:-1]), *tiles])
+
+
+def _read(
+    sources: Iterable[Source], model: Model, options: PackOptions
+) -> Iterator[list[tuple[Source, Picture | Rejected]]]:
+    """Pictures as the model takes them, or why it does not; as many at once as memory should hold."""
+    batch: list[tuple[Source, Picture | Rejected]] = []
+    size = 0
+    for source in sources:
+        try:
+            read = source.read(depth=options.depth, frame=options.frame)
+            picture = pipeline.taken(_flat(read, model), model, fit=options.fit)
+        except IsthmusError as error:
+            batch.append((source, Rejected(source.name, str(error))))
+            continue
+        if batch and size + picture.pixels.nbytes > BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append((source, picture))
+        size += picture.pixels.nbytes
+    if batch:
+        yield batch
+
+
+def _flat(picture: Picture, model: Model) -> Picture:
+    """Without what a pack does not hold: alpha over white, no profile and EXIF, grey as colour where it must be."""
+    pixels = picture.pixels
+    if picture.alpha is None and picture.channels == model.file.picture.channels:
+        return picture
+    if picture.alpha is not None:
+        alpha = picture.alpha[:, :, None].astype(np.uint16)
+        pixels = ((pixels * alpha + _WHITE * (255 - alpha) + 127) // 255).astype(np.uint8)
+    if picture.channels == 1 and model.file.picture.channels == 3:
+        pixels = np.repeat(pixels, 3, axis=2)
+    return Picture(pixels)
+
+
+def _chunks(sources: Iterable[Source]) -> Iterator[list[Source]]:
+    """As many as are coded together."""
+    iterator = iter(sources)
+    while chunk := list(islice(iterator, CHUNK)):
+        size, part = 0, []
+        for source in chunk:
+            part.append(source)
+            size += source.size()
+            if size >= CHUNK_BYTES:
+                yield part
+                size, part = 0, []
+        if part:
+            yield part
+
+
+def _start_worker(file: ModelFile, options: PackOptions) -> None:
+    _worker.update(model=Model(file, Engine(DEFAULT_ENGINE.name, 1)), options=options)
+
+
+def _code_in_worker(chunk: list[Source]) -> list[Packed | Rejected]:
+    return code_chunk(chunk, _worker["model"], _worker["options"])

@@ -1,0 +1,177 @@
+"""A pack back to picture files: all, some, or what a damaged or unfinished one still holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isthmus.codec import pipeline
+from isthmus.codec.model import Model, load_model, load_model_by_id
+from isthmus.container import pack_file
+from isthmus.container.atomic import write_file
+from isthmus.container.image_file import ImageFile, tile_count
+from isthmus.container.pack_table import name_error
+from isthmus.errors import FormatError, InputError, IsthmusError, ModelMismatchError
+from isthmus.imaging.writing import write_picture
+from isthmus.packs.pack import Pack, open_ranges, split_tiles, tile_side
+from isthmus.transforms.engine import Engine
+from isthmus.values import Picture
+
+AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class UnpackOptions:
+    """How a pack is unpacked.
+
+    Attributes:
+        only: a pattern that names must match, such as "cats/*"; None takes all.
+        suffix: of the files, such as ".png".
+        recover: take whole blocks of a damaged or unfinished pack, without its index.
+        force: replace existing files.
+    """
+
+    only: str | None = None
+    suffix: str = ".png"
+    recover: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """What became of one picture: its file, or why there is none."""
+
+    name: str
+    output: str | None
+    error: IsthmusError | None = None
+
+
+Found = tuple[str, ImageFile | IsthmusError]
+"""A name, and its coded picture or why it cannot be had."""
+
+
+def unpack(
+    path: Path, folder: Path, options: UnpackOptions, *, model: str | None = None, engine: Engine
+) -> tuple[int, Iterator[Unpacked]]:
+    """Write a pack's pictures below a folder.
+
+    Returns:
+        How many there are to write, and one outcome for each as it is written.
+
+    Raises:
+        InputError: the pack cannot be read, or no name matches.
+        FormatError: it is damaged, and `recover` is false.
+        ModelNotFoundError: its model is not there.
+    """
+    if options.recover:
+        loaded, found = _recovered(path, options, model, engine)
+        count = len(found)
+        pictures = iter(found)
+    else:
+        pack = Pack(path, model=model, threads=engine.threads, engine=engine.name)
+        wanted = [index for index in range(len(pack)) if _matches(pack.names[index], options.only)]
+        loaded, count, pictures = pack.model, len(wanted), _stored(pack, wanted)
+    if not count:
+        what = f"no name matches {options.only!r}" if options.only else "it holds no whole block of pictures"
+        raise InputError(f"{path}: {what}")
+    return count, _write_all(pictures, loaded, folder, options)
+
+
+def _stored(pack: Pack, wanted: Sequence[int]) -> Iterator[Found]:
+    for index in wanted:
+        try:
+            yield pack.names[index], pack.images([index])[0]
+        except IsthmusError as error:
+            yield pack.names[index], error
+
+
+def _recovered(path: Path, options: UnpackOptions, model: str | None, engine: Engine) -> tuple[Model, list[Found]]:
+    """The model, and the pictures of every whole block of a damaged or unfinished pack."""
+    read, size = open_ranges(str(path))
+    header, _ = pack_file.read_header(read(0, pack_file.MAX_HEADER_BYTES))
+    if model is not None:
+        loaded = load_model(model, threads=engine.threads, engine=engine.name)
+    else:
+        loaded = load_model_by_id(header.model_id, beside=path.resolve().parent, engine=engine)
+    if loaded.id != header.model_id:
+        raise ModelMismatchError(f"{path} needs the model with the id {header.model_id.hex()}, not {loaded.name}")
+    found: list[Found] = []
+    for block in pack_file.scan(read, size):
+        table, start = block.table, 0
+        for index, length in enumerate(table.lengths.tolist()):
+            name, payload = table.names[index], block.payloads[start : start + length]
+            start += length
+            if not _matches(name, options.only):
+                continue
+            width, height = header.size or (0, 0)
+            if table.sizes is not None:
+                width, height = table.sizes[index].tolist()
+            side = tile_side(width, height, loaded)
+            try:
+                tiles = split_tiles(payload, tile_count(width, height, side))
+            except FormatError as error:
+                found.append((name, error))
+                continue
+            facts = (header.model_id, width, height, header.channels, header.quality)
+            found.append((name, ImageFile(*facts, tiles, side)))
+    return loaded, found
+
+
+def _write_all(pictures: Iterator[Found], model: Model, folder: Path, options: UnpackOptions) -> Iterator[Unpacked]:
+    taken: set[Path] = set()
+    while chunk := list(islice(pictures, AT_ONCE)):
+        for name, pixels in _decoded(chunk, model):
+            try:
+                if isinstance(pixels, IsthmusError):
+                    raise pixels
+                target = _target(folder, name, options.suffix, taken)
+                write_file(target, partial(write_picture, Picture(pixels), options.suffix), force=options.force)
+            except IsthmusError as error:
+                yield Unpacked(name, None, error)
+                continue
+            yield Unpacked(name, str(target))
+
+
+def _decoded(chunk: Sequence[Found], model: Model) -> Iterator[tuple[str, NDArray[np.uint8] | IsthmusError]]:
+    """Together where all can be decoded, else one by one, so that each error is that of its picture."""
+    images = [image for _, image in chunk if isinstance(image, ImageFile)]
+    try:
+        decoded = iter(list(pipeline.pixels_of(images, model)))
+        for name, image in chunk:
+            yield name, next(decoded) if isinstance(image, ImageFile) else image
+    except FormatError:
+        for name, image in chunk:
+            if isinstance(image, IsthmusError):
+                yield name, image
+                continue
+            try:
+                yield name, next(pipeline.pixels_of([image], model))
+            except FormatError as error:
+                yield name, error
+
+
+def _matches(name: str, pattern: str | None) -> bool:
+    return pattern is None or fnmatchcase(name, pattern)
+
+
+def _target(folder: Path, name: str, suffix: str, taken: set[Path]) -> Path:
+    """Where a picture goes: its name with the suffix; with its own suffix in front where another has that name.
+
+    Raises:
+        InputError: a name that leads out of the folder, or that is taken twice.
+    """
+    reason = name_error(name)
+    if reason is not None:
+        raise InputError(f"the name {name!r} is not one that is written: {reason}")
+    for target in ((folder / name).with_suffix(suffix), folder / (name + suffix)):
+        if target not in taken:
+            taken.add(target)
+            return target
+    raise InputError(f"two pictures would be {folder / name}")

@@ -1,0 +1,301 @@
+"""Blocks of the transforms in 8-bit integers: measured, exported, and near to what was trained."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from isthmus.learn.hyperprior.calibration.activation_ranges import best_range, forget_rounded, measure_ranges
+from isthmus.learn.hyperprior.calibration.activation_samples import Samples
+from isthmus.learn.hyperprior.calibration.equalisation import balance, channel_divisors, unit_divisors
+from isthmus.learn.hyperprior.calibration.gptq import Moments, round_weights
+from isthmus.learn.hyperprior.dataset.crops import to_pixels
+from isthmus.learn.hyperprior.export.graph_builder import GraphBuilder
+from isthmus.learn.hyperprior.export.int8_blocks import coarse_block, fine_block, weight_bytes
+from isthmus.learn.hyperprior.export.transform_graphs import analysis_graph, synthesis_graph
+from isthmus.learn.hyperprior.networks.codec import PhotoCodec
+from isthmus.learn.hyperprior.networks.folding import rewritten
+from isthmus.learn.hyperprior.networks.quality import knot_weights
+from isthmus.learn.hyperprior.networks.transforms import (
+    WEIGHT_LIMIT,
+    ByteBlock,
+    CoarseBlock,
+    FineBlock,
+    TransformStart,
+    byte_steps,
+    compute_in_bytes,
+    of_bytes,
+)
+from isthmus.learn.hyperprior.networks.weights import PhotoWeights, load_weights
+from isthmus.learn.loop import photo_ranges
+from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
+from tests.learn.hyperprior.small_codec import LATENTS, small_photo_codec, small_settings
+
+
+def pictures(seed: int) -> torch.Tensor:
+    """(4, 3, 128, 128) pixels: smooth squares with some noise."""
+    random = np.random.default_rng(seed)
+    squares = random.integers(20, 236, (4, 8, 8, 3)).repeat(16, 1).repeat(16, 2)
+    return to_pixels(np.clip(squares + random.normal(0, 6, squares.shape), 0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def measured() -> PhotoCodec:
+    """With ranges of its activations on some pictures."""
+    model = small_photo_codec()
+    measure_ranges(model, pictures(1))
+    return model
+
+
+def blocks_of(model: PhotoCodec) -> dict[str, ByteBlock]:
+    """By their names."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, ByteBlock)}
+
+
+def operators(graph: bytes) -> set[str]:
+    """That a graph uses."""
+    return {node.op_type for node in onnx.load_from_string(graph).graph.node}
+
+
+def test_a_model_that_was_not_measured_is_exported_in_floats(measured):
+    """And one that was, in bytes."""
+    assert "QuantizeLinear" not in operators(analysis_graph(small_photo_codec()))
+    for graph in (analysis_graph(measured), synthesis_graph(measured)):
+        assert "QuantizeLinear" in operators(graph)
+
+
+def test_ranges_are_those_of_the_layers(measured):
+    """All blocks have some."""
+    assert all(block.ranges.any() for block in blocks_of(measured).values())
+    twin = rewritten(measured)
+    block = twin.analysis.fine[0]
+    seen = []
+    handle = block.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    twin.analysis(pictures(1))
+    handle.remove()
+    low, high = block.ranges[0].tolist()
+    assert float(seen[0].min()) <= low < high <= float(seen[0].max())
+    outside = ((seen[0] < low) | (seen[0] > high)).float().mean()
+    assert outside < 1e-3
+
+
+def compare(one: PhotoCodec, other: PhotoCodec, *, edge: int) -> None:
+    """Quantisation steps and pixels are the same, but for some at the edge."""
+    pixels, knots = pictures(2), knot_weights(torch.full((4,), 0.4))
+    steps = [model.limited_steps(model.analysis(pixels), knots) for model in (one, other)]
+    shown = [model.decode(steps[0], knots) for model in (one, other)]
+    for (before, after), border in ((steps, edge), (shown, 16 * edge)):
+        inside = (..., slice(border, -border or None), slice(border, -border or None))
+        torch.testing.assert_close(before[inside], after[inside], rtol=1e-4, atol=1e-4)
+        assert float((before - after).abs().mean()) < 0.1 * float(before.abs().mean())
+
+
+def test_rewriting_changes_nothing(measured):
+    """What goes in and comes out stays the same."""
+    model = deepcopy(measured)
+    torch.manual_seed(6)
+    for block in blocks_of(model).values():
+        block.spread.bias.normal_(0, 0.1)
+    twin = rewritten(model)
+    carried = {name for name, block in blocks_of(twin).items() if not block.spread.bias.any()}
+    assert carried == set(blocks_of(twin)) - {"analysis.coarse.0"}
+    compare(model, twin, edge=2)
+
+
+def test_balance_changes_nothing_but_what_is_between_layers():
+    """The channels are more alike."""
+    model = small_photo_codec()
+    model.analysis.stem.weight[7] *= 30  # one that reaches far
+    torch.manual_seed(6)
+    for guide in model.synthesis.coarse_guides:
+        guide.table.normal_(0, 0.3)
+    for parameter in (model.synthesis.coarse[0].gather.weight, model.synthesis.coarse[0].gather.bias):
+        parameter[1] *= 20
+    twin = deepcopy(model)
+    balance(twin, pictures(2))
+    compare(model, twin, edge=0)
+    divided = (twin.synthesis.coarse[0].spread.weight / model.synthesis.coarse[0].spread.weight)[0, :, 0, 0]
+    assert divided[1] >= 4 * divided[0]
+    pixels = nn.functional.pixel_unshuffle(pictures(2), 8)
+    reach = [one.analysis.stem(pixels).abs().amax((0, 2, 3)) for one in (model, twin)]
+    assert float(reach[1].max() / reach[1].median()) < 0.5 * float(reach[0].max() / reach[0].median())
+
+
+def test_channels_are_brought_near_to_the_usual_one():
+    """Those that are near already stay as they are."""
+    divisors = channel_divisors(torch.tensor([1.0, 1.9, 1.0, 16.0, 1.0, 1 / 16, 1.0]))
+    assert divisors.tolist() == [1, 1, 1, 8, 1, 1 / 8, 1]
+
+
+def test_units_that_reach_far_are_divided():
+    """Where a whole layer is alike, nothing is."""
+    torch.manual_seed(4)
+    sums, worth = torch.randn(6, 20_000), torch.ones(6)
+    assert torch.equal(unit_divisors(sums, worth), torch.ones(6))
+    sums[2] *= 8
+    divisors = unit_divisors(sums, worth)
+    assert divisors[2] >= 4
+    assert len(set(divisors[[0, 1, 3, 4, 5]].tolist())) == 1
+
+
+def test_ranges_weigh_steps_against_what_they_hold():
+    """Values far away are held if much depends on them; below zero little does behind a leak."""
+    torch.manual_seed(4)
+    values = torch.randn(2, 200_000)
+    values[0, :40] = 60
+    even = torch.ones(200_000)
+    low, high = best_range(Samples(values, even), torch.ones(2)).tolist()
+    assert -6 < low < -3
+    assert high == 60
+    small = even.clone()
+    small[:40] = 1e-6  # where the picture is coded badly
+    for weights, worth in ((even, torch.tensor([1e-6, 1.0])), (small, torch.ones(2))):
+        assert 3 < float(best_range(Samples(values, weights), worth)[1]) < 6
+    assert best_range(Samples(-values, even), torch.ones(2), slope=0.001)[0] > -6
+
+
+def test_the_analysis_is_nearly_what_was_trained(measured):
+    """On pictures that nothing was measured on."""
+    pixels = pictures(2)[:1]
+    with torch.no_grad():
+        trained = measured.analysis(pixels).numpy()
+    coded = OnnxRuntimeGraph(analysis_graph(rewritten(measured)), name="analysis").run(pixels.contiguous().numpy())
+    difference = np.sqrt(np.mean((coded - trained) ** 2) / np.mean(trained**2))
+    assert 0 < difference < 0.02
+
+
+def test_the_synthesis_is_nearly_what_was_trained(monkeypatch):
+    """With guides that say something, and ranges as wide as its activations: an untrained one gains by narrow ones."""
+    monkeypatch.setattr(photo_ranges, "NARROWER", 1.0)
+    model = small_photo_codec()
+    torch.manual_seed(5)
+    tables = [*model.synthesis.coarse_guides, model.synthesis.detail_guide]
+    for guide in tables:
+        guide.table.normal_(0, 0.3)
+    pixels, knots = pictures(2), knot_weights(torch.full((4,), 0.4))
+    measure_ranges(model, pixels)
+    with torch.no_grad():
+        model = rewritten(model)
+        latents = model.analysis(pixels)
+        trained = model.synthesis(latents, knots)[0].permute(1, 2, 0).numpy()
+        guides = torch.cat([guide(knots[:1]) for guide in tables], 1)
+    graph = OnnxRuntimeGraph(synthesis_graph(model), name="synthesis")
+    (coded,) = graph.run_named({"latents": latents[:1].contiguous().numpy(), "guides": guides.numpy()})
+    shown = np.clip((trained + 0.5) * 255, 0, 255)
+    rows, columns = shown.shape[0] // 8, shown.shape[1] // 8
+    assert coded.shape == (1, rows, columns, 8 * 8 * 3)
+    picture = coded.reshape(rows, columns, 8, 8, 3).transpose(0, 2, 1, 3, 4).reshape(shown.shape)
+    assert np.sqrt(np.mean((picture - shown) ** 2)) < 1.5
+
+
+def correlated(channels: int) -> torch.Tensor:
+    """(2, channels, 20, 30) of a few smooth things that all channels see, some channels more than others."""
+    torch.manual_seed(8)
+    seen = torch.nn.functional.interpolate(torch.randn(2, 3, 5, 6), (20, 30), mode="bilinear")
+    mixed = torch.einsum("oc,bcij->boij", torch.randn(channels, 3), seen) + 0.1 * torch.randn(2, channels, 20, 30)
+    return mixed * torch.logspace(-1, 1, channels)[:, None, None]
+
+
+def test_rounded_weights_make_good_what_the_others_lose():
+    """A layer's outputs are nearer than with the nearest bytes."""
+    x = correlated(8)
+    layer = nn.Conv2d(8, 5, 3, padding=1, bias=False).requires_grad_(requires_grad=False)
+    wanted, weight = layer(x), layer.weight.clone()
+    steps = byte_steps(weight)
+    units = steps[:, None, None, None]
+    moments = Moments(3)
+    moments.add(x)
+    bytes_ = round_weights(weight.flatten(1), steps, moments.mean(), WEIGHT_LIMIT).reshape(weight.shape)
+    assert int(bytes_.abs().max()) <= WEIGHT_LIMIT
+    errors = []
+    for whole in (bytes_, torch.round(weight / units)):
+        layer.weight.copy_(whole * units)
+        errors.append(float((layer(x) - wanted).square().mean()))
+    assert errors[0] < 0.5 * errors[1]
+
+
+@pytest.mark.parametrize("build", [fine_block, coarse_block])
+def test_the_largest_products_do_not_overflow(build):
+    """On no processor: weights and activations as large as they can be, hundreds of one sign in a sum."""
+    block = FineBlock(192, 16) if build is fine_block else CoarseBlock(192, 16)
+    for parameter in block.parameters():
+        torch.nn.init.ones_(parameter) if parameter.dim() > 1 else torch.nn.init.zeros_(parameter)
+    with torch.no_grad():
+        values = torch.ones(1, 192, 6, 7)
+        expected = block(values).numpy()
+        largest = float(np.abs(expected).max())
+        # no value leaves its range, inputs are its very end: bytes of 255
+        block.ranges[:] = torch.tensor([0.0, largest])
+        block.ranges[0, 1] = 1.0
+        block.ranges[1, 1] = 192.0 if build is coarse_block else 9 * 192.0
+        for name in block.BYTES:
+            block.get_buffer(f"rounded_{name}").fill_(WEIGHT_LIMIT)
+    builder = GraphBuilder("one", {"x": 192})
+    graph = builder.finish({"y": build(builder, "x", block)})
+    (made,) = OnnxRuntimeGraph(graph, name="one").run_named({"x": values.numpy()})
+    np.testing.assert_allclose(made, expected, rtol=0.1)  # the steps of bytes; an overflow halves the sums
+
+
+def test_weights_have_seven_bits(measured):
+    """So that two products of them and bytes fit into 16."""
+    initializers = onnx.load_from_string(analysis_graph(measured)).graph.initializer
+    weights = [numpy_helper.to_array(one) for one in initializers if one.data_type == onnx.TensorProto.INT8]
+    assert len(weights) == 5
+    assert all(np.abs(weight).max() == WEIGHT_LIMIT for weight in weights)
+    assert 2 * 255 * WEIGHT_LIMIT < 2**15
+
+
+def test_training_sees_bytes():
+    """Of the activations those within the range in 256 steps, the others at the ends; gradients go on."""
+    torch.manual_seed(2)
+    x = torch.randn(4, 5, 80, 80, requires_grad=True)
+    seen = of_bytes(x, torch.tensor([-2.0, 3.1]))
+    step = 5.1 / 255
+    places = seen / step
+    torch.testing.assert_close(places, torch.round(places), atol=1e-3, rtol=0)
+    assert (float(seen.detach().min()), float(seen.detach().max())) == (pytest.approx(-2.0), pytest.approx(3.1))
+    inside = (x > -2) & (x < 3.1)
+    assert float((seen - x).detach()[inside].abs().max()) <= 0.501 * step
+    seen.sum().backward()
+    assert torch.equal(x.grad, inside.float())
+
+
+def test_blocks_compute_in_bytes_when_asked(measured):
+    """Nearly what they compute in floats; those that were not measured go on in floats."""
+    model, other, pixels = deepcopy(measured), small_photo_codec(), pictures(2)
+    floats = model.analysis(pixels)
+    compute_in_bytes(model)
+    assert 0 < float((model.analysis(pixels) - floats).abs().mean()) < 0.02 * float(floats.abs().mean())
+    compute_in_bytes(other)
+    assert torch.equal(other.analysis(pixels), small_photo_codec().analysis(pixels))
+
+
+def test_forgotten_bytes_are_the_nearest(measured):
+    """Weights that were trained since are not exported as what they were."""
+    model = deepcopy(measured)
+    assert model.synthesis.detail.rounded_first.any()
+    forget_rounded(model)
+    whole, steps = weight_bytes(model.synthesis.detail, "first")
+    weight = model.synthesis.detail.first.weight.numpy()
+    assert np.abs(whole * steps[:, None, None, None] - weight).max() <= 0.501 * steps.max()
+    assert np.abs(whole).max() == WEIGHT_LIMIT
+
+
+def test_ranges_are_kept_with_the_weights(measured, tmp_path):
+    """Rounded to half precision."""
+    start = TransformStart(np.full(192, 0.3), np.full(LATENTS, 0.3), np.arange(LATENTS))
+    PhotoWeights(measured.state_dict(), start, 1, small_settings()).save(tmp_path / "w.npz")
+    kept = load_weights(tmp_path / "w.npz").values
+    for name, block in blocks_of(measured).items():
+        np.testing.assert_allclose(kept[f"{name}.ranges"], block.ranges, rtol=1e-3)
+        for layer in block.BYTES:
+            rounded = f"{name}.rounded_{layer}"
+            assert torch.equal(kept[rounded], measured.get_buffer(rounded))
+    mixed = load_weights(tmp_path / "w.npz")
+    assert not any(".rounded_" in name for name in mixed.mixed(mixed, 0.5).values)

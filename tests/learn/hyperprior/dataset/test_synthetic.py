@@ -1,0 +1,44 @@
+"""Windows that photographs seldom hold."""
+
+import numpy as np
+
+from isthmus.learn.hyperprior.dataset.crops import PhotoCrops
+from isthmus.learn.hyperprior.dataset.synthetic import drawing, vivid
+
+
+def saturation(pixels):
+    """Mean distance between the largest and the smallest channel."""
+    return float((pixels.max(2).astype(int) - pixels.min(2)).mean())
+
+
+def test_vivid_windows_have_stronger_colours():
+    """Of a dull one, in the mean of many."""
+    window = np.random.default_rng(0).integers(100, 140, (32, 48, 3)).astype(np.uint8)
+    made = [vivid(window, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(one.shape == window.shape and one.dtype == np.uint8 for one in made)
+    assert np.mean([saturation(one) for one in made]) > 2 * saturation(window)
+
+
+def test_drawings_have_all_corners_of_the_colour_cube():
+    """And few colours each."""
+    made = [drawing(64, np.random.default_rng(seed)) for seed in range(60)]
+    assert all(one.shape == (64, 64, 3) and one.dtype == np.uint8 for one in made)
+    seen = {tuple(pixel) for one in made for pixel in one.reshape(-1, 3).tolist()}
+    assert {(red, green, blue) for red in (0, 255) for green in (0, 255) for blue in (0, 255)} <= seen
+    commonest = [np.unique(one.reshape(-1, 3), axis=0, return_counts=True)[1].max() / 64**2 for one in made]
+    assert np.median(commonest) > 0.2
+
+
+def test_shares_of_a_batch(tmp_path):
+    """None are unusual unless asked for; the same seed draws the same."""
+    for number in range(3):
+        np.save(tmp_path / f"{number}.npy", np.full((40, 40, 3), 128, np.uint8))
+    crops = PhotoCrops(tmp_path)
+
+    def batch(**shares):
+        return crops.draw(60, 32, np.random.default_rng(1), **shares)
+
+    assert (batch() == 128).all()
+    changed = (batch(vivid_share=0.3, drawn_share=0.2) != 128).any((1, 2, 3)).mean()
+    assert 0.3 < changed < 0.7
+    assert np.array_equal(batch(drawn_share=0.5), batch(drawn_share=0.5))

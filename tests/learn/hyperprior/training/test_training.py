@@ -1,0 +1,234 @@
+"""Training the photo codec: a short run, resumed, ends in a model file that codes pictures."""
+
+from __future__ import annotations
+
+import csv
+import signal
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+
+from isthmus.codec.model import load_model
+from isthmus.container.model_file import read_model
+from isthmus.errors import FormatError, InputError, UsageError
+from isthmus.learn.hyperprior.dataset.crops import PhotoCrops
+from isthmus.learn.hyperprior.experiment import photo_training, run_photo
+from isthmus.learn.hyperprior.networks.transforms import TransformStart
+from isthmus.learn.hyperprior.networks.weights import PhotoWeights, load_weights
+from isthmus.learn.hyperprior.training.checkpoint import read_photo_checkpoint
+from isthmus.learn.hyperprior.training.dead_units import dead_units, revive_units
+from isthmus.learn.hyperprior.training.run import Run
+from isthmus.learn.hyperprior.training.settings import Training, kept_training
+from isthmus.learn.loop import photo_start
+from isthmus.learn.loop.checkpoint import write_state
+from tests.learn.hyperprior.small_codec import LATENTS, counted_photo_codec, small_photo_codec, small_settings
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Three smooth pictures of 256 by 256 pixels."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for index in range(3):
+        small = Image.fromarray(random.integers(0, 256, (12, 12, 3), np.uint8))
+        small.resize((256, 256), Image.Resampling.BICUBIC).save(folder / f"{index}.png")
+    return folder
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
+    """The second part goes on where the first one stopped, and its file decodes what it encodes."""
+    monkeypatch.setattr(photo_start, "WINDOWS", 8)
+    options = {
+        "data": pictures,
+        "settings": ["batch=2", "side=64", "compile=0", "revive_units=1"],
+        "sizes": small_settings(),
+    }
+    first = run_photo(tmp_path / "run", minutes=0.02, **options)
+    assert first.steps > 0
+    options["settings"] = ["batch=3"]
+    second = run_photo(tmp_path / "run", minutes=first.train_seconds / 60 + 0.03, resume=True, **options)
+    kept = kept_training(read_photo_checkpoint(tmp_path / "run" / "checkpoint.pt"))
+    assert (kept.batch, kept.side, kept.compile) == (3, 64, 0)
+    assert second.steps > first.steps
+    assert second.train_seconds > first.train_seconds
+    assert second.metrics["held_file_bpp"] == pytest.approx(second.metrics["held_bpp"], rel=0.25)
+    assert "hyper_edges" in read_model(Path(second.model)).arrays  # its tables are fitted to its symbols
+    model = load_model(second.model)
+    with Image.open(pictures / "1.png") as image:
+        pixels = np.asarray(image)
+    assert model.decode(model.encode(pixels, quality=100)).shape == pixels.shape
+    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").read_text().splitlines()))
+    assert all(float(row["loss"]) > 0 for row in rows)
+    options["sizes"] = replace(small_settings(), synthesis_detail=(6, 5))
+    with pytest.raises(UsageError, match="of other networks"):
+        run_photo(tmp_path / "run", minutes=None, resume=True, **options)
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("is_quantised", [False, True])
+def test_real_files_are_logged_beside_the_estimate(pictures, tmp_path, monkeypatch, is_quantised):
+    """Not before latents and networks are those of files."""
+    monkeypatch.setattr(photo_start, "WINDOWS", 8)
+    training = Training(batch=2, side=64, compile=0, quantise_from=-1 if is_quantised else 1)
+    run = Run(tmp_path, PhotoCrops(pictures), training, small_settings(), device=torch.device("cpu"))
+    run.budget, one_step = 60.0, run.train_step
+
+    def only_one_step(factor, *, quantise):
+        run.is_asked_to_stop = True
+        return one_step(factor, quantise=quantise)
+
+    monkeypatch.setattr(run, "train_step", only_one_step)
+    with pytest.raises(KeyboardInterrupt):
+        run.train(log_steps=1, validate_seconds=0)
+    (row,) = csv.DictReader((tmp_path / "log.csv").read_text().splitlines())
+    if is_quantised:
+        assert float(row["held_file_bpp"]) == pytest.approx(float(row["held_bpp"]), rel=0.25)
+    else:
+        assert row["held_file_bpp"] == "nan"
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("request_to_stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_stopped_keeps_its_last_step(pictures, tmp_path, monkeypatch, request_to_stop):
+    """Nothing is observed or exported then; the next request is answered as before."""
+    monkeypatch.setattr(photo_start, "WINDOWS", 8)
+    one_step = Run.train_step
+
+    def step_and_stop(self, factor, *, quantise):
+        signal.raise_signal(request_to_stop)
+        return one_step(self, factor, quantise=quantise)
+
+    options = {"data": pictures, "settings": ["batch=2", "side=64", "compile=0"], "sizes": small_settings()}
+    before = signal.getsignal(request_to_stop)
+    monkeypatch.setattr(Run, "train_step", step_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_photo(tmp_path / "run", minutes=1, **options)
+    assert signal.getsignal(request_to_stop) == before
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoint.pt", "log.csv"]
+    assert load_weights(tmp_path / "run" / "checkpoint.pt").step == 1
+
+
+def test_dead_units_start_again():
+    """Found by what they show of pictures, and on again afterwards."""
+    model = small_photo_codec()
+    pixels = torch.rand(4, 3, 128, 128) - 0.5
+    before = dead_units(model, pixels)["hyper_analysis.first"]
+    unit = int((~before).nonzero()[0])
+    model.hyper_analysis.first.bias[unit] = -1000
+    assert dead_units(model, pixels)["hyper_analysis.first"][unit]
+    torch.manual_seed(1)
+    assert revive_units(model, pixels) > int(before.sum())
+    assert not dead_units(model, pixels)["hyper_analysis.first"][unit]
+
+
+def test_mixed_weights_are_between_both(tmp_path):
+    """Numbers are mixed, counts and ranges are the first one's; what is written is read again."""
+    start = TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS))
+    one = PhotoWeights(counted_photo_codec().state_dict(), start, 7, small_settings())
+    other = PhotoWeights(small_photo_codec(9).state_dict(), start, 5, small_settings())
+    ranges = "analysis.fine.0.ranges"
+    one.values[ranges][:] = 3.0
+    mixed = one.mixed(other, 0.25)
+    assert bool((mixed.values[ranges] == 3.0).all())
+    name = "synthesis.detail.first.weight"
+    expected = 0.75 * one.values[name] + 0.25 * other.values[name]
+    torch.testing.assert_close(mixed.values[name], expected)
+    assert torch.equal(mixed.values["symbol_counts"], one.values["symbol_counts"])
+    mixed.save(tmp_path / "mixed.npz")
+    again = load_weights(tmp_path / "mixed.npz")
+    assert again.step == 7
+    torch.testing.assert_close(again.values[name], expected, atol=1e-3, rtol=1e-3)
+
+
+def test_nothing_stays_behind_on_the_cpu(monkeypatch):
+    """What a machine without a GPU can tell of one: all of a step is where model and pictures are."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # there is none for "meta"
+    model = small_photo_codec().train().requires_grad_(requires_grad=True).to("meta")
+    pixels, position = torch.empty(2, 3, 128, 128, device="meta"), torch.empty(2, device="meta")
+    thresholds, bits = torch.empty(64, 16, device="meta"), torch.empty(64, 33, device="meta")
+    output = model(pixels, position, quantise=True, thresholds=thresholds, symbol_bits=bits)
+    (output.latent_bits.sum() + output.hyper_bits.sum() + output.reconstruction.square().sum()).backward()
+    assert {parameter.grad.device.type for parameter in model.parameters()} == {"meta"}
+    with pytest.raises(RuntimeError, match="not on the expected device"):  # it would be noticed
+        model(pixels, torch.zeros(2), quantise=True, thresholds=thresholds, symbol_bits=bits)
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_read(tmp_path):
+    """And one that has no such name."""
+    with pytest.raises(UsageError, match="device is one of"):
+        run_photo(tmp_path / "run", data=tmp_path, minutes=1, device="tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="no CUDA device"):
+            run_photo(tmp_path / "run", data=tmp_path, minutes=1, device="cuda")
+
+
+def test_settings_are_checked():
+    """A misspelt key is answered with the nearest."""
+    assert photo_training(["batch=4", "training.side=256"], Training(batch=2)).side == 256
+    with pytest.raises(UsageError, match="did you mean 'batch'"):
+        photo_training(["bach=4"], Training())
+    with pytest.raises(UsageError, match="whole number"):
+        photo_training(["batch=many"], Training())
+
+
+@pytest.mark.parametrize("left", [0, 4000])
+def test_a_damaged_checkpoint_is_refused(tmp_path, left):
+    """In one line."""
+    write_state(tmp_path / "checkpoint.pt", {"average": small_photo_codec().state_dict()})
+    data = (tmp_path / "checkpoint.pt").read_bytes()
+    (tmp_path / "checkpoint.pt").write_bytes(data[:left])
+    with pytest.raises(FormatError, match="is not a checkpoint, or it is damaged"):
+        run_photo(tmp_path, data=tmp_path, minutes=None, resume=True)
+
+
+def test_weights_that_are_none_are_refused(pictures, tmp_path):
+    """In one line: not there, damaged, of other networks."""
+    options = {"data": pictures, "minutes": 1, "sizes": small_settings()}
+    damaged, other = tmp_path / "damaged.npz", tmp_path / "other.npz"
+    damaged.write_bytes(b"PK\x03\x04 and nothing more")
+    small = small_photo_codec()
+    values = {"log_gain.table": torch.zeros(9, LATENTS + 1)}
+    PhotoWeights(values, TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS)), 1, small.settings).save(
+        other
+    )
+    for path, error, why in (
+        (tmp_path / "missing.npz", InputError, "does not exist"),
+        (damaged, FormatError, "holds no weights"),
+        (other, UsageError, "of other networks"),
+    ):
+        with pytest.raises(error, match=why):
+            run_photo(tmp_path / "run", settings=[f"weights={path}", "compile=0"], **options)
+
+
+def test_a_run_that_cannot_begin_replaces_none(tmp_path):
+    """Even where it may."""
+    write_state(tmp_path / "checkpoint.pt", {"average": {}})
+    with pytest.raises(InputError, match="holds 0 pictures"):
+        run_photo(tmp_path, data=tmp_path, minutes=1, force=True)
+    assert (tmp_path / "checkpoint.pt").exists()
+
+
+def test_too_few_pictures_are_refused(tmp_path):
+    """Before anything is trained."""
+    with pytest.raises(InputError, match="holds 0 pictures"):
+        run_photo(tmp_path / "run", data=tmp_path, minutes=1)
+
+
+def test_small_pictures_are_padded_as_the_codec_pads_them(tmp_path):
+    """To whole windows, by their edges on the right and at the bottom."""
+    for index in range(21):
+        Image.fromarray(np.full((70, 100, 3), 10 + index, np.uint8)).save(tmp_path / f"{index:02d}.png")
+    crops = PhotoCrops(tmp_path)
+    assert crops.held_aside_centres().shape == (2, 128, 128, 3)
+    windows = crops.draw(5, 128, np.random.default_rng(0))
+    assert windows.shape == (5, 128, 128, 3)
+    assert all(np.ptp(window) == 0 for window in windows)
