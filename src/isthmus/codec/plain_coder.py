@@ -16,7 +16,8 @@ from isthmus.entropy.factorised_prior import FactorizedPrior
 from isthmus.errors import FormatError
 from isthmus.imaging import fitting
 from isthmus.imaging.windows import Window
-from isthmus.transforms.engine import Engine, Graph
+from isthmus.transforms.engine import Engine
+from isthmus.transforms.graph import Graph
 from isthmus.values import Picture
 
 KIND = "factorized"

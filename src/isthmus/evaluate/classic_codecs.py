@@ -12,7 +12,7 @@ import PIL
 from PIL import Image, features
 
 from isthmus.errors import MissingExtraError
-from isthmus.evaluate.codecs import Codec, CodecInfo, Pixels
+from isthmus.evaluate.codec import Codec, CodecInfo, Pixels
 
 QUALITY = "quality 1 to 100"
 _WHOLE_SCALE = tuple(float(quality) for quality in range(1, 101))

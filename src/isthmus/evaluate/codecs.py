@@ -2,58 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from isthmus.errors import UsageError
+from isthmus.evaluate.classic_codecs import BUILDERS, COLOUR_VARIANTS, FAMILIES
+from isthmus.evaluate.codec import Codec
+from isthmus.evaluate.model_codec import build_model_codec
 from isthmus.transforms.engine import Engine
-
-Pixels = NDArray[np.uint8]  # (rows, columns) grey or (rows, columns, 3) RGB
-
-
-@dataclass(frozen=True)
-class CodecInfo:
-    """What a reader has to know to measure the same again.
-
-    Attributes:
-        name: as the command line and results.json have it, such as "jpeg-420".
-        label: as figures and tables have it, such as "JPEG 4:2:0".
-        settings: everything but the quality, in words.
-        library: the library that does the work, with its version.
-        threads: how many it may use.
-        quality_unit: what the numbers of its quality mean.
-    """
-
-    name: str
-    label: str
-    settings: str
-    library: str
-    threads: int
-    quality_unit: str
-
-
-@dataclass(frozen=True)
-class Codec:
-    """One codec, ready.
-
-    Attributes:
-        info: name, settings, version.
-        qualities: what is measured, from small files to large ones.
-        scale: every quality that a search may choose, from small files to large ones.
-        encode: pixels and a quality to the bytes of a whole file.
-        decode: the bytes back to pixels; a grey picture may come back as RGB.
-    """
-
-    info: CodecInfo
-    qualities: tuple[float, ...]
-    scale: tuple[float, ...]
-    encode: Callable[[Pixels, float], bytes]
-    decode: Callable[[bytes], Pixels]
 
 
 @dataclass(frozen=True)
@@ -83,9 +41,6 @@ def build_codec(spec: CodecSpec) -> Codec:
         MissingExtraError: its package is not installed.
         IsthmusError: the model file cannot be loaded.
     """
-    from isthmus.evaluate.classic_codecs import BUILDERS
-    from isthmus.evaluate.model_codec import build_model_codec
-
     if spec.model is None:
         codec = BUILDERS[spec.name](spec.threads)
     else:
@@ -120,8 +75,6 @@ def expand_names(names: Sequence[str], *, only_grey: bool) -> list[str]:
     Raises:
         UsageError: a name that is neither a codec nor a family.
     """
-    from isthmus.evaluate.classic_codecs import BUILDERS, COLOUR_VARIANTS, FAMILIES
-
     known = [*FAMILIES, *(name for name in BUILDERS if name not in FAMILIES)]
     found: list[str] = []
     for name in names:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.errors import IsthmusError
-from isthmus.evaluate.codecs import Codec, Pixels
+from isthmus.evaluate.codec import Codec, Pixels
 from isthmus.evaluate.measuring import Measurement, like_original, read_pixels
 from isthmus.evaluate.results import Results
 from isthmus.metrics.distortion import psnr

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from isthmus.errors import InputError, IsthmusError
-from isthmus.evaluate.codecs import Codec, Pixels
+from isthmus.evaluate.codec import Codec, Pixels
 from isthmus.imaging.reading import read_picture
 from isthmus.metrics.distortion import mse, psnr_of_mse
 from isthmus.metrics.similarity import ms_ssim, ssim

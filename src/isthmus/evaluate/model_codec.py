@@ -7,7 +7,7 @@ from pathlib import Path
 
 from isthmus.codec.model import load_model
 from isthmus.evaluate.classic_codecs import QUALITY
-from isthmus.evaluate.codecs import Codec, CodecInfo, Pixels
+from isthmus.evaluate.codec import Codec, CodecInfo, Pixels
 from isthmus.transforms.engine import Engine
 
 

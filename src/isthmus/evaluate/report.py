@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from isthmus.evaluate.codecs import Pixels
+from isthmus.evaluate.codec import Pixels
 from isthmus.evaluate.crops import Comparison
 from isthmus.evaluate.figures import middle_time
 from isthmus.evaluate.results import Results

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 from isthmus.errors import InputError
-from isthmus.evaluate.codecs import CodecInfo
+from isthmus.evaluate.codec import CodecInfo
 from isthmus.evaluate.measuring import Failure, Measurement, PictureOutcome
 from isthmus.metrics.bd_rate import BdRate, Curve, bd_rate
 from isthmus.metrics.distortion import psnr_of_mse

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from isthmus.errors import InputError, OutputError
-from isthmus.evaluate.codecs import Codec, CodecSpec, build_codec
+from isthmus.evaluate.codec import Codec
+from isthmus.evaluate.codecs import CodecSpec, build_codec
 from isthmus.evaluate.measuring import Failure, Measurement, PictureOutcome, file_digest, measure_picture, warm_up
 from isthmus.imaging.reading import find_pictures
 from isthmus.packs.workers import in_order

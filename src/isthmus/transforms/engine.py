@@ -1,43 +1,14 @@
-"""The small interface behind which ONNX graphs run, and the choice of what runs them."""
+"""The choice of what runs ONNX graphs."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from isthmus.errors import FormatError, UsageError
+from isthmus.errors import UsageError
+from isthmus.transforms.graph import Graph
 
 ENGINES = ("onnxruntime", "openvino")
-
-
-class Graph(Protocol):
-    """A loaded graph."""
-
-    @property
-    def inputs(self) -> list[str]:
-        """Names of its inputs."""
-        ...
-
-    def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The only output for the only input, (batch, channels, rows, columns) float32.
-
-        Raises:
-            FormatError: the graph does not take this input.
-        """
-        ...
-
-    def run_named(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """All outputs for all inputs by name.
-
-        Raises:
-            FormatError: the graph does not take these inputs.
-        """
-        ...
 
 
 @dataclass(frozen=True)
@@ -81,15 +52,3 @@ class Engine:
         from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
 
         return OnnxRuntimeGraph(data, name=name, threads=self.threads)
-
-
-def run_only(graph: Graph, name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The only output for the only input; see `Graph.run`."""
-    if len(graph.inputs) != 1:
-        raise FormatError(f"{name}: has {len(graph.inputs)} inputs, not one")
-    return graph.run_named({graph.inputs[0]: values})[0]
-
-
-def first_line(error: Exception) -> str:
-    """Of a foreign message, for ours."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

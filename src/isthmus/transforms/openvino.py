@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.errors import FormatError, MissingExtraError, UsageError
-from isthmus.transforms.engine import first_line, run_only
+from isthmus.transforms.graph import first_line, run_only
 from isthmus.transforms.per_process import PerProcess
 
 

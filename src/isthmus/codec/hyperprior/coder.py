@@ -32,7 +32,8 @@ from isthmus.entropy.reference_networks import (
 )
 from isthmus.errors import FormatError, ModelMismatchError
 from isthmus.imaging.windows import Window, cut, pixels_in
-from isthmus.transforms.engine import Engine, Graph
+from isthmus.transforms.engine import Engine
+from isthmus.transforms.graph import Graph
 from isthmus.values import QUALITIES, Picture
 
 Item = TypeVar("Item")

@@ -20,7 +20,7 @@ from isthmus.entropy.reference_networks import (
     Whole,
     signed_squash,
 )  # fmt: skip
-from isthmus.transforms.engine import Graph
+from isthmus.transforms.graph import Graph
 
 EXACT_GRAPHS = ("hyper_synthesis", *PASSES)
 _OFFSET = "offset."
