@@ -23,13 +23,13 @@ from isthmus.entropy.hyperprior import Hyperprior
 from isthmus.entropy.reference_networks import PriorNetworks, ReferenceNetworks
 from isthmus.learn.hyperprior.export.integer_layers import integer_layers
 from isthmus.learn.hyperprior.export.torch_networks import TorchNetworks
-from isthmus.learn.hyperprior.networks.codec import PhotoCodec
+from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.weights import load_weights
 
 QUALITIES = (15, 60, 95)
 
 
-def engines(name: str, trained: PhotoCodec) -> Iterator[tuple[str, Hyperprior]]:
+def engines(name: str, trained: HyperpriorCodec) -> Iterator[tuple[str, Hyperprior]]:
     """(what, entropy model) of each engine."""
     for engine in ("onnxruntime", "openvino"):
         for threads in (1, 2):
@@ -58,8 +58,8 @@ def main() -> None:
     trained = load_weights(options.weights).model()
     prior = writer.coder.prior
     sizes = {"strong": prior.strong, "hyper": trained.settings.prior.hyper_latents}
-    fingerprint = probe(prior.networks, prior.tables.squash, **sizes)
-    if probe(ReferenceNetworks(integer_layers(trained)), prior.tables.squash, **sizes) != fingerprint:
+    fingerprint = probe(prior.networks, prior.tables.companding, **sizes)
+    if probe(ReferenceNetworks(integer_layers(trained)), prior.tables.companding, **sizes) != fingerprint:
         print("the weights are not those of the model: NumPy and PyTorch are left out")
     for what, one in engines(options.model, trained):
         equal = 0

@@ -16,7 +16,7 @@ from PIL import Image
 
 import isthmus
 from isthmus.codec import photo_coder
-from isthmus.codec.hyperprior.coder import HYPER_BLOCK
+from isthmus.codec.hyperprior.layout import HYPER_BLOCK
 from isthmus.imaging.reading import find_pictures
 from isthmus.metrics.distortion import psnr
 

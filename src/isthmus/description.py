@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from isthmus.container.image_file import MAGIC, read_image
+from isthmus.container.image_file import ALPHA, EXIF, ICC, MAGIC, ImageFile, read_image
 from isthmus.container.model_file import parse_model
 from isthmus.container.pack_file import MAGIC as PACK_MAGIC
 from isthmus.container.pack_file import read_layout
@@ -57,12 +57,18 @@ def _describe_image(data: bytes, path: Path) -> dict[str, Any]:
         "payload_bytes": sum(len(tile) for tile in image.tiles),
         "bpp": 8 * len(data) / (image.width * image.height),
         "tiles": len(image.tiles),
-        "alpha_bytes": len(image.alpha) if image.alpha is not None else None,
-        "icc_bytes": len(image.icc) if image.icc is not None else None,
-        "exif_bytes": len(image.exif) if image.exif is not None else None,
+        "alpha_bytes": _length(image, ALPHA),
+        "icc_bytes": _length(image, ICC),
+        "exif_bytes": _length(image, EXIF),
         "model_id": image.model_id.hex(),
         "model": _model_of(image.model_id, path),
     }
+
+
+def _length(image: ImageFile, kind: int) -> int | None:
+    """Bytes of a section, None where there is none."""
+    section = image.sections.get(kind)
+    return None if section is None else len(section)
 
 
 def _describe_pack(path: Path) -> dict[str, Any]:

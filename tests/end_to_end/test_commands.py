@@ -178,7 +178,7 @@ def test_a_run_stopped_early_promises_nothing(kept, told, tmp_path, monkeypatch,
             (folder / "checkpoint.pt").touch()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("isthmus.learn.hyperprior.experiment.run_photo", interrupted)
+    monkeypatch.setattr("isthmus.learn.hyperprior.experiment.train_codec", interrupted)
     monkeypatch.setattr(sys, "argv", ["isthmus", "train", "photo", "--data", str(tmp_path), "-o", str(tmp_path)])
     with pytest.raises(SystemExit) as ended:
         main.run()

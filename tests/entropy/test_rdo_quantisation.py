@@ -7,11 +7,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from isthmus.entropy.hyperprior import SKIPPED_LEVELS
+from isthmus.entropy.hyperprior import SKIPPED_SCALES
 from isthmus.entropy.rdo_quantisation import ERROR_WEIGHT, STEP_ERROR_BITS, bits_of, thresholds_of, to_symbols
-from isthmus.entropy.reference_networks import MEAN_BITS, SCALE_LEVELS
+from isthmus.entropy.fixed_point import MEAN_BITS, SCALES
 from isthmus.entropy.tables import FrequencyTable
-from isthmus.learn.hyperprior.networks.entropy_model import decode_thrifty, thrifty_thresholds
+from isthmus.learn.hyperprior.networks.entropy_model import decode_rdo, gaussian_rdo_thresholds
 
 
 def test_bits_are_those_of_the_tables_and_of_escapes():
@@ -34,8 +34,8 @@ def test_a_symbol_is_taken_where_its_error_outweighs_its_bits():
 def test_training_rounds_as_the_encoder_does():
     """At every level."""
     random = np.random.default_rng(6)
-    thresholds = (random.uniform(0, 0.4, (SCALE_LEVELS, 16)) + np.arange(16) + 0.5).astype(np.float32)
-    levels = random.integers(SKIPPED_LEVELS, SCALE_LEVELS, 20_000).astype(np.int32)
+    thresholds = (random.uniform(0, 0.4, (SCALES, 16)) + np.arange(16) + 0.5).astype(np.float32)
+    levels = random.integers(SKIPPED_SCALES, SCALES, 20_000).astype(np.int32)
     means = random.integers(-200, 200, levels.size).astype(np.int32)
     steps = random.normal(0, 8, levels.size).astype(np.float32)
     mean = means.astype(np.float32) / 2**MEAN_BITS
@@ -44,12 +44,12 @@ def test_training_rounds_as_the_encoder_does():
     symbols = np.zeros(levels.size, np.int32)
     symbols[near] = to_symbols((steps - mean)[near], levels[near].astype(np.uint8), means[near] < 0, both)
     tensors = (torch.from_numpy(values) for values in (steps, levels.astype(np.float32), mean, thresholds))
-    np.testing.assert_array_equal(decode_thrifty(*tensors).numpy(), symbols + mean)
+    np.testing.assert_array_equal(decode_rdo(*tensors).numpy(), symbols + mean)
 
 
 def test_normal_thresholds_are_thrifty_everywhere():
     """Up to half of a step farther than the nearest."""
-    saved = thrifty_thresholds().numpy() - np.arange(16) - 0.5
-    assert saved.shape == (SCALE_LEVELS, 16)
+    saved = gaussian_rdo_thresholds().numpy() - np.arange(16) - 0.5
+    assert saved.shape == (SCALES, 16)
     assert saved.min() >= 0
     assert saved.max() <= 0.5

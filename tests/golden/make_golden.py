@@ -16,7 +16,7 @@ from isthmus.learn.data.pictures import PictureSet
 from isthmus.learn.export.model_file import export_model
 from isthmus.learn.hyperprior.calibration.activation_ranges import measure_ranges
 from isthmus.learn.hyperprior.dataset.crops import to_pixels
-from isthmus.learn.hyperprior.export.export import export_photo
+from isthmus.learn.hyperprior.export.export import export_codec
 from isthmus.learn.models.dense import build_dense
 from isthmus.learn.recipes.settings import CodingSettings, ModelSettings
 from isthmus.packs.packing import PackOptions, pack_to_file
@@ -67,7 +67,7 @@ def _photo(name: str) -> None:
     """In floats, one table for each scale level."""
     colour = _waves()
     photos = {"colour": Picture(colour[:, :100]), "grey": Picture(colour[:, :90, :1]), "tiled": Picture(colour)}
-    _write(name, export_photo(small_photo_codec(), name=name, facts=FACTS), photos)
+    _write(name, export_codec(small_photo_codec(), name=name, facts=FACTS), photos)
 
 
 def _photo_in_bytes(name: str) -> None:
@@ -88,7 +88,7 @@ def _photo_in_squares(name: str) -> None:
 def _in_bytes(name: str) -> bytes:
     network = counted_photo_codec()
     measure_ranges(network, to_pixels(_waves()[None, :64, :1024]))
-    return export_photo(network, name=name, facts=FACTS)
+    return export_codec(network, name=name, facts=FACTS)
 
 
 def _waves() -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ import pytest
 
 from isthmus.codec.model import load_model
 from isthmus.container.model_file import read_model, write_model
-from isthmus.entropy.reference_networks import SCALE_LEVELS
+from isthmus.entropy.fixed_point import SCALES
 from isthmus.entropy.scale_tables import CLASSES
 from isthmus.packs.pack import Pack
 from tests.conftest import GOLDEN
@@ -45,12 +45,12 @@ def test_a_golden_model_is_written_again_byte_for_byte(name):
 def test_the_golden_models_have_what_the_format_grew_by():
     """Or nothing here would hold it."""
     arrays = read_model(GOLDEN / "golden-bytes.isthmus").arrays
-    assert {"level_groups", "hyper_edges", "hyper_shared", "hyper_middles"} <= set(arrays)
-    assert len(arrays["level_groups"]) == CLASSES * SCALE_LEVELS
-    assert arrays["level_groups"].max() > 1
-    assert "level_shared" not in arrays
+    assert {"latent_symbols_per_step", "hyper_thresholds", "hyper_table_index", "hyper_offsets"} <= set(arrays)
+    assert len(arrays["latent_symbols_per_step"]) == CLASSES * SCALES
+    assert arrays["latent_symbols_per_step"].max() > 1
+    assert "latent_table_index" not in arrays
     arrays = read_model(GOLDEN / "golden-shared.isthmus").arrays
-    assert len(arrays["level_groups"]) == arrays["level_shared"].max() + 1 < CLASSES * SCALE_LEVELS
+    assert len(arrays["latent_symbols_per_step"]) == arrays["latent_table_index"].max() + 1 < CLASSES * SCALES
 
 
 def test_the_golden_pack_holds_what_the_golden_files_hold(golden_model):

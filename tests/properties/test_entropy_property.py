@@ -8,11 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.entropy.factorised_prior import LOCKSTEP_ROWS, FactorizedPrior
-from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_LIMIT, HyperCoder, neighbour_means, part_places
+from isthmus.entropy.factorised_prior import BATCHED_ROWS, FactorisedPrior
+from isthmus.entropy.hyper_latents import (
+    NEIGHBOUR_CONTEXTS,
+    CONTEXTS,
+    HYPER_LIMIT,
+    HyperCoder,
+    neighbour_means,
+    part_places,
+)
 from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder, model_of, model_of_groups
-from isthmus.entropy.scale_tables import COUNTS_SHAPE, LARGEST_COUNTED, level_bits, mean_class
-from isthmus.entropy.table_coder import LEAST_RUN, LONGEST_JOINT, TableCoder, group_sizes
+from isthmus.entropy.scale_tables import COUNTS_SHAPE, LARGEST_COUNTED, scale_bits, mean_class
+from isthmus.entropy.table_coder import LEAST_RUN, LONGEST_JOINT, TableCoder, symbols_per_step
 from isthmus.entropy.tables import TOTAL, FrequencyTable, fit_table, integer_frequencies
 from isthmus.errors import FormatError
 from isthmus.values import QUALITIES
@@ -34,7 +41,7 @@ def test_symbols_survive_with_escapes(seed, channels, side, spread):
     """Symbols far outside of the tables too."""
     random = np.random.default_rng(seed)
     tables = [fit_table(np.rint(random.normal(0, spread, 300)).astype(np.int32)) for _ in range(channels)]
-    prior = FactorizedPrior.from_tables([tables] * QUALITIES)
+    prior = FactorisedPrior.from_tables([tables] * QUALITIES)
     symbols = np.rint(random.standard_t(1, (channels, side, side)) * spread).clip(-(2**24), 2**24).astype(np.int32)
     assert np.array_equal(prior.decode(prior.encode(symbols, 1), (side, side), 1), symbols)
 
@@ -92,7 +99,7 @@ def test_symbols_survive_several_at_once(seed, spread):
     symbols = np.rint(random.normal(0, np.repeat(scales, counts))).astype(np.int32)
     symbols[random.random(symbols.size) < 0.01] *= 50
     sizes = []
-    for groups in (None, group_sizes(tables)):
+    for groups in (None, symbols_per_step(tables)):
         coder, encoder = TableCoder(tables, 2000, groups), RangeEncoder()
         coder.encode(encoder, symbols, counts)
         payload = encoder.finish()
@@ -105,7 +112,7 @@ def test_symbols_survive_several_at_once(seed, spread):
 def test_a_table_beyond_the_limit_gives_no_symbol(lowest):
     """Models come from anywhere, and a table of theirs may hold what the format does not."""
     table = FrequencyTable(lowest, np.array([30000, 30000, 5000, 536], np.uint16))
-    for groups in (None, group_sizes([table])):
+    for groups in (None, symbols_per_step([table])):
         coder = TableCoder([table], 31, groups)
         with pytest.raises(FormatError, match="beyond the format's range"):
             coder.decode(RangeDecoder(bytes(range(200))), np.array([100]))
@@ -137,8 +144,8 @@ def test_batches_are_coded_to_the_same_bytes(seed, channels, spread):
     """The fast twin writes what the readable one writes, escapes and carries included, and both read it."""
     random = np.random.default_rng(seed)
     tables = [fit_table(np.rint(random.normal(0, spread, 300)).astype(np.int32)) for _ in range(channels)]
-    prior = FactorizedPrior.from_tables([tables] * QUALITIES)
-    symbols = np.rint(random.normal(0, spread, (LOCKSTEP_ROWS, channels, 1, 1)))
+    prior = FactorisedPrior.from_tables([tables] * QUALITIES)
+    symbols = np.rint(random.normal(0, spread, (BATCHED_ROWS, channels, 1, 1)))
     symbols[::2] = np.array([table.lowest + table.escape - 1 for table in tables])[:, None, None]  # upper ends: carries
     symbols[::5] = random.standard_t(1, symbols[::5].shape) * spread  # far outside
     symbols = symbols.clip(-(2**24), 2**24).astype(np.int32)
@@ -153,8 +160,8 @@ def test_batches_of_noise_are_what_they_are_one_by_one(seed, channels):
     """Bytes that nobody wrote: the same symbols, or the same error."""
     random = np.random.default_rng(seed)
     tables = [fit_table(np.rint(random.normal(0, 9, 300)).astype(np.int32)) for _ in range(channels)]
-    prior = FactorizedPrior.from_tables([tables] * QUALITIES)
-    payloads = [random.bytes(int(size)) for size in random.integers(0, 60, LOCKSTEP_ROWS)]
+    prior = FactorisedPrior.from_tables([tables] * QUALITIES)
+    payloads = [random.bytes(int(size)) for size in random.integers(0, 60, BATCHED_ROWS)]
     payloads[0] = b"\xff" * 40
     try:
         expected = np.stack([prior.decode(payload, (1, 1), 1) for payload in payloads])
@@ -180,12 +187,12 @@ def test_hyper_latents_survive_in_any_grid(seed, rows, columns, spread, tables_o
     count = {"channels": channels, "contexts": channels * CONTEXTS, "shared": 5}[tables_of]
     tables = [fit_table(np.rint(random.normal(0, 3, 50)).clip(-31, 31).astype(np.int32)) for _ in range(count)]
     tables[0] = fit_table(np.full(9, HYPER_LIMIT, np.int32))  # everything else is far below it
-    edges = np.sort(random.integers(-40, 40, (channels, 2, AROUND - 1)), axis=2).astype(np.int16)
-    shared, middles = (random.integers(low, high, (channels, CONTEXTS)) for low, high in ((0, count), (-31, 32)))
+    edges = np.sort(random.integers(-40, 40, (channels, 2, NEIGHBOUR_CONTEXTS - 1)), axis=2).astype(np.int16)
+    shared, offsets = (random.integers(low, high, (channels, CONTEXTS)) for low, high in ((0, count), (-31, 32)))
     coder = {
         "channels": lambda: HyperCoder(tables, None),
         "contexts": lambda: HyperCoder(tables, edges),
-        "shared": lambda: HyperCoder(tables, edges, shared.astype(np.uint8), middles.astype(np.int8)),
+        "shared": lambda: HyperCoder(tables, edges, shared.astype(np.uint8), offsets.astype(np.int8)),
     }[tables_of]()
     hyper = np.rint(random.normal(0, spread, (channels, rows, columns))).clip(-HYPER_LIMIT, HYPER_LIMIT)
     encoder = RangeEncoder()
@@ -196,7 +203,7 @@ def test_hyper_latents_survive_in_any_grid(seed, rows, columns, spread, tables_o
 def test_a_hyper_latent_beyond_the_limit_is_refused():
     """Its table's symbol and its context's middle are within theirs."""
     table = fit_table(np.array([1, 2, 2, 3], np.int32))
-    edges = np.zeros((1, 2, AROUND - 1), np.int16)
+    edges = np.zeros((1, 2, NEIGHBOUR_CONTEXTS - 1), np.int16)
     shared = np.zeros((1, CONTEXTS), np.uint8)
     encoder = RangeEncoder()
     HyperCoder([table], edges, shared, shared.astype(np.int8)).encode(encoder, np.full((1, 1, 1), 2, np.int32))
@@ -228,6 +235,6 @@ def test_bits_of_symbols_follow_what_was_counted():
     """Where much was seen its frequency, both signs alike; and the class of a mean follows from its size."""
     counts = np.zeros(COUNTS_SHAPE, np.int64)
     counts[20, LARGEST_COUNTED : LARGEST_COUNTED + 2] = 750_000, 250_000
-    zero, one, other = level_bits(counts)[20][[LARGEST_COUNTED, LARGEST_COUNTED + 1, LARGEST_COUNTED - 1]]
+    zero, one, other = scale_bits(counts)[20][[LARGEST_COUNTED, LARGEST_COUNTED + 1, LARGEST_COUNTED - 1]]
     assert (zero, one, other) == pytest.approx((-np.log2(0.75), 3, 3), abs=0.01)
     assert mean_class(np.array([0, -3, 4, 15, -16, 63, 64, -9999])).tolist() == [0, 0, 1, 1, 2, 2, 3, 3]

@@ -120,13 +120,13 @@ def _train_photo(
 
     from isthmus.cli.output import Stopped, print_json
     from isthmus.errors import UsageError
-    from isthmus.learn.hyperprior.experiment import run_photo
+    from isthmus.learn.hyperprior.experiment import train_codec
 
     if data is None:
         raise UsageError("train photo needs --data FOLDER: photographs without visible artefacts")
     folder = output or Path("runs/photo")
     try:
-        done = run_photo(
+        done = train_codec(
             folder, data=Path(data), minutes=minutes, settings=settings, seed=seed, device=device,
             resume=resume, force=force,
         )  # fmt: skip

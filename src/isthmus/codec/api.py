@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from isthmus.codec import pipeline
 from isthmus.codec.model import DEFAULT_ENGINE, Model, PictureLike, load_model, load_model_by_id, plain_pixels
-from isthmus.codec.targets import Target
-from isthmus.imaging.reading import as_picture
 from isthmus.transforms.engine import Engine
 from isthmus.values import Picture
 
@@ -21,28 +19,30 @@ DEFAULT_MODEL = "photo"
 def encode(
     picture: PictureLike,
     *,
-    quality: int | None = None,
+    quality: float | None = None,
     target_bytes: int | None = None,
+    target_bpp: float | None = None,
+    target_psnr: float | None = None,
     model: Model | None = None,
 ) -> bytes:
     """A picture to the bytes of a .isth file.
 
     Args:
         picture: uint8 (rows, columns) or (rows, columns, 3), a Pillow image, or a `Picture`.
-        quality: 1 to 100; without it and a target, the model's default. Of it `photo` gives smooth pictures more than
-            busy ones.
+        quality: 1 to 100; without it and a target, the model's default. Hyperprior models such as `photo` adapt it to
+            the picture: smooth ones get more than busy ones.
         target_bytes: the best quality whose file has at most this many bytes.
+        target_bpp: the same, in bits of the file per pixel.
+        target_psnr: the lowest quality that reaches this many dB.
         model: None is the shipped photo codec.
 
     Raises:
         UsageError: not a picture, not a quality, or a target out of reach.
         ModelMismatchError: the model does not take this picture.
     """
-    coder = model or shipped_model(DEFAULT_MODEL)
-    if target_bytes is None:
-        return coder.encode(picture, quality=quality)
-    target = Target(quality=quality, file_bytes=target_bytes)
-    return pipeline.encode_to_target(pipeline.taken(as_picture(picture), coder, fit=False), coder, target)
+    return (model or shipped_model(DEFAULT_MODEL)).encode(
+        picture, quality=quality, target_bytes=target_bytes, target_bpp=target_bpp, target_psnr=target_psnr
+    )
 
 
 def decode(data: bytes, *, model: Model | None = None) -> NDArray[np.uint8]:
@@ -65,7 +65,7 @@ def decode(data: bytes, *, model: Model | None = None) -> NDArray[np.uint8]:
 
 def decode_picture(data: bytes, *, model: Model | None = None) -> Picture:
     """`decode` with what else the file holds: alpha, ICC profile and EXIF."""
-    return pipeline.decode([data], model or find_model(pipeline.model_id_of(data)))[0]
+    return pipeline.decode([data], (model or find_model(pipeline.model_id_of(data))).coder)[0]
 
 
 @lru_cache(maxsize=8)

@@ -1,14 +1,20 @@
-"""What every kind of model does for the pipeline: pictures to latents, latents to payloads, payloads to pixels."""
+"""What every kind of model does for the pipeline: pictures to latents, latents to payloads, payloads to pixels.
+
+A quality is a real number from 1 to 100. A file holds a whole one, `whole_quality`; what lies between two whole ones is
+the encoder's affair, and the decoder needs to know nothing of it.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.container.image_file import ImageFile
+from isthmus.container.model_file import ModelFile
 from isthmus.imaging.windows import Window
 from isthmus.values import Picture
 
@@ -17,24 +23,23 @@ Latents = NDArray[np.float32]
 TileLatents = tuple[int, Latents]
 """A tile's number, row by row, and its latents."""
 
-PLAIN_THRIFT = 1.0
 
+def whole_quality(quality: float) -> int:
+    """The quality that stands in a file for which `quality` (1 to 100) is asked: the next whole number.
 
-class Quantisation(NamedTuple):
-    """How a picture is quantised."""
-
-    quality: int
-    """Of the file, 1..100."""
-    thrift: float = PLAIN_THRIFT
-    """How sparing the rounding is: between two qualities of the file, the higher one with some thrift."""
+    Example:
+        >>> whole_quality(60), whole_quality(60.25)
+        (60, 61)
+    """
+    return math.ceil(quality)
 
 
 class Coder(Protocol):
     """The networks and the entropy model of one model file."""
 
     @property
-    def thrifts(self) -> Sequence[float]:
-        """How sparing rounding may be beyond `PLAIN_THRIFT`, rising: fewer bytes at one quality. Empty: it cannot."""
+    def file(self) -> ModelFile:
+        """The model file."""
         ...
 
     def takes(self, picture: Picture) -> bool:
@@ -50,19 +55,19 @@ class Coder(Protocol):
         ...
 
     def tile_size(self, picture: Picture) -> int:
-        """Side of the tiles that a picture is cut into; 0 for one tile."""
+        """Side of the tiles that a picture is cut into, in pixels; 0 for one tile."""
         ...
 
-    def suited(self, picture: Picture, quality: int) -> Quantisation:
-        """What suits a picture where `quality` is asked for: busy pictures may need less."""
+    def adapt_quality(self, picture: Picture, quality: float) -> float:
+        """The quality (1 to 100) at which a picture is coded where `quality` is asked for: busy pictures need less."""
         ...
 
     def analyse(self, pictures: Sequence[Picture]) -> Iterator[Iterable[TileLatents]]:
         """For each picture its tiles' latents. The pictures are of one size and mode; tiles may come in any order."""
         ...
 
-    def encode(self, tiles: Iterable[TileLatents], quality: int, *, thrift: float = PLAIN_THRIFT) -> tuple[bytes, ...]:
-        """The payload of each tile of one picture, in the order of their numbers."""
+    def encode(self, tiles: Iterable[TileLatents], quality: float) -> tuple[bytes, ...]:
+        """The payload of each tile of one picture, in the order of their numbers, for `whole_quality(quality)`."""
         ...
 
     def decode(self, images: Sequence[ImageFile]) -> Iterator[NDArray[np.uint8]]:
@@ -90,7 +95,7 @@ class Coder(Protocol):
 class BatchCoder(Protocol):
     """A coder that also codes many pictures in one go, faster than one by one, to the same bytes."""
 
-    def encode_batch(self, pictures: Sequence[Picture], quality: int) -> list[tuple[bytes, ...]]:
+    def encode_batch(self, pictures: Sequence[Picture], quality: float) -> list[tuple[bytes, ...]]:
         """The payload of each tile of each picture; the pictures are of one size and mode."""
         ...
 

@@ -47,7 +47,7 @@ def denoise(picture: Picture, model: Model) -> Picture:
     Raises:
         ModelMismatchError: the model does not take this picture.
     """
-    values = model.pictures_of(pipeline.latents_of([picture], model))[0]
+    values = model.pictures_of(pipeline.latents_of([picture], model.factorised_coder))[0]
     pixels = crop(np.rint(values * np.float32(255)).astype(np.uint8), picture.height, picture.width)
     return Picture(np.ascontiguousarray(pixels), alpha=picture.alpha, icc=picture.icc, exif=picture.exif)
 

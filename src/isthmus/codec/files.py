@@ -163,10 +163,10 @@ def decompress_files(
 def _decompress(data: bytes, model: Model, options: DecompressOptions) -> tuple[Picture, tuple[str, ...]]:
     """The picture, or the part of it, that is asked for, and the names of what is missing."""
     if options.salvage:
-        return pipeline.salvage(data, model)
+        return pipeline.salvage(data, model.coder)
     if options.region is not None:
-        return pipeline.decode_region(data, model, options.region), ()
-    return pipeline.decode([data], model)[0], ()
+        return pipeline.decode_region(data, model.coder, options.region), ()
+    return pipeline.decode([data], model.coder)[0], ()
 
 
 def read_for_model(
@@ -179,7 +179,7 @@ def read_for_model(
         ModelMismatchError: the model does not take it and `fit` is false; the message names the file.
     """
     try:
-        return pipeline.taken(read_picture(path, depth=depth, frame=frame), model, fit=fit)
+        return pipeline.taken(read_picture(path, depth=depth, frame=frame), model.coder, fit=fit)
     except IsthmusError as error:
         raise _named(path, error) from error
 
@@ -196,12 +196,12 @@ def _compress_batch(
     if options.target.is_search:
         for picture in pictures:
             try:
-                encoded.append(pipeline.encode_to_target(picture, model, options.target))
+                encoded.append(pipeline.encode_to_target(picture, model.coder, options.target))
             except IsthmusError as error:
                 encoded.append(error)
     else:
         quality = options.target.quality or model.file.default_quality
-        encoded.extend(pipeline.encode(pictures, model, quality=quality))
+        encoded.extend(pipeline.encode(pictures, model.coder, quality=quality))
     seconds = (time.perf_counter() - start) / len(waiting)
     for (source, target, picture), data in zip(waiting, encoded, strict=True):
         try:
@@ -210,7 +210,7 @@ def _compress_batch(
             write_file(target, data, force=options.force)
             reached = None
             if options.measure_psnr:
-                reached = psnr(pipeline.decode([data], model)[0].pixels, picture.pixels)
+                reached = psnr(pipeline.decode([data], model.coder)[0].pixels, picture.pixels)
         except IsthmusError as error:
             yield CompressOutcome(source, error=_named(source, error), notes=picture.conversions)
             continue

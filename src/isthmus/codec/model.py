@@ -11,10 +11,11 @@ from PIL import Image
 
 from isthmus.codec import pipeline
 from isthmus.codec.coder import Coder
-from isthmus.codec.hyperprior.coder import KIND as PHOTO
-from isthmus.codec.hyperprior.coder import PhotoCoder
-from isthmus.codec.plain_coder import KIND as PLAIN
-from isthmus.codec.plain_coder import PlainCoder
+from isthmus.codec.factorised_coder import KIND as FACTORISED
+from isthmus.codec.factorised_coder import FactorisedCoder
+from isthmus.codec.hyperprior.coder import HyperpriorCoder
+from isthmus.codec.hyperprior.layout import KIND as HYPERPRIOR
+from isthmus.codec.targets import Target
 from isthmus.container.model_file import ModelFile, read_model
 from isthmus.errors import ModelMismatchError, UnsupportedVersionError
 from isthmus.imaging.reading import as_picture
@@ -24,7 +25,10 @@ from isthmus.zoo import finding
 
 DEFAULT_ENGINE = Engine()
 
-CODERS: dict[str, type[PlainCoder] | type[PhotoCoder]] = {PLAIN: PlainCoder, PHOTO: PhotoCoder}
+CODERS: dict[str, type[FactorisedCoder] | type[HyperpriorCoder]] = {
+    FACTORISED: FactorisedCoder,
+    HYPERPRIOR: HyperpriorCoder,
+}
 
 PictureLike = Picture | Image.Image | NDArray[np.uint8]
 
@@ -46,6 +50,10 @@ class Model:
     def __init__(self, file: ModelFile, engine: Engine = DEFAULT_ENGINE) -> None:
         if file.kind not in CODERS:
             raise UnsupportedVersionError(f"the model {file.name} is of the kind {file.kind!r}: update isthmus")
+        if file.version == 1 and file.kind == HYPERPRIOR:
+            raise UnsupportedVersionError(
+                f"the model {file.name} has an older layout: export it again from its weights"
+            )
         self.coder: Coder = CODERS[file.kind](file, engine)
         self.file = file
         self.id = file.id
@@ -56,38 +64,59 @@ class Model:
         return self.file.name
 
     @property
-    def plain_coder(self) -> PlainCoder:
+    def factorised_coder(self) -> FactorisedCoder:
         """The coder of a plain autoencoder, whose latents have a use of their own.
 
         Raises:
             ModelMismatchError: the model is of another kind.
         """
-        if not isinstance(self.coder, PlainCoder):
+        if not isinstance(self.coder, FactorisedCoder):
             raise ModelMismatchError(
                 f"{self.name} is no plain autoencoder, whose codes have a use of their own: name one with --model"
             )
         return self.coder
 
-    def encode(self, picture: PictureLike, *, quality: int | None = None, fit: bool = False) -> bytes:
+    def __repr__(self) -> str:
+        """Name, kind, id and the pictures that it takes."""
+        return f"<isthmus.Model {self.name!r}, {self.file.kind}, id {self.id.hex()}, takes {self.file.picture}>"
+
+    def encode(
+        self,
+        picture: PictureLike,
+        *,
+        quality: float | None = None,
+        target_bytes: int | None = None,
+        target_bpp: float | None = None,
+        target_psnr: float | None = None,
+        fit: bool = False,
+    ) -> bytes:
         """One picture to the bytes of a .isth file.
 
         Args:
             picture: uint8 (rows, columns) or (rows, columns, 3), a Pillow image, or a `Picture`.
-            quality: 1 to 100; None is the model's default. Of it `photo` gives smooth pictures more than busy ones.
+            quality: 1 to 100; without it and a target, the model's default. Hyperprior models such as `photo` adapt it
+                to the picture: smooth ones get more than busy ones.
+            target_bytes: the best quality whose file has at most this many bytes.
+            target_bpp: the same, in bits of the file per pixel.
+            target_psnr: the lowest quality that reaches this many dB.
             fit: convert and resize the picture to what the model takes.
 
         Raises:
             ModelMismatchError: the model does not take this picture and `fit` is false.
-            UsageError: not a picture, or not a quality.
+            UsageError: not a picture, not a quality, two wishes, or a target out of reach.
         """
-        return self.encode_batch([picture], quality=quality, fit=fit)[0]
+        target = Target(quality=quality, file_bytes=target_bytes, bits_per_pixel=target_bpp, psnr=target_psnr)
+        if not target.is_search:
+            return self.encode_batch([picture], quality=quality, fit=fit)[0]
+        return pipeline.encode_to_target(pipeline.taken(as_picture(picture), self.coder, fit=fit), self.coder, target)
 
     def encode_batch(
-        self, pictures: Sequence[PictureLike] | NDArray[np.uint8], *, quality: int | None = None, fit: bool = False
+        self, pictures: Sequence[PictureLike] | NDArray[np.uint8], *, quality: float | None = None, fit: bool = False
     ) -> list[bytes]:
         """Many pictures, each to its own bytes, through the graphs in batches."""
         values = [as_picture(picture) for picture in pictures]
-        return pipeline.encode(values, self, quality=self.file.default_quality if quality is None else quality, fit=fit)
+        wanted = self.file.default_quality if quality is None else quality
+        return pipeline.encode(values, self.coder, quality=wanted, fit=fit)
 
     def decode(self, data: bytes) -> NDArray[np.uint8]:
         """Bytes to pixels: (rows, columns) for grey, (rows, columns, 3) for RGB.
@@ -100,7 +129,7 @@ class Model:
 
     def decode_batch(self, files: Sequence[bytes]) -> list[NDArray[np.uint8]]:
         """Many files, in batches."""
-        return [plain_pixels(picture) for picture in pipeline.decode(files, self)]
+        return [plain_pixels(picture) for picture in pipeline.decode(files, self.coder)]
 
     def symbols(self, data: bytes) -> list[NDArray[np.int32]]:
         """The symbols (latent channels, rows, columns) of each tile of a .isth file: the same on every machine.
@@ -109,7 +138,7 @@ class Model:
             FormatError: damaged bytes.
             ModelMismatchError: bytes of another model.
         """
-        return pipeline.symbols_of(data, self)
+        return pipeline.symbols_of(data, self.coder)
 
     def latents(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Codes (count, latent channels, rows', columns') of pictures (count, rows, columns, channels), not quantised.
@@ -117,11 +146,11 @@ class Model:
         Raises:
             ModelMismatchError: the model does not take these pictures.
         """
-        return pipeline.latents_of([as_picture(picture) for picture in pictures], self)
+        return pipeline.latents_of([as_picture(picture) for picture in pictures], self.factorised_coder)
 
     def pictures_of(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
         """Pictures (count, rows, columns, channels) in [0, 1] of latents, not rounded."""
-        return self.plain_coder.pictures_of(latents)
+        return self.factorised_coder.pictures_of(latents)
 
 
 def load_model(name: str | Path, *, threads: int = 0, engine: str = "onnxruntime") -> Model:

@@ -7,7 +7,7 @@ from typing import IO, Any, ClassVar
 from PIL import Image, ImageFile
 
 from isthmus.codec.api import decode_picture, encode
-from isthmus.container.image_file import MAGIC, read_header
+from isthmus.container.image_file import ALPHA, MAGIC, read_header
 from isthmus.errors import FormatError, UsageError
 from isthmus.imaging.writing import to_pillow
 
@@ -43,7 +43,7 @@ class IsthmusImageFile(ImageFile.ImageFile):
                 raise SyntaxError(str(error)) from error  # what Pillow takes for "not mine, or damaged"
             header = read_header(start + file.read())
         self._size = (header.width, header.height)
-        self._mode = self._modes[header.channels, header.alpha_length is not None]
+        self._mode = self._modes[header.channels, ALPHA in header.section_lengths]
         self._decoded = False
         self.tile = []
 

@@ -53,11 +53,12 @@ class Quantiser:
         return latents
 
 
-def check_quality(quality: int) -> None:
+def check_quality(quality: float) -> None:
     """Refuse what is no quality.
 
     Raises:
-        UsageError: not a whole number from 1 to 100.
+        UsageError: not a number from 1 to 100.
     """
-    if isinstance(quality, bool) or not isinstance(quality, int | np.integer) or not 1 <= quality <= QUALITIES:
-        raise UsageError(f"quality is a whole number from 1 to {QUALITIES}, not {quality!r}")
+    is_number = isinstance(quality, int | float | np.integer | np.floating) and not isinstance(quality, bool)
+    if not is_number or not 1 <= quality <= QUALITIES:
+        raise UsageError(f"quality is a number from 1 to {QUALITIES}, not {quality!r}")

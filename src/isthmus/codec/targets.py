@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from isthmus.codec.coder import PLAIN_THRIFT
 from isthmus.codec.quantiser import check_quality
 from isthmus.errors import UsageError
 from isthmus.values import QUALITIES
+
+SEARCH_STEPS = 32
+"""Qualities between two whole ones that a search tries."""
 
 
 @dataclass(frozen=True)
@@ -16,13 +19,16 @@ class Target:
     """One of four wishes; none of them is the model's default quality.
 
     Attributes:
-        quality: 1 to 100.
+        quality: 1 to 100, a real number.
         file_bytes: the best quality whose file has at most this many bytes.
         bits_per_pixel: the same, in bits of the file per pixel.
         psnr: the lowest quality that reaches this many dB.
+
+    Raises:
+        UsageError: two wishes, or one that is no positive finite number.
     """
 
-    quality: int | None = None
+    quality: float | None = None
     file_bytes: int | None = None
     bits_per_pixel: float | None = None
     psnr: float | None = None
@@ -34,8 +40,8 @@ class Target:
         if self.quality is not None:
             check_quality(self.quality)
         for wish in wishes[1:]:
-            if wish is not None and not wish > 0:
-                raise UsageError(f"a target is above zero, but {wish} is not")
+            if wish is not None and not 0 < wish < math.inf:
+                raise UsageError(f"a target is a finite number above zero, but {wish} is not")
 
     @property
     def is_search(self) -> bool:
@@ -43,61 +49,56 @@ class Target:
         return self.quality is None and (self.file_bytes, self.bits_per_pixel, self.psnr) != (None, None, None)
 
 
-def highest_quality(size_at: Callable[[int], int], limit: int) -> int:
-    """The best quality whose file has at most `limit` bytes, by bisection.
+def lowest_quality(is_reached: Callable[[float], bool]) -> float | None:
+    """The lowest quality that reaches something that higher ones reach as well, by bisection.
+
+    Args:
+        is_reached: of a quality 1 to 100.
+
+    Returns:
+        A whole number of steps of 1 / SEARCH_STEPS; None where not even the highest quality reaches it.
+
+    Example:
+        >>> lowest_quality(lambda quality: quality**2 >= 3600)
+        60.0
+    """
+    low, high = SEARCH_STEPS - 1, SEARCH_STEPS * QUALITIES + 1  # low does not reach it; high does, or is out of range
+    while high - low > 1:
+        middle = (low + high) // 2
+        if is_reached(middle / SEARCH_STEPS):
+            high = middle
+        else:
+            low = middle
+    return high / SEARCH_STEPS if high <= SEARCH_STEPS * QUALITIES else None
+
+
+def highest_quality_within(size_at: Callable[[float], int], limit: int) -> float:
+    """The highest quality whose file has at most `limit` bytes.
+
+    Args:
+        size_at: bytes of a file of a quality; it rises with the quality.
+        limit: in bytes.
 
     Raises:
         UsageError: even the smallest file is larger.
     """
-    if size_at(1) > limit:
+    too_large = lowest_quality(lambda quality: size_at(quality) > limit)
+    if too_large == 1:
         raise UsageError(f"at most {limit} bytes were asked for, but the smallest file has {size_at(1)}")
-    low, high = 1, QUALITIES + 1  # low fits; high does not, or is out of range
-    while high - low > 1:
-        middle = (low + high) // 2
-        if size_at(middle) <= limit:
-            low = middle
-        else:
-            high = middle
-    return low
+    return QUALITIES if too_large is None else too_large - 1 / SEARCH_STEPS
 
 
-def lowest_quality(psnr_at: Callable[[int], float], wanted: float) -> int:
-    """The lowest quality that reaches `wanted` dB, by bisection.
+def lowest_quality_reaching(psnr_at: Callable[[float], float], wanted: float) -> float:
+    """The lowest quality that reaches `wanted` dB.
+
+    Args:
+        psnr_at: dB of a quality; it rises with the quality.
+        wanted: in dB.
 
     Raises:
         UsageError: even the highest quality does not.
     """
-    if psnr_at(QUALITIES) < wanted:
+    quality = lowest_quality(lambda quality: psnr_at(quality) >= wanted)
+    if quality is None:
         raise UsageError(f"{wanted:g} dB were asked for, but the model reaches {psnr_at(QUALITIES):.2f} dB at best")
-    low, high = 0, QUALITIES  # low does not reach it, or is out of range; high does
-    while high - low > 1:
-        middle = (low + high) // 2
-        if psnr_at(middle) >= wanted:
-            high = middle
-        else:
-            low = middle
-    return high
-
-
-def least_thrift(size_at: Callable[[float], int], limit: int, thrifts: Sequence[float]) -> float | None:
-    """The least of rising thrifts whose file has at most `limit` bytes; None where even the greatest is not enough."""
-    low, high = -1, len(thrifts)  # low does not fit, or is out of range; high fits, or is out of range
-    while high - low > 1:
-        middle = (low + high) // 2
-        if size_at(thrifts[middle]) <= limit:
-            high = middle
-        else:
-            low = middle
-    return thrifts[high] if high < len(thrifts) else None
-
-
-def most_thrift(psnr_at: Callable[[float], float], wanted: float, thrifts: Sequence[float]) -> float:
-    """The greatest of rising thrifts that still reaches `wanted` dB; plain rounding where none does."""
-    low, high = -1, len(thrifts)  # low reaches it, or is out of range; high does not, or is out of range
-    while high - low > 1:
-        middle = (low + high) // 2
-        if psnr_at(thrifts[middle]) >= wanted:
-            low = middle
-        else:
-            high = middle
-    return thrifts[low] if low >= 0 else PLAIN_THRIFT
+    return quality

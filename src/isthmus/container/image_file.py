@@ -1,32 +1,39 @@
 """The .isth file: one picture. docs/format.md has every byte.
 
-magic(7) version(1) model id(8) width height flags(1) quality(1) [tile size] lengths... CRC-32(4)
-then each section's bytes and its CRC-32(4): the tiles in rows, alpha, ICC, EXIF
+magic(7) version(1) model id(8) width height flags(1) quality(1) [tile size] tile lengths... [sections] CRC-32(4)
+then each section's bytes and its CRC-32(4): the tiles in rows, then what the section table lists (alpha, ICC, EXIF)
 
 A section's CRC-32 also covers the header's and the section's number: a section of another file, or at another place, is
-noticed.
+noticed. A section that the table lists has a kind. Readers skip unknown kinds whose lowest bit is set, as those of PNG
+skip ancillary chunks, and refuse files with other unknown kinds.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from isthmus.container.varint import read_varint, write_varint
 from isthmus.errors import ChecksumError, FormatError, LimitError, TruncatedError, UnsupportedVersionError
 from isthmus.values import MAX_PIXELS
 
 MAGIC = b"\x89ISTH\r\n"  # a byte above 0x7F and a line ending, so that a text-mode transfer is caught (as PNG does)
-VERSION = 1
+VERSION = 2
+READ_VERSIONS = (1, 2)
 MODEL_ID_BYTES = 8
 
 FLAG_RGB = 0x01
 FLAG_TILED = 0x02
-FLAG_ALPHA = 0x04
-FLAG_ICC = 0x08
-FLAG_EXIF = 0x10
-KNOWN_FLAGS = FLAG_RGB | FLAG_TILED | FLAG_ALPHA | FLAG_ICC | FLAG_EXIF
+FLAG_SECTIONS = 0x04
+"""A section table follows; in version 1 this flag and the next two announce alpha, ICC and EXIF."""
+KNOWN_FLAGS = {1: 0x1F, 2: FLAG_RGB | FLAG_TILED | FLAG_SECTIONS}
+
+ALPHA, ICC, EXIF = 2, 3, 5
+SECTION_NAMES = {ALPHA: "alpha", ICC: "ICC", EXIF: "EXIF"}
+"""The kinds of sections that this release knows; an odd kind is one that a reader may skip."""
+VERSION_1_FLAGS = {0x04: ALPHA, 0x08: ICC, 0x10: EXIF}
 
 MAX_TILES = 1 << 20
 _NAMED = 5
@@ -38,6 +45,7 @@ class ImageHeader:
     """What a .isth file says before its sections.
 
     Attributes:
+        version: of the format, one of READ_VERSIONS.
         model_id: first 8 bytes of the SHA-256 that names the model.
         width: columns, 1 or more.
         height: rows, 1 or more.
@@ -45,12 +53,11 @@ class ImageHeader:
         quality: the quality index, 1 to 100.
         tile_size: side of a tile in pixels; 0 where the picture is one tile.
         tile_lengths: bytes of each tile's payload, row by row.
-        alpha_length: bytes of the alpha section; None where there is none. So for the next two.
-        icc_length: bytes of the ICC section.
-        exif_length: bytes of the EXIF section.
+        section_lengths: bytes of each other section, by its kind, in the file's order.
         length: bytes of the header itself, its CRC included.
     """
 
+    version: int
     model_id: bytes
     width: int
     height: int
@@ -58,9 +65,7 @@ class ImageHeader:
     quality: int
     tile_size: int
     tile_lengths: tuple[int, ...]
-    alpha_length: int | None
-    icc_length: int | None
-    exif_length: int | None
+    section_lengths: Mapping[int, int]
     length: int
 
 
@@ -75,9 +80,8 @@ class ImageFile:
     quality: int
     tiles: tuple[bytes, ...]
     tile_size: int = 0
-    alpha: bytes | None = None
-    icc: bytes | None = None
-    exif: bytes | None = None
+    sections: Mapping[int, bytes] = field(default_factory=dict)
+    """By kind, those of SECTION_NAMES; written in this order."""
     missing: frozenset[int] = frozenset()
 
 
@@ -88,20 +92,20 @@ def tile_count(width: int, height: int, tile_size: int) -> int:
 
 def write_image(image: ImageFile) -> bytes:
     """The file's bytes."""
-    extras = (image.alpha, image.icc, image.exif)
     flags = FLAG_RGB if image.channels == 3 else 0
     flags |= FLAG_TILED if image.tile_size else 0
-    for flag, extra in zip((FLAG_ALPHA, FLAG_ICC, FLAG_EXIF), extras, strict=True):
-        flags |= flag if extra is not None else 0
-    sections = [*image.tiles, *(extra for extra in extras if extra is not None)]
+    flags |= FLAG_SECTIONS if image.sections else 0
     parts = [MAGIC, bytes([VERSION]), image.model_id, write_varint(image.width), write_varint(image.height)]
     parts.append(bytes([flags, image.quality]))
     if image.tile_size:
         parts.append(write_varint(image.tile_size))
-    parts.extend(write_varint(len(section)) for section in sections)
+    parts.extend(write_varint(len(tile)) for tile in image.tiles)
+    if image.sections:
+        parts.append(write_varint(len(image.sections)))
+        parts.extend(bytes([kind]) + write_varint(len(section)) for kind, section in image.sections.items())
     header = b"".join(parts)
     out = [header, _crc(header)]
-    for number, section in enumerate(sections):
+    for number, section in enumerate((*image.tiles, *image.sections.values())):
         out.extend((section, _section_crc(out[1], number, section)))
     return b"".join(out)
 
@@ -142,15 +146,16 @@ def _take_apart(data: bytes, header: ImageHeader) -> tuple[ImageFile, tuple[str,
     """The sections whose checksums match, and the names of the others."""
     header_crc = data[header.length - 4 : header.length]
     offset, missing = header.length, []
-    whole: dict[str, bytes] = {}
+    whole: list[bytes | None] = []
     for number, (name, length) in enumerate(_sections(header)):
         section = data[offset : offset + length]
         offset += length + 4
-        if len(section) == length and _section_crc(header_crc, number, section) == data[offset - 4 : offset]:
-            whole[name] = section
-        else:
+        is_whole = len(section) == length and _section_crc(header_crc, number, section) == data[offset - 4 : offset]
+        whole.append(section if is_whole else None)
+        if not is_whole:
             missing.append(name)
-    tiles = [whole.get(_tile_name(number)) for number in range(len(header.tile_lengths))]
+    count = len(header.tile_lengths)
+    tiles, others = whole[:count], zip(header.section_lengths, whole[count:], strict=True)
     image = ImageFile(
         model_id=header.model_id,
         width=header.width,
@@ -159,9 +164,7 @@ def _take_apart(data: bytes, header: ImageHeader) -> tuple[ImageFile, tuple[str,
         quality=header.quality,
         tiles=tuple(tile or b"" for tile in tiles),
         tile_size=header.tile_size,
-        alpha=whole.get("alpha"),
-        icc=whole.get("ICC"),
-        exif=whole.get("EXIF"),
+        sections={kind: section for kind, section in others if section is not None and kind in SECTION_NAMES},
         missing=frozenset(number for number, tile in enumerate(tiles) if tile is None),
     )
     return image, tuple(missing)
@@ -170,8 +173,8 @@ def _take_apart(data: bytes, header: ImageHeader) -> tuple[ImageFile, tuple[str,
 def _sections(header: ImageHeader) -> list[tuple[str, int]]:
     """Name and length of each section, in order."""
     tiles = [(_tile_name(number), length) for number, length in enumerate(header.tile_lengths)]
-    extras = (("alpha", header.alpha_length), ("ICC", header.icc_length), ("EXIF", header.exif_length))
-    return tiles + [(name, length) for name, length in extras if length is not None]
+    others = header.section_lengths.items()
+    return tiles + [(SECTION_NAMES.get(kind, f"section of kind {kind}"), length) for kind, length in others]
 
 
 def _tile_name(number: int) -> str:
@@ -191,9 +194,12 @@ def read_header(data: bytes) -> ImageHeader:
     if data[: len(MAGIC)] != MAGIC:
         raise _wrong_magic(data)
     fixed = len(MAGIC) + 1 + MODEL_ID_BYTES
-    if len(data) > len(MAGIC) and data[len(MAGIC)] != VERSION:
+    if len(data) <= len(MAGIC):
+        raise TruncatedError("the file ends within its header", offset=len(data))
+    version = data[len(MAGIC)]
+    if version not in READ_VERSIONS:
         raise UnsupportedVersionError(
-            f"the file has format version {data[len(MAGIC)]}, this release reads version {VERSION}: update isthmus",
+            f"the file has format version {version}, this release reads versions 1 to {VERSION}: update isthmus",
             offset=len(MAGIC),
         )
     width, offset = read_varint(data, fixed)
@@ -205,43 +211,72 @@ def read_header(data: bytes) -> ImageHeader:
     tile_size = 0
     if flags & FLAG_TILED:
         tile_size, offset = read_varint(data, offset)
-    _check_facts(width, height, flags=flags, quality=quality, tile_size=tile_size)
-    lengths: list[int | None] = []
+    _check_facts(width, height, version=version, flags=flags, quality=quality, tile_size=tile_size)
+    tile_lengths: list[int] = []
     for _ in range(tile_count(width, height, tile_size)):
         length, offset = read_varint(data, offset)
-        lengths.append(length)
-    for flag in (FLAG_ALPHA, FLAG_ICC, FLAG_EXIF):
-        extra: int | None = None
-        if flags & flag:
-            extra, offset = read_varint(data, offset)
-        lengths.append(extra)
+        tile_lengths.append(length)
+    section_lengths, offset = _read_section_table(data, offset, version=version, flags=flags)
     if len(data) < offset + 4:
         raise TruncatedError("the file ends within its header", offset=len(data))
     if _crc(data[:offset]) != data[offset : offset + 4]:
         raise ChecksumError("the header does not match its checksum: the file is damaged", offset=0)
+    _refuse_unknown(section_lengths)
     return ImageHeader(
+        version=version,
         model_id=data[len(MAGIC) + 1 : fixed],
         width=width,
         height=height,
         channels=3 if flags & FLAG_RGB else 1,
         quality=quality,
         tile_size=tile_size,
-        tile_lengths=tuple(length for length in lengths[:-3] if length is not None),
-        alpha_length=lengths[-3],
-        icc_length=lengths[-2],
-        exif_length=lengths[-1],
+        tile_lengths=tuple(tile_lengths),
+        section_lengths=section_lengths,
         length=offset + 4,
     )
 
 
-def _check_facts(width: int, height: int, *, flags: int, quality: int, tile_size: int) -> None:
+def _read_section_table(data: bytes, offset: int, *, version: int, flags: int) -> tuple[dict[int, int], int]:
+    """Length of each section behind the tiles, by its kind, and the offset behind the table.
+
+    Raises:
+        FormatError: a kind twice.
+        TruncatedError: the data ends within the table.
+    """
+    lengths: dict[int, int] = {}
+    if version == 1:
+        for flag, kind in VERSION_1_FLAGS.items():
+            if flags & flag:
+                lengths[kind], offset = read_varint(data, offset)
+        return lengths, offset
+    count, offset = read_varint(data, offset) if flags & FLAG_SECTIONS else (0, offset)
+    if count > 256:
+        raise FormatError(f"the header announces {count} sections", offset=offset)
+    for _ in range(count):
+        if offset >= len(data):
+            raise TruncatedError("the file ends within its header", offset=len(data))
+        kind = data[offset]
+        if kind in lengths:
+            raise FormatError(f"the header announces two sections of kind {kind}", offset=offset)
+        lengths[kind], offset = read_varint(data, offset + 1)
+    return lengths, offset
+
+
+def _refuse_unknown(section_lengths: Mapping[int, int]) -> None:
+    """Refuse a file with a section that is neither known nor of a kind that may be skipped."""
+    for kind in section_lengths:
+        if kind not in SECTION_NAMES and kind % 2 == 0:
+            raise UnsupportedVersionError(f"the file has a section of kind {kind}, unknown here: update isthmus")
+
+
+def _check_facts(width: int, height: int, *, version: int, flags: int, quality: int, tile_size: int) -> None:
     """Refuse what no writer writes, before any of it is used as a size."""
     if width < 1 or height < 1:
         raise FormatError("the header announces a picture without pixels")
     if width * height > MAX_PIXELS:
         raise LimitError(f"the header announces {width}×{height} pixels, above the limit of {MAX_PIXELS}")
-    if flags & ~KNOWN_FLAGS:
-        raise FormatError(f"the header has unknown flags 0x{flags & ~KNOWN_FLAGS:02x}")
+    if flags & ~KNOWN_FLAGS[version]:
+        raise FormatError(f"the header has unknown flags 0x{flags & ~KNOWN_FLAGS[version]:02x}")
     if not 1 <= quality <= 100:
         raise FormatError(f"the header has quality {quality}, outside 1 to 100")
     if flags & FLAG_TILED and tile_size < 1:

@@ -1,7 +1,7 @@
 """The .isthmus file: one model. A zip of manifest.json, ONNX graphs and integer or float arrays; never pickle.
 
 docs/format.md has every member. A model's id is the start of the SHA-256 over what decoding depends on: the same
-symbols and pixels come out of two files of one id. The analysis graph, the licence and the figures may differ.
+symbols and pixels come out of two files of one id. What only the encoder runs, the licence and the figures may differ.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,15 @@ from isthmus.errors import (
 )
 from isthmus.values import LatentSpec, PictureSpec
 
-VERSION = 1
+VERSION = 2
+READ_VERSIONS = (1, 2)
 MAX_MEMBER_BYTES = 256 << 20
 MAX_MEMBERS = 64
 MANIFEST = "manifest.json"
-ANALYSIS = "analysis"
+ENCODER_PARTS = ("analysis", "hyper_analysis", "analysis_margin")
+"""Names of graphs and arrays that only the encoder reads: no part of the id, so that a better encoder orphans no file.
+In version 1 it was the analysis alone."""
+MAX_DECODED_IDS = 16
 ARRAY_TYPES = ("<f4", "<i4", "<u2", "|u1", "|i1", "<i2")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's first date: the same model gives the same bytes
 
@@ -53,6 +58,8 @@ class ModelFile:
         graphs: ONNX graphs by name ("analysis", "synthesis", ...).
         arrays: arrays by name, in one of `ARRAY_TYPES`.
         facts: whatever else people want to know: licence, recipe, figures. Not part of the id.
+        decodes: ids of other models whose pictures this one decodes to the same pixels. Not part of the id.
+        version: of the format that it was read from; it decides the rule of the id. Files are written in VERSION.
     """
 
     name: str
@@ -63,24 +70,36 @@ class ModelFile:
     graphs: Mapping[str, bytes]
     arrays: Mapping[str, NDArray[Any]]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    decodes: tuple[bytes, ...] = ()
+    version: int = VERSION
 
-    @property
+    @cached_property
     def id(self) -> bytes:
         """First 8 bytes of the SHA-256 over what decoding depends on."""
-        digest = hashlib.sha256(_canonical(_decoding(self)))
-        for name, data in sorted(_members(self).items()):
-            if name != _graph_member(ANALYSIS):
-                digest.update(name.encode() + b"\0" + len(data).to_bytes(8, "little") + data)
+        without = ENCODER_PARTS if self.version > 1 else ENCODER_PARTS[:1]
+        arrays = {name: array for name, array in self.arrays.items() if name not in without}
+        graphs = {name: data for name, data in self.graphs.items() if name not in without}
+        decoding = replace(self, arrays=arrays, graphs=graphs)
+        digest = hashlib.sha256(_canonical(_decoding(decoding)))
+        for name, data in sorted(_members(decoding).items()):
+            digest.update(name.encode() + b"\0" + len(data).to_bytes(8, "little") + data)
         return digest.digest()[:MODEL_ID_BYTES]
+
+    @property
+    def decoded_ids(self) -> tuple[bytes, ...]:
+        """Ids of the models whose pictures it decodes, its own first."""
+        return self.id, *self.decodes
 
 
 def write_model(model: ModelFile) -> bytes:
-    """The file's bytes: the same model gives the same bytes."""
+    """The file's bytes, in VERSION: the same model gives the same bytes."""
+    model = replace(model, version=VERSION)
     members = _members(model)
     manifest = {
         "format": "isthmus model",
         "version": VERSION,
         "id": model.id.hex(),
+        "decodes": [other.hex() for other in model.decodes],
         "name": model.name,
         "default_quality": model.default_quality,
         "decoding": _decoding(model),
@@ -122,13 +141,17 @@ def parse_model(data: bytes, *, name: str) -> ModelFile:
         raise FormatError(f"{name}: its manifest is not what the format says: {error}") from error
 
 
-def read_model_id(path: Path) -> bytes | None:
-    """The id that a file says it has, for looking through a folder; None where it is no model. Loading checks it."""
+def read_decoded_ids(path: Path) -> tuple[bytes, ...]:
+    """`ModelFile.decoded_ids` that a file says it has, for looking through a folder; empty where it is no model.
+
+    Loading checks it.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            return bytes.fromhex(_manifest(archive, path.name)["id"])
+            manifest = _manifest(archive, path.name)
+            return bytes.fromhex(manifest["id"]), *_decodes(manifest)
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, TypeError, RuntimeError):
-        return None
+        return ()
 
 
 def _parse(archive: zipfile.ZipFile, file_name: str) -> ModelFile:
@@ -155,10 +178,23 @@ def _parse(archive: zipfile.ZipFile, file_name: str) -> ModelFile:
         graphs=graphs,
         arrays={name: _read_array(name, entry, members) for name, entry in decoding["arrays"].items()},
         facts=dict(manifest["facts"]),
+        decodes=_decodes(manifest),
+        version=manifest["version"],
     )
     if model.id.hex() != manifest["id"]:
         raise ChecksumError(f"{file_name}: its contents do not match its id: the file was altered")
     return model
+
+
+def _decodes(manifest: dict[str, Any]) -> tuple[bytes, ...]:
+    """Ids of other models whose pictures the model decodes."""
+    ids = manifest.get("decodes", [])
+    if not isinstance(ids, list) or len(ids) > MAX_DECODED_IDS:
+        raise FormatError(f"the manifest lists no ids of other models, or more than {MAX_DECODED_IDS}")
+    decodes = tuple(bytes.fromhex(one) for one in ids)
+    if any(len(one) != MODEL_ID_BYTES for one in decodes):
+        raise FormatError("the manifest lists an id of another length than ids have")
+    return decodes
 
 
 def _manifest(archive: zipfile.ZipFile, file_name: str) -> dict[str, Any]:
@@ -172,9 +208,9 @@ def _manifest(archive: zipfile.ZipFile, file_name: str) -> dict[str, Any]:
         raise FormatError(f"{file_name}: {MANIFEST} is not JSON: {error}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != "isthmus model":
         raise FormatError(f"{file_name} is a zip file, but no model: its manifest is of another format")
-    if manifest.get("version") != VERSION:
+    if manifest.get("version") not in READ_VERSIONS:
         raise UnsupportedVersionError(
-            f"{file_name} has format version {manifest.get('version')}, this release reads version {VERSION}: "
+            f"{file_name} has format version {manifest.get('version')}, this release reads versions 1 to {VERSION}: "
             "update isthmus"
         )
     return manifest

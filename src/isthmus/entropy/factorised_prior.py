@@ -16,11 +16,11 @@ from isthmus.errors import FormatError
 from isthmus.values import QUALITIES
 
 MAX_SYMBOL = 1 << 24
-LOCKSTEP_ROWS = 64
+BATCHED_ROWS = 64
 """Pictures of one position from which coding a symbol of each per step is faster than one picture after another."""
 
 
-class FactorizedPrior:
+class FactorisedPrior:
     """One table per quality and channel, packed one behind the other.
 
     Args:
@@ -44,7 +44,7 @@ class FactorizedPrior:
         self._bounds = lru_cache(maxsize=4)(self._build_bounds)
 
     @classmethod
-    def from_tables(cls, tables: list[list[FrequencyTable]]) -> FactorizedPrior:
+    def from_tables(cls, tables: list[list[FrequencyTable]]) -> FactorisedPrior:
         """Pack tables[quality - 1][channel]."""
         return cls(
             lowest=np.array([[table.lowest for table in row] for row in tables], np.int32),
@@ -53,7 +53,7 @@ class FactorizedPrior:
         )
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> FactorizedPrior:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> FactorisedPrior:
         """Out of a model file; every table is checked when its quality is first used."""
         return cls(arrays["table_lowest"], arrays["table_sizes"], arrays["table_frequencies"])
 
@@ -133,7 +133,7 @@ class FactorizedPrior:
 
     def encode_batch(self, symbols: NDArray[np.int32], quality: int) -> list[bytes]:
         """`encode` of many pictures (count, channels, rows, columns), to the same bytes."""
-        if not self._is_lockstep(len(symbols), symbols.shape[2] * symbols.shape[3]):
+        if not self._is_batched(len(symbols), symbols.shape[2] * symbols.shape[3]):
             return [self.encode(one, quality) for one in symbols]
         lowest, escapes, bounds = self._bounds(quality)
         indices = symbols[:, :, 0, 0] - lowest
@@ -149,7 +149,7 @@ class FactorizedPrior:
         Raises:
             FormatError: a payload is not one of this many symbols.
         """
-        if not self._is_lockstep(len(payloads), grid[0] * grid[1]):
+        if not self._is_batched(len(payloads), grid[0] * grid[1]):
             symbols = np.empty((len(payloads), self._lowest.shape[1], *grid), np.int32)
             for one, payload in zip(symbols, payloads, strict=True):
                 one[:] = self.decode(payload, grid, quality)
@@ -161,8 +161,8 @@ class FactorizedPrior:
             symbols[row] = self.decode(payloads[row], grid, quality)
         return symbols
 
-    def _is_lockstep(self, count: int, positions: int) -> bool:
-        return count >= LOCKSTEP_ROWS and positions == 1
+    def _is_batched(self, count: int, positions: int) -> bool:
+        return count >= BATCHED_ROWS and positions == 1
 
     def _build_bounds(
         self, quality: int

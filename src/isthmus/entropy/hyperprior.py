@@ -1,9 +1,9 @@
-"""The entropy model of the photo codec: hyper-latents by table, latents in four passes by scale level.
+"""The entropy model of the hyperprior: hyper-latents by table, latents in four passes by scale index.
 
-A payload is one range coder's bytes: the hyper-latents; then, pass by pass, the symbols of that pass sorted by table
-(stable). The table of a symbol follows from its scale level, with some models also from how far its mean is from zero;
-those nearly alike have the same. One flag in front of each pass says whether the smallest levels are left out:
-photographs are better without them, drawings that the model did not expect are not.
+A payload is the bytes of one range coder: the hyper-latents; then, pass by pass, the symbols of that pass sorted by
+table (stable). The table of a symbol follows from its scale index; scale indices whose distributions are nearly alike
+share one. A flag in front of each pass says whether the smallest scales are coded at all: on photographs they cost more
+bits than they save distortion, on drawings that the model did not expect they do not.
 Behind the hyper-latents, and behind the symbols of each pass, stand the values of their escapes.
 """
 
@@ -17,163 +17,155 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.entropy.hyper_latents import HyperCoder, group_of
-from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder
-from isthmus.entropy.rdo_quantisation import DEAREST_SYMBOL, STEP_ERROR_BITS, bits_of, thresholds_of, to_symbols
-from isthmus.entropy.reference_networks import (
+from isthmus.entropy.fixed_point import (
     DECODED_LIMIT,
     LATENT_LIMIT,
     MEAN_BITS,
-    PASSES,
-    SCALE_LEVELS,
-    Integers,
-    PriorNetworks,
-    Reals,
-    Whole,
-    gather,
-    scatter,
-    signed_squash,
+    AnyInt,
+    Float32,
+    Int32,
+    signed_companding,
 )  # fmt: skip
-from isthmus.entropy.scale_tables import mean_class
+from isthmus.entropy.hyper_latents import HyperCoder, group_of
+from isthmus.entropy.passes import PASSES, Pass
+from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder
+from isthmus.entropy.rdo_quantisation import (
+    LARGEST_COSTED,
+    STEP_ERROR_BITS,
+    quantise_rdo,
+    rdo_thresholds,
+    symbol_bits,
+)
+from isthmus.entropy.reference_networks import PriorNetworks
 from isthmus.entropy.table_coder import TableCoder
 from isthmus.entropy.tables import FrequencyTable
 from isthmus.errors import FormatError
 
 MAX_SYMBOL = 4 * LATENT_LIMIT
-SKIPPED_LEVELS = 8
-"""A pass codes all levels, or leaves out those below this one: then their symbols are zero. On photographs their bits
-are worth more than what they would mend."""
+SKIPPED_SCALES = 8
+"""A pass codes all scales, or skips the indices below this one: then their symbols are zero. On photographs their bits
+are worth more than the distortion that they save."""
+SKIPPING_FACTOR = 2
+"""The smallest scales are coded where that lowers D + lambda R by this factor: no photograph does by chance."""
 
 
 @dataclass(frozen=True)
 class HyperpriorTables:
-    """All frequencies that the coder sees."""
+    """All frequencies that the coder sees.
 
-    levels: list[FrequencyTable]
-    """Of latents."""
-    shared: NDArray[np.uint8]
-    """(classes * SCALE_LEVELS,) which of them each class of the mean and scale level has. There may be one class."""
+    Attributes:
+        latent: tables of latents.
+        table_index: (SCALES,) uint8: which of them each scale index has.
+        symbols_per_step: (tables,) uint8: how many symbols of each table are coded in one step of the range coder.
+        hyper: the coder of the hyper-latents of a group of qualities.
+        companding: (DECODED_LIMIT + 1,) int16 of `fixed_point.companding_table`.
+    """
+
+    latent: list[FrequencyTable]
+    table_index: NDArray[np.uint8]
+    symbols_per_step: NDArray[np.uint8]
     hyper: Callable[[int], HyperCoder]
-    """What codes the hyper-latents of a group of qualities."""
-    squash: NDArray[np.int16]
-    """Of `exact.squash_table`."""
-    groups: NDArray[np.uint8] | None = None
-    """How many latents of each table are coded at once; None: one."""
+    companding: NDArray[np.int16]
 
     @cached_property
-    def has_classes(self) -> bool:
-        """Whether symbols are coded by the class of their mean as well."""
-        return len(self.shared) > SCALE_LEVELS
+    def signed_companding(self) -> Float32:
+        """See `fixed_point.signed_companding`."""
+        return signed_companding(self.companding)
 
     @cached_property
-    def read(self) -> NDArray[np.float32]:
-        """Of `exact.signed_squash`."""
-        return signed_squash(self.squash)
-
-    @cached_property
-    def level_coder(self) -> TableCoder:
-        """Codes symbols by class and scale level."""
-        return TableCoder(self.levels, MAX_SYMBOL, self.groups)
-
-    def kinds(self, levels: Whole, means: Whole, places: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """(places,) where in `shared` the latents at some places belong."""
-        kinds = levels.take(places).astype(np.uint8, copy=False)
-        if self.has_classes:
-            kinds += SCALE_LEVELS * mean_class(means.take(places))
-        return kinds
+    def latent_coder(self) -> TableCoder:
+        """Codes symbols by table."""
+        return TableCoder(self.latent, MAX_SYMBOL, self.symbols_per_step)
 
     @cached_property
     def bits(self) -> NDArray[np.float64]:
-        """(classes * SCALE_LEVELS, 2, DEAREST_SYMBOL + 1): bits of symbols 0, 1, 2, ... and of 0, -1, -2, ..."""
-        return bits_of(self.levels)[self.shared]
+        """(SCALES, LARGEST_COSTED + 1) cost of symbols 0, 1, 2, ... at each scale index, in bits."""
+        return symbol_bits(self.latent)[self.table_index]
 
-    @cached_property
-    def thresholds(self) -> NDArray[np.float32]:
-        """(classes * SCALE_LEVELS, 2, DEAREST_SYMBOL): see `thrift.thresholds_of`."""
-        return thresholds_of(self.bits)
+    def thresholds(self, rdo_strength: float) -> NDArray[np.float32]:
+        """(SCALES, LARGEST_COSTED) of `rdo_quantisation.rdo_thresholds`."""
+        return rdo_thresholds(self.bits, rdo_strength)
 
 
 @dataclass(frozen=True)
 class Hyperprior:
-    """Symbols of one tile to a payload and back.
+    """Latents of one tile to a payload and back.
 
     Attributes:
         tables: of the model.
         networks: of the model.
         channels: of the latents.
-        strong: how many of them the first three passes code.
+        first_group: how many of them the first three passes code.
     """
 
     tables: HyperpriorTables
     networks: PriorNetworks
     channels: int
-    strong: int
+    first_group: int
 
-    def encode(
-        self, steps: NDArray[np.float32], hyper: Integers, quality: int, thresholds: NDArray[np.float32]
-    ) -> bytes:
+    def encode(self, steps: Float32, hyper: Int32, quality: int, thresholds: NDArray[np.float32]) -> bytes:
         """The payload of one tile.
 
         Args:
             steps: (channels, rows, columns) latents in quantisation steps, within ±LATENT_LIMIT; sides multiples of 4.
             hyper: (hyper channels, rows/4, columns/4), within ±HYPER_LIMIT.
-            quality: 1 to 100.
-            thresholds: (classes * SCALE_LEVELS, 2, symbols), see `to_symbols`.
+            quality: of the file, 1 to 100.
+            thresholds: (SCALES, symbols) of `HyperpriorTables.thresholds`.
         """
         encoder = RangeEncoder()
         self.tables.hyper(group_of(quality)).encode(encoder, hyper)
         passes = self.networks.begin(hyper, quality)
-        known = _Known(steps.shape, self.strong, self.tables.read)
-        for number in range(len(PASSES)):
-            levels, means = (part.ravel() for part in passes.estimate(number, known.read, known.strong))
-            values = gather(number, steps[known.channels(number)]).ravel()
+        context = CausalContext(steps.shape, self.first_group, self.tables.signed_companding)
+        for one in PASSES:
+            scales, means = (part.ravel() for part in passes.estimate(one, context.companded, context.first_group))
+            values = one.gather(steps[one.channels(self.first_group)]).ravel()
             offsets = values - means.astype(np.float32) * np.float32(2.0**-MEAN_BITS)
             near = np.flatnonzero(np.abs(offsets) >= np.float32(0.5))  # all others are zero, and they are most
-            is_turned = (means.take(near) < 0) & self.tables.has_classes
-            symbols = to_symbols(offsets.take(near), self.tables.kinds(levels, means, near), is_turned, thresholds)
+            symbols = quantise_rdo(offsets.take(near), scales.take(near), thresholds)
             is_some = symbols != 0
             places, symbols = near[is_some], symbols[is_some]
-            some_levels = levels.take(places)
-            is_thorough = self._pays_to_code_all(offsets.take(places), symbols, some_levels, levels)
-            encoder.encode_flag(is_thorough)
-            if not is_thorough:
-                is_coded = some_levels >= SKIPPED_LEVELS
+            some_scales = scales.take(places)
+            codes_all_scales = self._pays_to_code_all(offsets.take(places), symbols, some_scales, scales)
+            encoder.encode_flag(codes_all_scales)
+            if not codes_all_scales:
+                is_coded = some_scales >= SKIPPED_SCALES
                 places, symbols = places[is_coded], symbols[is_coded]
-            some_means = means.take(places)
-            coded = np.zeros(levels.size, np.int32)
-            coded[places] = self._turn(symbols, some_means)
-            candidates, order, counts = self._by_table(levels, means, is_thorough=is_thorough)
-            self.tables.level_coder.encode(encoder, coded.take(candidates).take(order), counts)
-            if number < len(PASSES) - 1:  # nothing is to be estimated from the last one
-                known.put(number, means, places, symbols, some_means)
+            coded = np.zeros(scales.size, np.int32)
+            coded[places] = symbols
+            candidates, order, counts = self._by_table(scales, codes_all_scales=codes_all_scales)
+            self.tables.latent_coder.encode(encoder, coded.take(candidates).take(order), counts)
+            if one.is_first_group:  # nothing is estimated from the second one
+                context.put(one, means, places, symbols)
         return encoder.finish()
 
-    def _pays_to_code_all(self, offset: NDArray[np.float32], symbol: Integers, level: Whole, levels: Whole) -> bool:
-        """Whether the symbols of the smallest levels mend twice what their bits are worth: no photograph by chance.
+    def _pays_to_code_all(
+        self, offsets: NDArray[np.float32], symbols: Int32, scales: AnyInt, all_scales: AnyInt
+    ) -> bool:
+        """Whether coding the smallest scales lowers D + lambda R by SKIPPING_FACTOR over skipping them.
 
         Args:
-            offset: (symbols,) distances from the means, in quantisation steps, of what is not rounded to zero.
-            symbol: (symbols,) what it is rounded to.
-            level: (symbols,) its level.
-            levels: (count,) of all latents of the pass.
+            offsets: (symbols,) distances from the means, in quantisation steps, of what is not rounded to zero.
+            symbols: (symbols,) what it is rounded to.
+            scales: (symbols,) its scale index.
+            all_scales: (count,) of all latents of the pass.
         """
-        is_small = level < SKIPPED_LEVELS
-        offset, symbol, level = offset[is_small], symbol[is_small], level[is_small]
-        bits = self.tables.bits[:SKIPPED_LEVELS, 0]
-        worth = STEP_ERROR_BITS * float((symbol * (2 * offset - symbol)).sum())
-        cost = (bits[level, np.minimum(np.abs(symbol), DEAREST_SYMBOL)] - bits[level, 0]).sum()
-        if worth <= 2 * cost:  # the bits of zeros, slower to count, come on top
+        is_small = scales < SKIPPED_SCALES
+        offsets, symbols, scales = offsets[is_small], symbols[is_small], scales[is_small]
+        bits = self.tables.bits[:SKIPPED_SCALES]
+        saved = STEP_ERROR_BITS * float((symbols * (2 * offsets - symbols)).sum())
+        cost = (bits[scales, np.minimum(np.abs(symbols), LARGEST_COSTED)] - bits[scales, 0]).sum()
+        if saved <= SKIPPING_FACTOR * cost:  # the bits of zeros, slower to count, come on top
             return False
-        counts = np.bincount(levels, minlength=SKIPPED_LEVELS)[:SKIPPED_LEVELS]
-        return bool(worth > 2 * (cost + counts @ bits[:, 0]))
+        counts = np.bincount(all_scales, minlength=SKIPPED_SCALES)[:SKIPPED_SCALES]
+        return bool(saved > SKIPPING_FACTOR * (cost + counts @ bits[:, 0]))
 
-    def decode(self, payload: bytes, grid: tuple[int, int], quality: int) -> Reals:
-        """The latents of a payload, (channels, rows, columns) whole numbers of 64ths of a step.
+    def decode(self, payload: bytes, grid: tuple[int, int], quality: int) -> Float32:
+        """The latents of a payload, (channels, rows, columns) whole numbers of 64ths of a quantisation step.
 
         Args:
             payload: of one tile.
             grid: rows and columns of the latents, multiples of 4.
-            quality: 1 to 100.
+            quality: of the file, 1 to 100.
 
         Raises:
             FormatError: the payload is not one of this many symbols.
@@ -186,60 +178,56 @@ class Hyperprior:
                 raise
             raise FormatError(f"the payload cannot be decoded: {error}") from error
 
-    def _decode(self, decoder: RangeDecoder, grid: tuple[int, int], quality: int) -> Reals:
+    def _decode(self, decoder: RangeDecoder, grid: tuple[int, int], quality: int) -> Float32:
         rows, columns = grid
         hyper = self.tables.hyper(group_of(quality)).decode(decoder, rows // 4, columns // 4)
         passes = self.networks.begin(hyper, quality)
-        known = _Known((self.channels, rows, columns), self.strong, self.tables.read)
-        for number in range(len(PASSES)):
-            levels, means = (part.ravel() for part in passes.estimate(number, known.read, known.strong))
-            candidates, order, counts = self._by_table(levels, means, is_thorough=decoder.decode_flag())
-            coded = self.tables.level_coder.decode(decoder, counts)
+        context = CausalContext((self.channels, rows, columns), self.first_group, self.tables.signed_companding)
+        for one in PASSES:
+            scales, means = (part.ravel() for part in passes.estimate(one, context.companded, context.first_group))
+            candidates, order, counts = self._by_table(scales, codes_all_scales=decoder.decode_flag())
+            coded = self.tables.latent_coder.decode(decoder, counts)
             some = np.flatnonzero(coded != 0)  # most are zero: only of these it is asked where they are
-            places = candidates.take(order.take(some))
-            some_means = means.take(places)
-            known.put(number, means, places, self._turn(coded.take(some), some_means), some_means)
-        return known.decoded
+            context.put(one, means, candidates.take(order.take(some)), coded.take(some))
+        return context.decoded
 
     def _by_table(
-        self, levels: Whole, means: Whole, *, is_thorough: bool
+        self, scales: AnyInt, *, codes_all_scales: bool
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """(where symbols are coded, rising; their order by table, stable; how many each table has)."""
-        places = np.arange(levels.size) if is_thorough else np.flatnonzero(levels >= SKIPPED_LEVELS)
-        tables = self.tables.shared.take(self.tables.kinds(levels, means, places))
+        places = np.arange(scales.size) if codes_all_scales else np.flatnonzero(scales >= SKIPPED_SCALES)
+        tables = self.tables.table_index.take(scales.take(places))
         order = np.argsort(tables, kind="stable")
-        starts = np.searchsorted(tables.take(order), np.arange(len(self.tables.levels) + 1))  # faster than to count
+        starts = np.searchsorted(tables.take(order), np.arange(len(self.tables.latent) + 1))  # faster than to count
         return places, order, np.diff(starts)
 
-    def _turn(self, symbols: Integers, means: Whole) -> Integers:
-        """With classes of means, symbols are coded so that positive ones point away from zero."""
-        return np.where(means < 0, -symbols, symbols) if self.tables.has_classes else symbols
 
+class CausalContext:
+    """The latents that are decoded so far, in the two forms that the networks read.
 
-class _Known:
-    """The latents that are known so far, in the two forms that networks read."""
+    Attributes:
+        decoded: (channels, rows, columns) in 64ths of a quantisation step.
+        first_group: the part of it that the networks read; zero where nothing is decoded yet.
+        companded: the same after log companding.
+    """
 
-    def __init__(self, shape: tuple[int, ...], strong: int, table: NDArray[np.float32]) -> None:
-        self._strong, self._table = strong, table
-        self.decoded: Reals = np.empty(shape, np.float32)
-        self.strong = self.decoded[:strong]
-        self.strong[:] = 0
-        self.read = np.zeros((strong, *shape[1:]), np.float32)
+    def __init__(self, shape: tuple[int, ...], first_group: int, companding: Float32) -> None:
+        self._companding = companding
+        self.decoded: Float32 = np.empty(shape, np.float32)
+        self.first_group = self.decoded[:first_group]
+        self.first_group[:] = 0
+        self.companded = np.zeros((first_group, *shape[1:]), np.float32)
 
-    def channels(self, number: int) -> slice:
-        """The channels that a pass codes."""
-        return slice(0, self._strong) if number < len(PASSES) - 1 else slice(self._strong, None)
-
-    def put(self, number: int, means: Whole, places: NDArray[np.int64], symbols: Integers, some_means: Whole) -> None:
-        """A pass becomes known: its means; and at some places symbols on top of theirs, `some_means`."""
-        channels, is_last = self.decoded[self.channels(number)], number == len(PASSES) - 1
-        # the last are in the grid's order
-        values: NDArray[Any] = channels.reshape(-1) if is_last else np.empty(means.size, np.int32)
+    def put(self, one: Pass, means: AnyInt, places: NDArray[np.int64], symbols: Int32) -> None:
+        """Add what a pass decodes: its means (count,), and at some places a symbol on top of the mean."""
+        channels = self.decoded[one.channels(len(self.first_group))]
+        # the second group's values are in the grid's order
+        values: NDArray[Any] = np.empty(means.size, np.int32) if one.is_first_group else channels.reshape(-1)
         values[:] = means
-        sums = (symbols << MEAN_BITS) + some_means
+        sums = (symbols << MEAN_BITS) + means.take(places)
         # an encoder never reaches the limit; damaged data may
         values[places] = np.clip(sums, -DECODED_LIMIT, DECODED_LIMIT, out=sums)
-        if not is_last:
-            scatter(number, channels, values)
+        if one.is_first_group:
+            one.scatter(channels, values)
             # a strange model's means may be beyond the table: they read something, and raise nothing
-            scatter(number, self.read, self._table.take(values, mode="wrap"))
+            one.scatter(self.companded, self._companding.take(values, mode="wrap"))

@@ -1,11 +1,9 @@
-"""The photo codec's entropy networks in exact integers: hyper-latents and decoded latents -> scale levels and means.
+"""The integer networks of the hyperprior in NumPy: hyper-latents and decoded latents -> scale indices and means.
 
-The version to read: NumPy, float64 matrix products of whole numbers, far below 2^53. The version to use is the ONNX
-graphs of `codec.hyperprior.integer_networks`; a test holds both to equal integers. Flow and names are those of
-`learn.hyperprior.networks.entropy_model`.
-
-Fixed point: activations are multiples of 1/32 (0..255), decoded latents and means multiples of 1/64 of a quantisation
-step, scale levels whole numbers 0..63. A layer is floor(sum * 2^-shift + 1/2), clipped.
+The version to read: float64 matrix products of integers, far below 2^53. The version to use is the ONNX graphs of
+`codec.hyperprior.integer_networks`; a test holds both to equal integers, and the model file has a checksum of theirs.
+The differentiable version, with the same names, is `learn.hyperprior.networks.entropy_model`. `fixed_point` has the
+number formats.
 """
 
 from __future__ import annotations
@@ -17,46 +15,33 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.values import QUALITIES
-
-KNOTS = 9
-ACTIVATION_LIMIT = 255
-READ_BITS, READ_LIMIT = 4, 127
-"""What networks read of decoded latents: multiples of 1/16, within this many."""
-MEAN_BITS = 6
-"""Means are multiples of 1/64 of a quantisation step. With 1/16, the 384 rounded means of a block cost 0.3 dB at low
-rates, where nearly every symbol is zero and the mean is what the decoder shows."""
-LATENT_LIMIT = 511
-"""Latents and means are kept within this many quantisation steps."""
-DECODED_LIMIT = (LATENT_LIMIT + 1) << MEAN_BITS
-"""Largest magnitude of a decoded latent, in 64ths."""
-SCALE_LEVELS = 64
-LAYERS = (
-    "hyper.first", "hyper.second", "hyper.last",
-    "second_context", "second_line", "third_context", "third_line", "fourth_context",
-    "first_pass.first", "first_pass.last", "second_pass.first", "second_pass.last",
-    "third_pass.first", "third_pass.last", "fourth_pass.first", "fourth_pass.last",
+from isthmus.entropy.fixed_point import (
+    ACTIVATION_LIMIT,
+    KNOTS,
+    LATENT_LIMIT,
+    MEAN_BITS,
+    SCALES,
+    AnyInt,
+    Float32,
+    Int32,
 )  # fmt: skip
-PASSES = ("first_pass", "second_pass", "third_pass", "fourth_pass")
-PARTS = (((0, 0),), ((1, 1),), ((0, 1), (1, 0)))
-"""(row, column) modulo 2 of the positions that passes 1 to 3 code, all strong channels. Pass 4 codes the weak ones."""
-
-Integers = NDArray[np.int32]
-Whole = NDArray[np.integer[Any]]
-"""Whole numbers of any type that holds them."""
-Reals = NDArray[np.float32]
+from isthmus.entropy.passes import Pass
+from isthmus.values import QUALITIES
 
 
 class PriorPasses(Protocol):
-    """One picture's way through the passes, in their order."""
+    """The passes over one tile, in their order."""
 
-    def estimate(self, number: int, read: Reals, decoded: Reals) -> tuple[Whole, Whole]:
-        """(levels, means) of what a pass codes, (channels, count) each in the order of `gather`; means in 64ths.
+    def estimate(self, one: Pass, companded: Float32, decoded: Float32) -> tuple[AnyInt, AnyInt]:
+        """Scale indices and means of what a pass codes.
 
         Args:
-            number: of the pass, 0..3.
-            read: what `squash` makes of decoded strong channels, (strong, rows, columns) float32; zero: not yet known.
-            decoded: the same channels in 64ths of a quantisation step, whole numbers as well.
+            one: of `passes.PASSES`.
+            companded: (first group, rows, columns) decoded latents after `signed_companding`; zero: not yet known.
+            decoded: the same latents in 64ths of a quantisation step, whole numbers as well.
+
+        Returns:
+            (channels, count) each, in the order of `Pass.gather`: scale indices 0..63; means in 64ths of a step.
         """
         ...
 
@@ -64,25 +49,25 @@ class PriorPasses(Protocol):
 class PriorNetworks(Protocol):
     """The networks of one model."""
 
-    def begin(self, hyper: Integers, quality: int) -> PriorPasses:
-        """Start with a picture's hyper-latents (channels, rows, columns) and quality 1..100."""
+    def begin(self, hyper: Int32, quality: int) -> PriorPasses:
+        """Start with the hyper-latents (channels, rows, columns) of a tile and the file's quality 1..100."""
         ...
 
 
 @dataclass(frozen=True)
 class QualityBias:
-    """What a layer adds to its sums, and how far it shifts them; all of it depends on nothing but the quality.
+    """What a layer adds to its sums, and how far it shifts them: functions of the quality alone.
 
     Attributes:
         shift: (outputs,) int8: sums are multiplied by 2^-shift. May be negative.
-        bias: (knots, outputs) int32, in the units of the sums.
+        bias: (KNOTS, outputs) int32, in the units of the sums.
     """
 
     shift: NDArray[np.int8]
     bias: NDArray[np.int32]
 
     def at(self, quality: int) -> NDArray[np.int64]:
-        """(outputs,) between two knots, floor(x + 1/2) in whole 99ths: a half cannot occur, 99 is odd."""
+        """(outputs,) between two knots, floor(x + 1/2) in whole 99ths: a half cannot occur, since 99 is odd."""
         low, share = divmod((quality - 1) * (KNOTS - 1), QUALITIES - 1)
         if low == KNOTS - 1:
             low, share = KNOTS - 2, QUALITIES - 1
@@ -92,17 +77,17 @@ class QualityBias:
         )
         return mixed
 
-    def offset_at(self, quality: int) -> NDArray[np.float32]:
-        """Bias * 2^-shift + 1/2, exactly: what a graph adds before it takes the floor."""
+    def offset_at(self, quality: int) -> Float32:
+        """(outputs,) bias * 2^-shift + 1/2, exactly: what a graph adds before it takes the floor."""
         return np.asarray(np.ldexp(self.at(quality).astype(np.float64), -self.shift.astype(int)) + 0.5, np.float32)
 
 
 @dataclass(frozen=True)
-class ExactLayer:
+class IntegerLayer:
     """A convolution on integers.
 
     Attributes:
-        weight: (outputs, inputs or 1, side, side) int16; the second is 1 where each channel has its own kernel.
+        weight: (outputs, inputs or 1, side, side) int16; the second axis is 1 in depthwise layers.
         bias: with its shift.
     """
 
@@ -110,7 +95,7 @@ class ExactLayer:
     bias: QualityBias
 
     def run(self, values: NDArray[Any], quality: int) -> NDArray[np.float64]:
-        """(inputs, rows, columns) whole -> (outputs, rows, columns) whole, not clipped."""
+        """(inputs, rows, columns) integers -> (outputs, rows, columns) integers, not clipped."""
         weight = self.weight.astype(np.float64)
         side, (rows, columns) = weight.shape[2], values.shape[1:]
         padded = np.pad(values.astype(np.float64), ((0, 0), (side // 2,) * 2, (side // 2,) * 2))
@@ -128,47 +113,14 @@ class ExactLayer:
         return scaled
 
     def activate(self, values: NDArray[Any], quality: int) -> NDArray[np.float64]:
-        """`run`, clipped to an activation."""
+        """`run`, clipped to an activation 0..255."""
         return np.clip(self.run(values, quality), 0, ACTIVATION_LIMIT)
 
 
-def squash_table() -> NDArray[np.int16]:
-    """floor(16 log(1 + y / 64) + 1/2) for y = 0..DECODED_LIMIT: made once, stored in the model file."""
-    y = np.arange(DECODED_LIMIT + 1) / (1 << MEAN_BITS)
-    return np.minimum(np.floor((1 << READ_BITS) * np.log1p(y) + 0.5), READ_LIMIT).astype(np.int16)
-
-
-def signed_squash(table: NDArray[np.int16]) -> Reals:
-    """What networks read instead of decoded latents, sign and logarithm, at the index of the latent.
-
-    That is 0..DECODED_LIMIT, -DECODED_LIMIT..-1: NumPy counts negative indices from the end.
-    """
-    return np.concatenate([table, -table[:0:-1]]).astype(np.float32)
-
-
-def split_estimate(level: NDArray[Any], mean: NDArray[Any]) -> tuple[Integers, Integers]:
-    """Whole levels and means, clipped to what the coder takes."""
+def clip_estimate(scale_indices: NDArray[Any], means: NDArray[Any]) -> tuple[Int32, Int32]:
+    """Whole scale indices and means, clipped to what the coder takes."""
     limit = LATENT_LIMIT << MEAN_BITS
-    return np.clip(level, 0, SCALE_LEVELS - 1).astype(np.int32), np.clip(mean, -limit, limit).astype(np.int32)
-
-
-def gather(number: int, grid: NDArray[Any]) -> NDArray[Any]:
-    """What a pass codes: (channels, rows, columns) -> (channels, count), part by part, each row by row."""
-    if number == len(PARTS):
-        return grid.reshape(len(grid), -1)
-    return np.concatenate([grid[:, row::2, column::2].reshape(len(grid), -1) for row, column in PARTS[number]], axis=1)
-
-
-def scatter(number: int, grid: NDArray[Any], values: NDArray[Any]) -> None:
-    """`gather` backwards: (channels * count,) values into their places of the grid."""
-    channels, rows, columns = grid.shape
-    if number == len(PARTS):
-        grid[:] = values.reshape(grid.shape)
-        return
-    parts = PARTS[number]
-    quarters = values.reshape(channels, len(parts), rows // 2, columns // 2)
-    for index, (row, column) in enumerate(parts):
-        grid[:, row::2, column::2] = quarters[:, index]
+    return np.clip(scale_indices, 0, SCALES - 1).astype(np.int32), np.clip(means, -limit, limit).astype(np.int32)
 
 
 def depth_to_space(values: NDArray[Any]) -> NDArray[Any]:
@@ -179,12 +131,12 @@ def depth_to_space(values: NDArray[Any]) -> NDArray[Any]:
 
 
 class ReferenceNetworks:
-    """The layers by name."""
+    """The integer layers by name; see `PriorNetworks`."""
 
-    def __init__(self, layers: Mapping[str, ExactLayer]) -> None:
+    def __init__(self, layers: Mapping[str, IntegerLayer]) -> None:
         self.layers = dict(layers)
 
-    def begin(self, hyper: Integers, quality: int) -> ReferencePasses:
+    def begin(self, hyper: Int32, quality: int) -> ReferencePasses:
         """See `PriorNetworks.begin`."""
         return ReferencePasses(self.layers, hyper, quality)
 
@@ -192,25 +144,23 @@ class ReferenceNetworks:
 class ReferencePasses:
     """See `PriorPasses`."""
 
-    def __init__(self, layers: Mapping[str, ExactLayer], hyper: Integers, quality: int) -> None:
+    def __init__(self, layers: Mapping[str, IntegerLayer], hyper: Int32, quality: int) -> None:
         self._layers, self._quality = layers, quality
         x = depth_to_space(self._activate("hyper.first", hyper))
         x = self._activate("hyper.second", x)
         self._features = depth_to_space(self._activate("hyper.last", x))
 
-    def estimate(self, number: int, read: Reals, decoded: Reals) -> tuple[Whole, Whole]:
+    def estimate(self, one: Pass, companded: Float32, decoded: Float32) -> tuple[AnyInt, AnyInt]:
         """See `PriorPasses.estimate`."""
-        name = PASSES[number]
-        order = name.removesuffix("pass")
         inputs = self._features
-        if number > 0:
-            inputs = np.concatenate([inputs, self._activate(order + "context", read)])
-        hidden = self._activate(name + ".first", inputs)
-        raw_level, raw_mean = np.split(self._layers[name + ".last"].run(hidden, self._quality), 2)
-        if order + "line" in self._layers:
-            raw_mean = raw_mean + self._layers[order + "line"].run(decoded, self._quality)
-        level, mean = split_estimate(raw_level, raw_mean)
-        return gather(number, level), gather(number, mean)
+        if one.context is not None:
+            inputs = np.concatenate([inputs, self._activate(one.context, companded)])
+        hidden = self._activate(f"{one.network}.first", inputs)
+        scale_indices, means = np.split(self._layers[f"{one.network}.last"].run(hidden, self._quality), 2)
+        if one.mean_predictor is not None:
+            means = means + self._layers[one.mean_predictor].run(decoded, self._quality)
+        clipped = clip_estimate(scale_indices, means)
+        return one.gather(clipped[0]), one.gather(clipped[1])
 
     def _activate(self, name: str, values: NDArray[Any]) -> NDArray[np.float64]:
         return self._layers[name].activate(values, self._quality)

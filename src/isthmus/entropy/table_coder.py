@@ -11,8 +11,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.entropy.fixed_point import Int32
 from isthmus.entropy.range_coder import Model, RangeDecoder, RangeEncoder, model_of, model_of_groups
-from isthmus.entropy.reference_networks import Integers
 from isthmus.entropy.tables import FrequencyTable
 from isthmus.errors import FormatError
 
@@ -26,7 +26,7 @@ _ESCAPED = np.iinfo(np.int32).max
 _BEYOND = "the payload holds a symbol beyond the format's range"
 
 
-def group_sizes(tables: Sequence[FrequencyTable]) -> NDArray[np.uint8]:
+def symbols_per_step(tables: Sequence[FrequencyTable]) -> NDArray[np.uint8]:
     """(tables,) how many symbols of each table are best coded at once."""
     lengths = np.array([len(table.frequencies) for table in tables])
     sizes = np.arange(1, LARGEST_GROUP + 1)
@@ -56,7 +56,7 @@ class TableCoder:
         self._joint_model = cache(lambda number: model_of_groups(tables[number].frequencies, self._groups[number]))
         self._joint_symbols = cache(self._build_joint_symbols)
 
-    def encode(self, encoder: RangeEncoder, symbols: Integers, counts: NDArray[np.integer]) -> None:
+    def encode(self, encoder: RangeEncoder, symbols: Int32, counts: NDArray[np.integer]) -> None:
         """(count,) symbols, of which counts[i] belong to table i."""
         escape = np.repeat(self._escape, counts)
         indices = symbols - np.repeat(self._lowest, counts)
@@ -77,7 +77,7 @@ class TableCoder:
             encoder.encode_flag(index < 0)
             encoder.encode_number(-index if index < 0 else index - limit + 1)
 
-    def decode(self, decoder: RangeDecoder, counts: NDArray[np.integer]) -> Integers:
+    def decode(self, decoder: RangeDecoder, counts: NDArray[np.integer]) -> Int32:
         """`encode` backwards.
 
         Raises:
@@ -90,14 +90,14 @@ class TableCoder:
                 parts.append(self._joint_symbols(table).take(numbers, axis=0).ravel())
             if single:
                 parts.append(self._symbols[table].take(decoder.decode(self._models[table], single)))
-        symbols: Integers = np.concatenate(parts)
+        symbols: Int32 = np.concatenate(parts)
         if symbols.size and symbols.max() == _ESCAPED:
             self._decode_escaped(decoder, symbols, counts)
         if not self._is_within and symbols.size and np.abs(symbols).max() > self._limit:
             raise FormatError(_BEYOND)
         return symbols
 
-    def _decode_escaped(self, decoder: RangeDecoder, symbols: Integers, counts: NDArray[np.integer]) -> None:
+    def _decode_escaped(self, decoder: RangeDecoder, symbols: Int32, counts: NDArray[np.integer]) -> None:
         """Fill in, in place, what no table holds."""
         escaped = np.flatnonzero(symbols == _ESCAPED)
         tables = np.searchsorted(np.cumsum(counts), escaped, side="right")
@@ -119,15 +119,15 @@ class TableCoder:
                 joint = count // size if size > 1 and count >= LEAST_RUN else 0
                 yield table, joint, count - joint * size
 
-    def _build_joint_symbols(self, table: int) -> Integers:
+    def _build_joint_symbols(self, table: int) -> Int32:
         """(numbers, symbols at once): what each number of the joint model stands for."""
         length, size = self._lengths[table], self._groups[table]
         places = np.indices((length,) * size).reshape(size, -1).T
         return self._symbols[table].take(places)
 
 
-def _symbols(table: FrequencyTable) -> Integers:
+def _symbols(table: FrequencyTable) -> Int32:
     """What the places of a table stand for."""
-    symbols: Integers = np.arange(table.lowest, table.lowest + len(table.frequencies), dtype=np.int32)
+    symbols: Int32 = np.arange(table.lowest, table.lowest + len(table.frequencies), dtype=np.int32)
     symbols[table.escape] = _ESCAPED
     return symbols

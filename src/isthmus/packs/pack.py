@@ -194,7 +194,7 @@ class Pack:
         """
         header, coder = self.layout.header, self.model.coder
         if header.size is None or not isinstance(coder, BatchCoder):
-            pixels = pipeline.pixels_of(self.images(indices), self.model)
+            pixels = pipeline.pixels_of(self.images(indices), self.model.coder)
         else:
             width, height = header.size
             parts = (indices[start : start + BATCH] for start in range(0, len(indices), BATCH))
@@ -211,7 +211,7 @@ class Pack:
             ModelMismatchError: another kind of model.
             UsageError: the pictures have codes of several shapes.
         """
-        coder = self.model.plain_coder
+        coder = self.model.factorised_coder
         sizes = {self.size(place) for place in self._places(indices).tolist()}
         if len(sizes) > 1:
             raise UsageError(f"pictures of several sizes have codes of several shapes: {sorted(sizes)[:3]} and so on")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from isthmus.codec import pipeline
-from isthmus.codec.coder import Quantisation
+from isthmus.codec.coder import whole_quality
 from isthmus.codec.model import DEFAULT_ENGINE, Model
 from isthmus.codec.quantiser import check_quality
 from isthmus.container.model_file import ModelFile
@@ -69,7 +69,7 @@ class PackOptions:
         frame: which picture of animations.
     """
 
-    quality: int
+    quality: float
     fit: bool = False
     depth: int | None = None
     frame: int | None = None
@@ -78,11 +78,11 @@ class PackOptions:
         check_quality(self.quality)
 
 
-def pack_header(model: Model, quality: int) -> PackHeader:
+def pack_header(model: Model, quality: float) -> PackHeader:
     """What all pictures of a pack of this model share. A model of colour and grey packs colour."""
     spec = model.file.picture
     size = (spec.size[1], spec.size[0]) if spec.size is not None else None
-    return PackHeader(model.id, spec.channels, quality, size)
+    return PackHeader(model.id, spec.channels, whole_quality(quality), size)
 
 
 def write_pack(
@@ -116,7 +116,7 @@ def code_chunk(sources: Sequence[Source], model: Model, options: PackOptions) ->
     outcomes: list[Packed | Rejected] = []
     for batch in _read(sources, model, options):
         pictures = [picture for _, picture in batch if isinstance(picture, Picture)]
-        coded = pipeline.payloads_of(pictures, model, Quantisation(options.quality))
+        coded = pipeline.payloads_of(pictures, model.coder, options.quality)
         for source, picture in batch:
             if isinstance(picture, Rejected):
                 outcomes.append(picture)
@@ -249,7 +249,7 @@ def _read(
     for source in sources:
         try:
             read = source.read(depth=options.depth, frame=options.frame)
-            picture = pipeline.taken(_flat(read, model), model, fit=options.fit)
+            picture = pipeline.taken(_flat(read, model), model.coder, fit=options.fit)
         except IsthmusError as error:
             batch.append((source, Rejected(source.name, str(error))))
             continue

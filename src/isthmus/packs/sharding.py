@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from isthmus.codec.coder import whole_quality
 from isthmus.codec.model import DEFAULT_ENGINE, Model
 from isthmus.container.atomic import cannot_write
 from isthmus.container.model_file import ModelFile
@@ -124,7 +125,7 @@ def pack_to_shards(
         UsageError: what it holds was begun with another plan.
     """
     start = time.perf_counter()
-    plan = ShardPlan(model.id.hex(), options.quality, shard_size, len(sources))
+    plan = ShardPlan(model.id.hex(), whole_quality(options.quality), shard_size, len(sources))
     done = prepare(folder, plan, resume=resume, force=force)
     for index in sorted(done):
         on_shard(index)

@@ -143,7 +143,7 @@ def _decoded(chunk: Sequence[Found], model: Model) -> Iterator[tuple[str, NDArra
     """Together where all can be decoded, else one by one, so that each error is that of its picture."""
     images = [image for _, image in chunk if isinstance(image, ImageFile)]
     try:
-        decoded = iter(list(pipeline.pixels_of(images, model)))
+        decoded = iter(list(pipeline.pixels_of(images, model.coder)))
         for name, image in chunk:
             yield name, next(decoded) if isinstance(image, ImageFile) else image
     except FormatError:
@@ -152,7 +152,7 @@ def _decoded(chunk: Sequence[Found], model: Model) -> Iterator[tuple[str, NDArra
                 yield name, image
                 continue
             try:
-                yield name, next(pipeline.pixels_of([image], model))
+                yield name, next(pipeline.pixels_of([image], model.coder))
             except FormatError as error:
                 yield name, error
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import platformdirs
 
 from isthmus.container.atomic import write_file
-from isthmus.container.model_file import parse_model, read_model_id
+from isthmus.container.model_file import parse_model, read_decoded_ids
 from isthmus.errors import InputError, ModelNotFoundError, OutputError, UsageError
 
 SUFFIX = ".isthmus"
@@ -58,9 +58,11 @@ def find_by_id(model_id: bytes, *, beside: Path | None = None) -> Path:
     candidates = [path for _, path in known_models()]
     if beside is not None:
         candidates += sorted(beside.glob(f"*{SUFFIX}"))
-    for path in candidates:
-        if read_model_id(path) == model_id:
-            return path
+    stated = {path: read_decoded_ids(path) for path in candidates}
+    for is_own in (True, False):  # a model of this id goes before one that says that it decodes its pictures
+        for path, ids in stated.items():
+            if model_id in (ids[:1] if is_own else ids):
+                return path
     folder = f"the file's folder ({beside})" if beside is not None else "the file's folder (none: read from memory)"
     raise ModelNotFoundError(
         f"no model with the id {model_id.hex()}: looked at --model, the shipped models, "

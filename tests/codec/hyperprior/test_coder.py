@@ -188,7 +188,7 @@ def test_smooth_pictures_get_more_of_a_quality_than_busy_ones(model):
         suited = [model.coder.suited(Picture(pixels), quality) for quality in range(1, 101)]
         assert (suited[0], suited[-1]) == (Quantisation(1), Quantisation(100))
         assert all(one.quality <= two.quality for one, two in pairwise(suited))
-        assert all(one.thrift > two.thrift for one, two in pairwise(suited) if one.quality == two.quality)
+        assert all(one.rdo_strength > two.rdo_strength for one, two in pairwise(suited) if one.quality == two.quality)
     low, high = (model.coder.suited(Picture(pixels), 50).quality for pixels in (busy, smooth))
     assert low < 50 < high
     files = [model.encode(smooth, quality=50), model.encode(busy, quality=50)]

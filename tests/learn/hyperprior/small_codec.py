@@ -7,16 +7,16 @@ import torch
 
 from isthmus.learn.hyperprior.calibration.symbol_statistics import count_hyper, count_symbols
 from isthmus.learn.hyperprior.dataset.crops import to_pixels
-from isthmus.learn.hyperprior.networks.codec import PhotoCodec, PhotoSettings
-from isthmus.learn.hyperprior.networks.entropy_model import PriorSettings, thrifty_thresholds
+from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec, CodecSettings
+from isthmus.learn.hyperprior.networks.entropy_model import EntropyModelSettings, gaussian_rdo_thresholds
 from isthmus.learn.hyperprior.networks.transforms import TransformStart
 
 LATENTS, STRONG, HYPER = 24, 8, 6
 
 
-def small_settings() -> PhotoSettings:
+def small_settings() -> CodecSettings:
     """A few channels of everything."""
-    prior = PriorSettings(
+    prior = EntropyModelSettings(
         strong=STRONG,
         hyper_latents=HYPER,
         hyper_hidden=8,
@@ -25,26 +25,26 @@ def small_settings() -> PhotoSettings:
         contexts=(8, 8, 8),
         hidden=(16, 16, 16, 16),
     )
-    return PhotoSettings(LATENTS, (4,), (4,), (4,), (4, 5), prior)
+    return CodecSettings(LATENTS, (4,), (4,), (4,), (4, 5), prior)
 
 
-def small_photo_codec(seed: int = 3) -> PhotoCodec:
+def small_photo_codec(seed: int = 3) -> HyperpriorCodec:
     """Untrained, in evaluation mode; its entropy networks choose many levels, as trained ones do."""
     torch.manual_seed(seed)
     start = TransformStart(np.full(192, 0.3), np.full(LATENTS, 0.3), np.arange(LATENTS))
-    model = PhotoCodec(small_settings(), start).eval().requires_grad_(requires_grad=False)
+    model = HyperpriorCodec(small_settings(), start).eval().requires_grad_(requires_grad=False)
     for block in (*model.analysis.fine, *model.analysis.coarse, *model.synthesis.coarse, model.synthesis.detail):
-        block.spread.weight.normal_(0, 0.1)
+        block.expand.weight.normal_(0, 0.1)
     passes = model.passes
     for network in (passes.first_pass, passes.second_pass, passes.third_pass, passes.fourth_pass):
         network.last.weight.mul_(20)  # an untrained network would choose hardly more than one level
     return model
 
 
-def counted_photo_codec() -> PhotoCodec:
+def counted_photo_codec() -> HyperpriorCodec:
     """The same with tables fitted to what it makes of random pictures."""
     model = small_photo_codec()
     pictures = np.random.default_rng(1).integers(0, 256, (6, 16, 16, 3), np.uint8).repeat(12, 1).repeat(12, 2)
-    model.symbol_counts = count_symbols(model, to_pixels(pictures), thrifty_thresholds())
-    model.hyper_edges, model.hyper_counts = count_hyper(model, (to_pixels(picture[None]) for picture in pictures))
+    model.symbol_counts = count_symbols(model, to_pixels(pictures), gaussian_rdo_thresholds())
+    model.hyper_thresholds, model.hyper_counts = count_hyper(model, (to_pixels(picture[None]) for picture in pictures))
     return model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,24 +12,20 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.codec.coder import PLAIN_THRIFT, Latents, Quantisation, TileLatents
-from isthmus.codec.hyperprior.activity import activity
-from isthmus.codec.hyperprior.integer_networks import EXACT_GRAPHS, ExactNetworks, probe
+from isthmus.codec.coder import Latents, TileLatents, whole_quality
+from isthmus.codec.hyperprior.adaptive_quality import adapt_quality
+from isthmus.codec.hyperprior.integer_networks import ENTROPY_GRAPHS, IntegerNetworks, probe
+from isthmus.codec.hyperprior.layout import BLOCK, HYPER_BLOCK, ONE_TILE, PIECE, SQUARE, TILE, padded
 from isthmus.codec.hyperprior.tables import hyperprior_tables, shaped
+from isthmus.codec.hyperprior.tiles import Tiles
 from isthmus.container.image_file import ImageFile
 from isthmus.container.model_file import ModelFile
+from isthmus.entropy.fixed_point import KNOTS, LATENT_LIMIT, MEAN_BITS, Float32, Int32
 from isthmus.entropy.hyper_latents import HYPER_LIMIT
 from isthmus.entropy.hyperprior import Hyperprior
-from isthmus.entropy.reference_networks import (
-    KNOTS,
-    LATENT_LIMIT,
-    LAYERS,
-    MEAN_BITS,
-    Integers,
-    QualityBias,
-    Reals,
-)
-from isthmus.errors import FormatError, ModelMismatchError
+from isthmus.entropy.passes import LAYERS
+from isthmus.entropy.reference_networks import QualityBias
+from isthmus.errors import FormatError, ModelMismatchError, UsageError
 from isthmus.imaging.windows import Window, cut, pixels_in
 from isthmus.transforms.engine import Engine
 from isthmus.transforms.graph import Graph
@@ -39,51 +34,30 @@ from isthmus.values import QUALITIES, Picture
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-KIND = "hyperprior"
-BLOCK = 16
-"""Pixels per latent position in each direction."""
-SIDE = 8
-"""Pixels, in each direction, of the squares that the synthesis ends in."""
-HYPER_BLOCK = 64
-"""Pixels per hyper-latent position: pictures and tiles are padded to multiples of it."""
-ONE_TILE = 1024
-"""Pictures with no side longer than this are one tile."""
-TILE = 512
-"""Side of the tiles of larger pictures; a multiple of HYPER_BLOCK."""
 TILES_AT_ONCE = 4
 """More would only wait for one another: part of entropy coding is Python."""
-PIECE = (512, 1024)
-"""Rows and columns that go through a transform at once: what bounds its memory."""
-USUAL_ACTIVITY = 4.0
-"""Of `codec.hyperprior.activity`: photographs of this activity get the quality that was asked for."""
-LEAST_ACTIVITY = 0.01
-QUALITY_PER_OCTAVE, MOST_SHIFT = 6.0, 12.0
-"""By how much the quality rises where activity is half, and by how much at most."""
-STEP_THRIFT = (0.3, 0.6)
-"""What a whole quality less is worth in thrift, at qualities 1 and 100; measured, and rather too little."""
-THRIFTS = tuple(np.linspace(1.0, 2.5, 31)[1:].tolist())
-MOST_SAVED = 0.95
-"""Of a quantisation step: thresholds lie at most this far above the lower symbol's edge, however thrifty."""
+PLAIN_RDO_STRENGTH = 1.0
+STEP_RDO_STRENGTH = (0.3, 0.6)
+"""By how much stronger an RDO a whole quality less is, at qualities 1 and 100; measured, and rather too little."""
 
 
-class PhotoCoder:
+class HyperpriorCoder:
     """See `coder.Coder`; its graphs are loaded when they are first used.
 
     Raises:
         FormatError: parts that do not belong together.
     """
 
-    thrifts: Sequence[float] = THRIFTS
-
     def __init__(self, file: ModelFile, engine: Engine) -> None:
-        self._file, self._engine = file, engine
+        self.file, self._engine = file, engine
         try:
             arrays = file.arrays
             self._gains = shaped(arrays, "gains", np.float32, (QUALITIES, file.latents.channels))
-            self._guides = shaped(arrays, "guides", np.float32, (QUALITIES, None))
-            self._strong, self._hyper_channels, self._analysis_margin, self._synthesis_margin = (
-                int(value) for value in shaped(arrays, "layout", np.int32, (4,))
+            self._quality_biases = shaped(arrays, "quality_bias", np.float32, (QUALITIES, None))
+            self._first_group, self._hyper_channels, self._synthesis_margin = (
+                int(value) for value in shaped(arrays, "layout", np.int32, (3,))
             )
+            self._analysis_margin = int(shaped(arrays, "analysis_margin", np.int32, (1,))[0])
             self._tables = hyperprior_tables(arrays, self._hyper_channels)
             self._biases = {
                 name: QualityBias(
@@ -94,7 +68,7 @@ class PhotoCoder:
             }
             self._probe = int.from_bytes(shaped(arrays, "probe", np.uint8, (4,)).tobytes(), "little")
             self._graphs = {
-                name: file.graphs[name] for name in ("analysis", "hyper_analysis", "synthesis", *EXACT_GRAPHS)
+                name: file.graphs[name] for name in ("analysis", "hyper_analysis", "synthesis", *ENTROPY_GRAPHS)
             }
         except KeyError as error:
             raise FormatError(f"the model {file.name} has no {error.args[0]}") from error
@@ -111,7 +85,7 @@ class PhotoCoder:
 
     @cached_property
     def synthesis(self) -> Graph:
-        """Latents and guides to a picture's bytes."""
+        """Latents and quality_biases to a picture's bytes."""
         return self._load("synthesis")
 
     @cached_property
@@ -128,13 +102,16 @@ class PhotoCoder:
         return self._build_prior(replace(self._engine, threads=1))
 
     def _build_prior(self, engine: Engine) -> Hyperprior:
-        networks = ExactNetworks({name: self._load(name, engine) for name in EXACT_GRAPHS}, self._biases)
-        if probe(networks, self._tables.squash, strong=self._strong, hyper=self._hyper_channels) != self._probe:
+        networks = IntegerNetworks({name: self._load(name, engine) for name in ENTROPY_GRAPHS}, self._biases)
+        if (
+            probe(networks, self._tables.companding, first_group=self._first_group, hyper=self._hyper_channels)
+            != self._probe
+        ):
             raise ModelMismatchError(
-                f"the engine computes the entropy networks of {self._file.name} inexactly on this machine: "
+                f"the engine computes the entropy networks of {self.file.name} inexactly on this machine: "
                 "what it writes or reads could be wrong, so nothing is"
             )
-        return Hyperprior(self._tables, networks, self._file.latents.channels, self._strong)
+        return Hyperprior(self._tables, networks, self.file.latents.channels, self._first_group)
 
     def takes(self, picture: Picture) -> bool:
         """See `Coder.takes`: RGB and grey of any size."""
@@ -154,26 +131,21 @@ class PhotoCoder:
         """See `Coder.tile_size`."""
         return 0 if max(picture.height, picture.width) <= ONE_TILE else TILE
 
-    def suited(self, picture: Picture, quality: int) -> Quantisation:
-        """See `Coder.suited`: the file's qualities are whole, so thrift takes care of what is between two of them."""
-        wanted = shifted_quality(picture, quality)
-        whole = math.ceil(wanted)
-        first, last = STEP_THRIFT
-        of_a_step = first + (last - first) * (whole - 1) / (QUALITIES - 1)
-        return Quantisation(whole, PLAIN_THRIFT + (whole - wanted) * of_a_step)
+    def adapt_quality(self, picture: Picture, quality: float) -> float:
+        """See `Coder.adapt_quality`."""
+        return adapt_quality(picture.pixels, quality)
 
     def analyse(self, pictures: Sequence[Picture]) -> Iterator[Iterable[TileLatents]]:
         """See `Coder.analyse`."""
         return (self._analyse(picture) for picture in pictures)
 
-    def encode(self, tiles: Iterable[TileLatents], quality: int, *, thrift: float = PLAIN_THRIFT) -> tuple[bytes, ...]:
-        """See `Coder.encode`."""
-        thresholds = self._tables.thresholds
-        edges = np.arange(thresholds.shape[-1], dtype=np.float32) + np.float32(0.5)
-        saved = np.minimum((thresholds - edges) * np.float32(thrift), np.float32(MOST_SAVED))
+    def encode(self, tiles: Iterable[TileLatents], quality: float) -> tuple[bytes, ...]:
+        """See `Coder.encode`; a quality between two whole ones is the higher one with a stronger RDO quantisation."""
+        whole = whole_quality(quality)
+        thresholds = self._tables.thresholds(rdo_strength(quality))
 
         def payload(prior: Hyperprior, tile: TileLatents) -> tuple[int, bytes]:
-            return tile[0], self._encode(prior, tile[1], quality, edges + saved)
+            return tile[0], self._encode(prior, tile[1], whole, thresholds)
 
         payloads = dict(self._with_priors(payload, tiles))
         return tuple(payloads[number] for number in sorted(payloads))
@@ -184,7 +156,7 @@ class PhotoCoder:
 
     def decode_region(self, image: ImageFile, region: Window) -> NDArray[np.uint8]:
         """See `Coder.decode_region`."""
-        tiles = _Tiles(image, self._file.latents.channels, self._with_priors)
+        tiles = Tiles(image, self.file.latents.channels, self._with_priors)
         pixels = np.empty((region.height, region.width, image.channels), np.uint8)
         for piece in cut(region, *(PIECE if region.width > min(PIECE) else reversed(PIECE))):
             window = piece.divided(BLOCK).grown(self._synthesis_margin, tiles.grid)
@@ -192,9 +164,9 @@ class PhotoCoder:
             pixels[*piece.inside(region)] = made[piece.inside(window.times(BLOCK))]
         return pixels
 
-    def symbols(self, image: ImageFile) -> list[Integers]:
+    def symbols(self, image: ImageFile) -> list[Int32]:
         """See `Coder.symbols`: latents as decoded, in 64ths of a quantisation step."""
-        tiles = _Tiles(image, self._file.latents.channels, self._with_priors)
+        tiles = Tiles(image, self.file.latents.channels, self._with_priors)
         return [tile.astype(np.int32) for tile in self._with_priors(tiles.tile, range(len(image.tiles)))]
 
     def _with_priors(self, work: Callable[[Hyperprior, Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -208,7 +180,7 @@ class PhotoCoder:
                     yield from pool.map(partial(work, self._prior_of_one_thread), some)
 
     def _analyse(self, picture: Picture) -> Iterator[TileLatents]:
-        whole = _padded(picture.height, picture.width)
+        whole = padded(picture.height, picture.width)
         side = self.tile_size(picture) or max(whole.height, whole.width)
         columns = -(-whole.width // side)
         rows_at_once, columns_at_once = (max(side, size // side * side) for size in PIECE)  # whole tiles
@@ -226,107 +198,48 @@ class PhotoCoder:
                 yield number, latents[:, *tile.divided(BLOCK).inside(grown.divided(BLOCK))]
 
     def _encode(self, prior: Hyperprior, latents: Latents, quality: int, thresholds: NDArray[np.float32]) -> bytes:
+        if not np.isfinite(latents).all():
+            raise UsageError("the model's latents of this picture are not finite numbers: the model is broken")
         steps = np.clip(latents * self._gains[quality - 1][:, None, None], -LATENT_LIMIT, LATENT_LIMIT)
         hyper = np.floor(self.hyper_analysis.run(steps[None])[0] + np.float32(0.5))
         whole = np.clip(hyper, -HYPER_LIMIT, HYPER_LIMIT).astype(np.int32)
         return prior.encode(steps, whole, quality, thresholds)
 
-    def _synthesise(self, decoded: Reals, quality: int, channels: int) -> NDArray[np.uint8]:
+    def _synthesise(self, decoded: Float32, quality: int, channels: int) -> NDArray[np.uint8]:
         """(rows, columns, channels) of latents in 64ths of a step."""
         units = np.float32(1 << MEAN_BITS) * self._gains[quality - 1][:, None, None]
         latents: Latents = np.divide(decoded, units, out=decoded)  # in place: memory is slow
-        guides = self._guides[quality - 1].reshape(1, -1, 1, 1)
-        (made,) = self.synthesis.run_named({"latents": latents[None], "guides": guides})
+        quality_bias = self._quality_biases[quality - 1].reshape(1, -1, 1, 1)
+        (made,) = self.synthesis.run_named({"latents": latents[None], "quality_bias": quality_bias})
         rows, columns = (side * BLOCK for side in latents.shape[1:])
-        whole, interleaved = (1, rows, columns, 3), (rows // SIDE, SIDE, columns // SIDE, SIDE * 3)  # the same order
-        squares = (1, rows // SIDE, columns // SIDE, SIDE * SIDE * 3)
-        if made.dtype == np.uint8 and made.shape == squares:
-            made = _row_by_row(made[0])
-        if made.dtype == np.uint8 and made.shape in (whole, interleaved):
-            return _of_pixels(made.reshape(rows, columns, 3), channels)
-        if made.dtype == np.float32 and made.shape == (1, 3, rows, columns):
-            return _of_planes(made[0], channels)
-        raise FormatError(f"the model's synthesis makes {made.dtype} of {made.shape}, no picture of {columns}×{rows}")
+        if made.dtype != np.uint8 or made.shape != (1, rows // SQUARE, columns // SQUARE, SQUARE * SQUARE * 3):
+            raise FormatError(
+                f"the model's synthesis makes {made.dtype} of {made.shape}, no picture of {columns}×{rows}"
+            )
+        return _in_mode(_row_by_row(made[0]).reshape(rows, columns, 3), channels)
 
     def _load(self, name: str, engine: Engine | None = None) -> Graph:
-        label = f"{self._file.name}: {name}"
+        label = f"{self.file.name}: {name}"
         return (engine or self._engine).load(self._graphs[name], name=label)
 
 
-def shifted_quality(picture: Picture, quality: int) -> float:
-    """The quality that suits a picture where `quality` is asked for: errors hide in busy ones (decision 6)."""
-    octaves = math.log2(USUAL_ACTIVITY / max(activity(picture.pixels), LEAST_ACTIVITY))
-    shift = max(-MOST_SHIFT, min(MOST_SHIFT, QUALITY_PER_OCTAVE * octaves))
-    # none at both ends, so that every quality can be had; rising throughout
-    return quality + shift * 4 * (quality - 1) * (QUALITIES - quality) / (QUALITIES - 1) ** 2
-
-
-_WithPriors = Callable[[Callable[[Hyperprior, int], Reals], Iterable[int]], Iterator[Reals]]
-"""See `PhotoCoder._with_priors`."""
-
-
-class _Tiles:
-    """The tiles of one file, decoded when they are needed and forgotten behind the last window."""
-
-    def __init__(self, image: ImageFile, channels: int, with_priors: _WithPriors) -> None:
-        whole = _padded(image.height, image.width)
-        side = image.tile_size or max(whole.height, whole.width)
-        self._image, self._channels, self._with_priors = image, channels, with_priors
-        self.grid = whole.divided(BLOCK)
-        self._windows = [tile.divided(BLOCK) for tile in cut(whole, side, side)]
-        self._decoded: dict[int, Reals] = {}
-
-    def tile(self, prior: Hyperprior, number: int) -> Reals:
-        """(channels, rows, columns) of one tile, in 64ths of a step; zeros where it is missing."""
-        window = self._windows[number]
-        if number in self._image.missing:
-            return np.zeros((self._channels, window.height, window.width), np.float32)
-        try:
-            return prior.decode(self._image.tiles[number], (window.height, window.width), self._image.quality)
-        except FormatError as error:
-            raise FormatError(f"tile {number}: {error}") from error
-
-    def latents(self, wanted: Window) -> Reals:
-        """(channels, rows, columns) of a window of the grid. Windows come row by row: tiles above it are forgotten."""
-        if self._windows == [wanted]:  # nothing to put together
-            (only,) = self._with_priors(self.tile, [0])
-            return only
-        parts = {number: window.overlap(wanted) for number, window in enumerate(self._windows)}
-        new = [number for number, part in parts.items() if part is not None and number not in self._decoded]
-        self._decoded.update(zip(new, self._with_priors(self.tile, new), strict=True))
-        values = np.empty((self._channels, wanted.height, wanted.width), np.float32)
-        for number, part in parts.items():
-            window = self._windows[number]
-            if part is not None:
-                values[:, *part.inside(wanted)] = self._decoded[number][:, *part.inside(window)]
-            elif window.bottom <= wanted.top:
-                self._decoded.pop(number, None)
-        return values
-
-
-def _padded(height: int, width: int) -> Window:
-    return Window(0, 0, height, width).divided(HYPER_BLOCK).times(HYPER_BLOCK)
+def rdo_strength(quality: float) -> float:
+    """The strength of the RDO quantisation at a quality: 1 at whole ones, most just above them."""
+    whole = whole_quality(quality)
+    first, last = STEP_RDO_STRENGTH
+    of_a_step = first + (last - first) * (whole - 1) / (QUALITIES - 1)
+    return PLAIN_RDO_STRENGTH + (whole - quality) * of_a_step
 
 
 def _row_by_row(squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(rows, columns, SIDE * SIDE * 3), square by square, to (rows, SIDE, columns, SIDE * 3)."""
-    runs = np.ascontiguousarray(squares).view(f"V{SIDE * 3}")  # moved as wholes: in half the time
-    return np.ascontiguousarray(runs.transpose(0, 2, 1)).view(np.uint8).reshape(len(squares), SIDE, -1, SIDE * 3)
+    """(rows, columns, SQUARE * SQUARE * 3), square by square, to (rows, SQUARE, columns, SQUARE * 3)."""
+    runs = np.ascontiguousarray(squares).view(f"V{SQUARE * 3}")  # moved as wholes: in half the time
+    return np.ascontiguousarray(runs.transpose(0, 2, 1)).view(np.uint8).reshape(len(squares), SQUARE, -1, SQUARE * 3)
 
 
-def _of_pixels(values: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+def _in_mode(values: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
     """(rows, columns, 3) to (rows, columns, channels): grey is the mean."""
     if channels == 3:
         return values
     grey: NDArray[np.uint8] = ((values.sum(2, keepdims=True, dtype=np.uint16) + 1) // 3).astype(np.uint8)
     return grey
-
-
-def _of_planes(values: NDArray[np.float32], channels: int) -> NDArray[np.uint8]:
-    """The same of (3, rows, columns) around -0.5..0.5, as models of before 2026-11-22 make them."""
-    if channels == 1:
-        values = values.mean(0, keepdims=True)
-    whole = values + np.float32(0.5)
-    whole *= np.float32(255)
-    planes: NDArray[np.uint8] = np.rint(np.clip(whole, 0, 255, out=whole), out=whole).astype(np.uint8)
-    return np.moveaxis(planes, 0, -1)

@@ -10,25 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.entropy.reference_networks import (
-    DECODED_LIMIT,
-    PASSES,
-    Integers,
-    PriorNetworks,
-    QualityBias,
-    Reals,
-    Whole,
-    signed_squash,
-)  # fmt: skip
+from isthmus.entropy.fixed_point import DECODED_LIMIT, AnyInt, Float32, Int32, signed_companding
+from isthmus.entropy.passes import PASSES, Pass
+from isthmus.entropy.reference_networks import PriorNetworks, QualityBias
 from isthmus.transforms.graph import Graph
 
-EXACT_GRAPHS = ("hyper_synthesis", *PASSES)
+ENTROPY_GRAPHS = ("hyper_synthesis", *(one.network for one in PASSES))
+"""The graphs of a model file that make up its entropy model."""
 _OFFSET = "offset."
 _PROBE_GRID = 8
 _PROBE_QUALITY = 50
 
 
-class ExactNetworks:
+class IntegerNetworks:
     """The graphs by name, and the layers' biases by name, which follow the quality."""
 
     def __init__(self, graphs: Mapping[str, Graph], biases: Mapping[str, QualityBias]) -> None:
@@ -36,9 +30,9 @@ class ExactNetworks:
         self._biases = dict(biases)
         self._offsets = cache(self._build_offsets)
 
-    def begin(self, hyper: Integers, quality: int) -> ExactPasses:
+    def begin(self, hyper: Int32, quality: int) -> IntegerPasses:
         """See `PriorNetworks.begin`."""
-        return ExactPasses(self, hyper, quality)
+        return IntegerPasses(self, hyper, quality)
 
     def run(self, name: str, quality: int, **inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """One graph on (channels, rows, columns) arrays; four dimensions are what another graph made, and stay.
@@ -60,47 +54,47 @@ class ExactNetworks:
         }
 
 
-class ExactPasses:
+class IntegerPasses:
     """See `PriorPasses`."""
 
-    def __init__(self, networks: ExactNetworks, hyper: Integers, quality: int) -> None:
+    def __init__(self, networks: IntegerNetworks, hyper: Int32, quality: int) -> None:
         self._networks, self._quality = networks, quality
         (self._features,) = networks.run("hyper_synthesis", quality, hyper=hyper)
 
-    def estimate(self, number: int, read: Reals, decoded: Reals) -> tuple[Whole, Whole]:
+    def estimate(self, one: Pass, companded: Float32, decoded: Float32) -> tuple[AnyInt, AnyInt]:
         """See `PriorPasses.estimate`."""
         inputs: dict[str, NDArray[Any]] = {"features": self._features}
-        if number > 0:
-            inputs["read"] = read
-        if number in (1, 2):
+        if one.context is not None:
+            inputs["companded"] = companded
+        if one.mean_predictor is not None:
             inputs["decoded"] = decoded
-        levels, means = self._networks.run(PASSES[number], self._quality, **inputs)
-        return levels.reshape(levels.shape[1], -1), means.reshape(means.shape[1], -1)
+        scale_indices, means = self._networks.run(one.network, self._quality, **inputs)
+        return scale_indices.reshape(scale_indices.shape[1], -1), means.reshape(means.shape[1], -1)
 
 
-def probe(networks: PriorNetworks, table: NDArray[np.int16], *, strong: int, hyper: int) -> int:
-    """CRC-32 of what the networks make of a fixed input: an engine that is not exact gives another number.
+def probe(networks: PriorNetworks, table: NDArray[np.int16], *, first_group: int, hyper: int) -> int:
+    """CRC-32 of what the networks estimate from a fixed input: an engine that is not exact gives another number.
 
     Args:
         networks: to try.
-        table: of `exact.squash_table`.
-        strong: how many channels the first three passes code.
+        table: of `fixed_point.companding_table`.
+        first_group: channels of the first channel group.
         hyper: channels of the hyper-latents.
     """
     grid = (_PROBE_GRID, _PROBE_GRID)
     passes = networks.begin(_pattern((hyper, grid[0] // 4, grid[1] // 4), 31), _PROBE_QUALITY)
-    pattern = _pattern((strong, *grid), DECODED_LIMIT // 8)
-    read, decoded = signed_squash(table).take(pattern), pattern.astype(np.float32)
+    pattern = _pattern((first_group, *grid), DECODED_LIMIT // 8)
+    companded, decoded = signed_companding(table).take(pattern), pattern.astype(np.float32)
     checksum = 0
-    for number in range(len(PASSES)):
-        estimate = np.concatenate(passes.estimate(number, read, decoded))
+    for one in PASSES:
+        estimate = np.concatenate(passes.estimate(one, companded, decoded))
         checksum = zlib.crc32(estimate.astype("<i4").tobytes(), checksum)
     return checksum
 
 
-def _pattern(shape: tuple[int, ...], limit: int) -> Integers:
+def _pattern(shape: tuple[int, ...], limit: int) -> Int32:
     """Whole numbers within ±limit, small ones more often, the same everywhere."""
     count = np.arange(np.prod(shape), dtype=np.int64).reshape(shape)
     sizes = limit >> ((count * 7 + 3) % (limit.bit_length() + 1))
-    pattern: Integers = ((count * 2654435761 >> 7) % (2 * sizes + 1) - sizes).astype(np.int32)
+    pattern: Int32 = ((count * 2654435761 >> 7) % (2 * sizes + 1) - sizes).astype(np.int32)
     return pattern

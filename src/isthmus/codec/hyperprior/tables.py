@@ -1,21 +1,23 @@
-"""Tables and other arrays of a photo codec's model file, checked."""
+"""Tables and other arrays of a hyperprior model file, checked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_GROUPS, HyperCoder
+from isthmus.entropy.fixed_point import DECODED_LIMIT, SCALES
+from isthmus.entropy.hyper_latents import CONTEXTS, HYPER_GROUPS, NEIGHBOUR_CONTEXTS, HyperCoder
 from isthmus.entropy.hyperprior import HyperpriorTables
-from isthmus.entropy.reference_networks import DECODED_LIMIT, SCALE_LEVELS
-from isthmus.entropy.scale_tables import CLASSES
-from isthmus.entropy.table_coder import group_sizes
+from isthmus.entropy.table_coder import symbols_per_step
 from isthmus.entropy.tables import unpack_tables
 from isthmus.errors import FormatError
+
+PARTS = ("lowest", "sizes", "frequencies")
+"""Of a list of tables, each in an array `NAME_PART`."""
 
 
 def hyperprior_tables(arrays: Mapping[str, NDArray[Any]], width: int) -> HyperpriorTables:
@@ -29,29 +31,28 @@ def hyperprior_tables(arrays: Mapping[str, NDArray[Any]], width: int) -> Hyperpr
         KeyError: an array is missing.
         FormatError: arrays that do not belong together.
     """
-    parts = ("lowest", "sizes", "frequencies")
-    levels = unpack_tables(*(arrays[f"level_{part}"] for part in parts))
-    kinds = arrays["level_shared"] if "level_shared" in arrays else np.arange(len(levels), dtype=np.uint8)
-    if kinds.dtype != np.uint8 or kinds.shape not in ((SCALE_LEVELS,), (CLASSES * SCALE_LEVELS,)):
-        raise FormatError(
-            f"the model has tables for {kinds.size} kinds of latents, not {SCALE_LEVELS} or {CLASSES * SCALE_LEVELS}"
-        )
-    if int(kinds.max()) >= len(levels):
-        raise FormatError(f"a level of the model has table {kinds.max()} of {len(levels)}")
-    edges = None
-    if "hyper_edges" in arrays:
-        edges = shaped(arrays, "hyper_edges", np.int16, (HYPER_GROUPS, width, 2, AROUND - 1))
-    lowest, sizes, frequencies = (arrays[f"hyper_{part}"] for part in parts)
-    each = width * (1 if edges is None else CONTEXTS)
-    shared = middles = None
-    if edges is not None and "hyper_shared" in arrays:
-        shared = shaped(arrays, "hyper_shared", np.uint8, (HYPER_GROUPS, width, CONTEXTS))
-        middles = shaped(arrays, "hyper_middles", np.int8, (HYPER_GROUPS, width, CONTEXTS))
-        each = len(sizes) // HYPER_GROUPS
-        if int(shared.max()) >= each:
-            raise FormatError(f"a context of the model's hyper-latents has table {shared.max()} of {each}")
-    if not len(lowest) == len(sizes) == HYPER_GROUPS * each:
-        raise FormatError(f"the model has {len(sizes)} tables of hyper-latents, not {HYPER_GROUPS * each}")
+    latent = unpack_tables(*(arrays[f"latent_{part}"] for part in PARTS))
+    table_index = shaped(arrays, "latent_table_index", np.uint8, (SCALES,))
+    if int(table_index.max()) >= len(latent):
+        raise FormatError(f"a scale index of the model has table {table_index.max()} of {len(latent)}")
+    per_step = shaped(arrays, "latent_symbols_per_step", np.uint8, (len(latent),))
+    if np.any((per_step < 1) | (per_step > symbols_per_step(latent))):
+        raise FormatError("the model's array latent_symbols_per_step asks for more symbols than its tables bear")
+    companding = shaped(arrays, "companding", np.int16, (DECODED_LIMIT + 1,))
+    return HyperpriorTables(latent, table_index, per_step, _hyper_coders(arrays, width), companding)
+
+
+def _hyper_coders(arrays: Mapping[str, NDArray[Any]], width: int) -> Callable[[int], HyperCoder]:
+    """A function from a group of qualities to its `HyperCoder`, built when it is first asked for."""
+    thresholds = shaped(arrays, "hyper_thresholds", np.int16, (HYPER_GROUPS, width, 2, NEIGHBOUR_CONTEXTS - 1))
+    table_index = shaped(arrays, "hyper_table_index", np.uint8, (HYPER_GROUPS, width, CONTEXTS))
+    offsets = shaped(arrays, "hyper_offsets", np.int8, (HYPER_GROUPS, width, CONTEXTS))
+    lowest, sizes, frequencies = (arrays[f"hyper_{part}"] for part in PARTS)
+    each = len(sizes) // HYPER_GROUPS
+    if each == 0 or not len(lowest) == len(sizes) == HYPER_GROUPS * each:
+        raise FormatError(f"the model has {len(sizes)} tables of hyper-latents, not as many for each group")
+    if int(table_index.max()) >= each:
+        raise FormatError(f"a context of the model's hyper-latents has table {table_index.max()} of {each}")
     ends = np.cumsum(sizes, dtype=np.int64)[each - 1 :: each]
     if ends[-1] != len(frequencies):
         raise FormatError(f"the model has {len(frequencies)} frequencies of hyper-latents, not {ends[-1]}")
@@ -61,13 +62,9 @@ def hyperprior_tables(arrays: Mapping[str, NDArray[Any]], width: int) -> Hyperpr
         some = slice(group * each, (group + 1) * each)
         mine = frequencies[ends[group - 1] if group else 0 : ends[group]]
         tables = unpack_tables(lowest[some], sizes[some], mine)
-        return HyperCoder(tables, *(None if part is None else part[group] for part in (edges, shared, middles)))
+        return HyperCoder(tables, thresholds[group], table_index[group], offsets[group])
 
-    groups = shaped(arrays, "level_groups", np.uint8, (len(levels),)) if "level_groups" in arrays else None
-    if groups is not None and np.any((groups < 1) | (groups > group_sizes(levels))):
-        raise FormatError("the model's array level_groups asks for more symbols at once than its tables bear")
-    squash = shaped(arrays, "squash", np.int16, (DECODED_LIMIT + 1,))
-    return HyperpriorTables(levels, kinds, coder, squash, groups)
+    return coder
 
 
 def shaped(
@@ -76,6 +73,7 @@ def shaped(
     """An array of a model file.
 
     Raises:
+        KeyError: it is missing.
         FormatError: of another type or shape than the format says.
     """
     array = arrays[name]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.entropy.factorised_prior import FactorizedPrior
+from isthmus.entropy.factorised_prior import FactorisedPrior
 from isthmus.entropy.tables import FrequencyTable, fit_table
 from isthmus.learn.recipes.settings import CodingSettings
 from isthmus.values import QUALITIES
@@ -70,7 +70,7 @@ def _octaves(settings: CodingSettings) -> NDArray[np.float64]:
     return np.where(octaves > 0, np.ceil(4 * octaves) / 4, np.ceil(2 * octaves) / 2)
 
 
-def fit_prior(latents: NDArray[np.float32], steps: NDArray[np.float32]) -> FactorizedPrior:
+def fit_prior(latents: NDArray[np.float32], steps: NDArray[np.float32]) -> FactorisedPrior:
     """One integer table per quality and channel for latents (count, channels, rows, columns)."""
     channels = [np.ascontiguousarray(latents[:, channel]).ravel() for channel in range(latents.shape[1])]
     tables: list[list[FrequencyTable]] = []
@@ -78,7 +78,7 @@ def fit_prior(latents: NDArray[np.float32], steps: NDArray[np.float32]) -> Facto
         tables.append(
             [fit_table(np.rint(values / step).astype(np.int32)) for values, step in zip(channels, row, strict=True)]
         )
-    return FactorizedPrior.from_tables(tables)
+    return FactorisedPrior.from_tables(tables)
 
 
 def _sensitivities(latents: NDArray[np.float32], synthesise: Synthesise) -> NDArray[np.float64]:

@@ -13,11 +13,11 @@ import torch
 from isthmus.container.atomic import write_file
 from isthmus.container.model_file import parse_model
 from isthmus.errors import UsageError
-from isthmus.learn.hyperprior.calibration.calibrate import observe
-from isthmus.learn.hyperprior.dataset.crops import PhotoCrops
-from isthmus.learn.hyperprior.export.export import export_photo
-from isthmus.learn.hyperprior.networks.codec import PhotoSettings
-from isthmus.learn.hyperprior.training.checkpoint import read_photo_checkpoint
+from isthmus.learn.hyperprior.calibration.calibrate import calibrate
+from isthmus.learn.hyperprior.dataset.crops import Crops
+from isthmus.learn.hyperprior.export.export import export_codec
+from isthmus.learn.hyperprior.networks.codec import CodecSettings
+from isthmus.learn.hyperprior.training.checkpoint import read_checkpoint
 from isthmus.learn.hyperprior.training.file_rate import file_rate
 from isthmus.learn.hyperprior.training.run import TRIED_QUALITIES, Run
 from isthmus.learn.hyperprior.training.settings import Training, kept_training
@@ -31,7 +31,7 @@ LICENCE = "as its training data allows"
 
 
 @dataclass(frozen=True)
-class PhotoExperiment:
+class CodecExperiment:
     """What a training came to, in the form of `train --json`.
 
     Attributes:
@@ -54,7 +54,7 @@ class PhotoExperiment:
     metrics: dict[str, float]
 
 
-def run_photo(
+def train_codec(
     folder: Path,
     *,
     data: Path,
@@ -64,8 +64,8 @@ def run_photo(
     device: str = "auto",
     resume: bool = False,
     force: bool = False,
-    sizes: PhotoSettings | None = None,
-) -> PhotoExperiment:
+    sizes: CodecSettings | None = None,
+) -> CodecExperiment:
     """Train, or go on training, and export.
 
     Args:
@@ -86,9 +86,9 @@ def run_photo(
     if minutes is None and not resume:
         raise UsageError("how long shall it train? --minutes M; the shipped model took hours")
     check_folder(folder, resume=resume, force=force)
-    saved = read_photo_checkpoint(folder / CHECKPOINT) if resume else None
-    training = photo_training(settings, Training() if saved is None else kept_training(saved))
-    run = Run(folder, PhotoCrops(data), training, sizes or PhotoSettings(), device=place, seed=seed, saved=saved)
+    saved = read_checkpoint(folder / CHECKPOINT) if resume else None
+    training = settings_of(settings, Training() if saved is None else kept_training(saved))
+    run = Run(folder, Crops(data), training, sizes or CodecSettings(), device=place, seed=seed, saved=saved)
     del saved  # tens of megabytes, which the run has a copy of
     if not resume:
         for name in (CHECKPOINT, LOG):
@@ -104,11 +104,11 @@ def run_photo(
         "metrics": {key: float(f"{value:.6g}") for key, value in metrics.items()},
         "steps": run.step,
     }
-    observe(run.average, run.crops)
-    file = export_photo(run.average.cpu(), facts=facts)
+    calibrate(run.average, run.crops)
+    file = export_codec(run.average.cpu(), facts=facts)
     write_file(folder / MODEL_FILE, file, force=True)
     metrics["held_file_bpp"] = file_rate(file, run.validated_pictures(), TRIED_QUALITIES)
-    return PhotoExperiment(
+    return CodecExperiment(
         recipe=PHOTO,
         model=str(folder / MODEL_FILE),
         model_id=parse_model(file, name=MODEL_FILE).id.hex(),
@@ -119,7 +119,7 @@ def run_photo(
     )
 
 
-def photo_training(settings: Sequence[str], before: Training) -> Training:
+def settings_of(settings: Sequence[str], before: Training) -> Training:
     """Some values of `before` changed; a key may have "training." in front.
 
     Raises:

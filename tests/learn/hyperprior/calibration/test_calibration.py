@@ -11,28 +11,28 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from isthmus.learn.hyperprior.calibration.activation_ranges import best_range, forget_rounded, measure_ranges
+from isthmus.learn.hyperprior.calibration.activation_ranges import best_range, reset_int8_weights, measure_ranges
 from isthmus.learn.hyperprior.calibration.activation_samples import Samples
-from isthmus.learn.hyperprior.calibration.equalisation import balance, channel_divisors, unit_divisors
-from isthmus.learn.hyperprior.calibration.gptq import Moments, round_weights
+from isthmus.learn.hyperprior.calibration.equalisation import equalise, channel_scales, hidden_scales
+from isthmus.learn.hyperprior.calibration.gptq import Moments, gptq
 from isthmus.learn.hyperprior.dataset.crops import to_pixels
 from isthmus.learn.hyperprior.export.graph_builder import GraphBuilder
-from isthmus.learn.hyperprior.export.int8_blocks import coarse_block, fine_block, weight_bytes
+from isthmus.learn.hyperprior.export.int8_blocks import coarse_block, fine_block, int8_weight
 from isthmus.learn.hyperprior.export.transform_graphs import analysis_graph, synthesis_graph
-from isthmus.learn.hyperprior.networks.codec import PhotoCodec
-from isthmus.learn.hyperprior.networks.folding import rewritten
+from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
+from isthmus.learn.hyperprior.networks.folding import fold_for_export
 from isthmus.learn.hyperprior.networks.quality import knot_weights
 from isthmus.learn.hyperprior.networks.transforms import (
     WEIGHT_LIMIT,
-    ByteBlock,
+    QuantisedBlock,
     CoarseBlock,
     FineBlock,
     TransformStart,
-    byte_steps,
-    compute_in_bytes,
-    of_bytes,
+    weight_scales,
+    set_fake_quantisation,
+    fake_quantise,
 )
-from isthmus.learn.hyperprior.networks.weights import PhotoWeights, load_weights
+from isthmus.learn.hyperprior.networks.weights import Weights, load_weights
 from isthmus.learn.loop import photo_ranges
 from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
 from tests.learn.hyperprior.small_codec import LATENTS, small_photo_codec, small_settings
@@ -46,16 +46,16 @@ def pictures(seed: int) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def measured() -> PhotoCodec:
+def measured() -> HyperpriorCodec:
     """With ranges of its activations on some pictures."""
     model = small_photo_codec()
     measure_ranges(model, pictures(1))
     return model
 
 
-def blocks_of(model: PhotoCodec) -> dict[str, ByteBlock]:
+def blocks_of(model: HyperpriorCodec) -> dict[str, QuantisedBlock]:
     """By their names."""
-    return {name: module for name, module in model.named_modules() if isinstance(module, ByteBlock)}
+    return {name: module for name, module in model.named_modules() if isinstance(module, QuantisedBlock)}
 
 
 def operators(graph: bytes) -> set[str]:
@@ -73,7 +73,7 @@ def test_a_model_that_was_not_measured_is_exported_in_floats(measured):
 def test_ranges_are_those_of_the_layers(measured):
     """All blocks have some."""
     assert all(block.ranges.any() for block in blocks_of(measured).values())
-    twin = rewritten(measured)
+    twin = fold_for_export(measured)
     block = twin.analysis.fine[0]
     seen = []
     handle = block.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
@@ -85,7 +85,7 @@ def test_ranges_are_those_of_the_layers(measured):
     assert outside < 1e-3
 
 
-def compare(one: PhotoCodec, other: PhotoCodec, *, edge: int) -> None:
+def compare(one: HyperpriorCodec, other: HyperpriorCodec, *, edge: int) -> None:
     """Quantisation steps and pixels are the same, but for some at the edge."""
     pixels, knots = pictures(2), knot_weights(torch.full((4,), 0.4))
     steps = [model.limited_steps(model.analysis(pixels), knots) for model in (one, other)]
@@ -101,9 +101,9 @@ def test_rewriting_changes_nothing(measured):
     model = deepcopy(measured)
     torch.manual_seed(6)
     for block in blocks_of(model).values():
-        block.spread.bias.normal_(0, 0.1)
-    twin = rewritten(model)
-    carried = {name for name, block in blocks_of(twin).items() if not block.spread.bias.any()}
+        block.expand.bias.normal_(0, 0.1)
+    twin = fold_for_export(model)
+    carried = {name for name, block in blocks_of(twin).items() if not block.expand.bias.any()}
     assert carried == set(blocks_of(twin)) - {"analysis.coarse.0"}
     compare(model, twin, edge=2)
 
@@ -113,14 +113,14 @@ def test_balance_changes_nothing_but_what_is_between_layers():
     model = small_photo_codec()
     model.analysis.stem.weight[7] *= 30  # one that reaches far
     torch.manual_seed(6)
-    for guide in model.synthesis.coarse_guides:
-        guide.table.normal_(0, 0.3)
-    for parameter in (model.synthesis.coarse[0].gather.weight, model.synthesis.coarse[0].gather.bias):
+    for quality_bias in model.synthesis.coarse_quality_biases:
+        quality_bias.table.normal_(0, 0.3)
+    for parameter in (model.synthesis.coarse[0].spatial.weight, model.synthesis.coarse[0].spatial.bias):
         parameter[1] *= 20
     twin = deepcopy(model)
-    balance(twin, pictures(2))
+    equalise(twin, pictures(2))
     compare(model, twin, edge=0)
-    divided = (twin.synthesis.coarse[0].spread.weight / model.synthesis.coarse[0].spread.weight)[0, :, 0, 0]
+    divided = (twin.synthesis.coarse[0].expand.weight / model.synthesis.coarse[0].expand.weight)[0, :, 0, 0]
     assert divided[1] >= 4 * divided[0]
     pixels = nn.functional.pixel_unshuffle(pictures(2), 8)
     reach = [one.analysis.stem(pixels).abs().amax((0, 2, 3)) for one in (model, twin)]
@@ -129,19 +129,19 @@ def test_balance_changes_nothing_but_what_is_between_layers():
 
 def test_channels_are_brought_near_to_the_usual_one():
     """Those that are near already stay as they are."""
-    divisors = channel_divisors(torch.tensor([1.0, 1.9, 1.0, 16.0, 1.0, 1 / 16, 1.0]))
-    assert divisors.tolist() == [1, 1, 1, 8, 1, 1 / 8, 1]
+    scales = channel_scales(torch.tensor([1.0, 1.9, 1.0, 16.0, 1.0, 1 / 16, 1.0]))
+    assert scales.tolist() == [1, 1, 1, 8, 1, 1 / 8, 1]
 
 
 def test_units_that_reach_far_are_divided():
     """Where a whole layer is alike, nothing is."""
     torch.manual_seed(4)
-    sums, worth = torch.randn(6, 20_000), torch.ones(6)
-    assert torch.equal(unit_divisors(sums, worth), torch.ones(6))
+    sums, sensitivity = torch.randn(6, 20_000), torch.ones(6)
+    assert torch.equal(hidden_scales(sums, sensitivity), torch.ones(6))
     sums[2] *= 8
-    divisors = unit_divisors(sums, worth)
-    assert divisors[2] >= 4
-    assert len(set(divisors[[0, 1, 3, 4, 5]].tolist())) == 1
+    scales = hidden_scales(sums, sensitivity)
+    assert scales[2] >= 4
+    assert len(set(scales[[0, 1, 3, 4, 5]].tolist())) == 1
 
 
 def test_ranges_weigh_steps_against_what_they_hold():
@@ -155,8 +155,8 @@ def test_ranges_weigh_steps_against_what_they_hold():
     assert high == 60
     small = even.clone()
     small[:40] = 1e-6  # where the picture is coded badly
-    for weights, worth in ((even, torch.tensor([1e-6, 1.0])), (small, torch.ones(2))):
-        assert 3 < float(best_range(Samples(values, weights), worth)[1]) < 6
+    for weights, sensitivity in ((even, torch.tensor([1e-6, 1.0])), (small, torch.ones(2))):
+        assert 3 < float(best_range(Samples(values, weights), sensitivity)[1]) < 6
     assert best_range(Samples(-values, even), torch.ones(2), slope=0.001)[0] > -6
 
 
@@ -165,28 +165,30 @@ def test_the_analysis_is_nearly_what_was_trained(measured):
     pixels = pictures(2)[:1]
     with torch.no_grad():
         trained = measured.analysis(pixels).numpy()
-    coded = OnnxRuntimeGraph(analysis_graph(rewritten(measured)), name="analysis").run(pixels.contiguous().numpy())
+    coded = OnnxRuntimeGraph(analysis_graph(fold_for_export(measured)), name="analysis").run(
+        pixels.contiguous().numpy()
+    )
     difference = np.sqrt(np.mean((coded - trained) ** 2) / np.mean(trained**2))
     assert 0 < difference < 0.02
 
 
 def test_the_synthesis_is_nearly_what_was_trained(monkeypatch):
-    """With guides that say something, and ranges as wide as its activations: an untrained one gains by narrow ones."""
+    """With quality_biases that say something, and ranges as wide as its activations: an untrained one gains by narrow ones."""
     monkeypatch.setattr(photo_ranges, "NARROWER", 1.0)
     model = small_photo_codec()
     torch.manual_seed(5)
-    tables = [*model.synthesis.coarse_guides, model.synthesis.detail_guide]
-    for guide in tables:
-        guide.table.normal_(0, 0.3)
+    tables = [*model.synthesis.coarse_quality_biases, model.synthesis.detail_quality_bias]
+    for quality_bias in tables:
+        quality_bias.table.normal_(0, 0.3)
     pixels, knots = pictures(2), knot_weights(torch.full((4,), 0.4))
     measure_ranges(model, pixels)
     with torch.no_grad():
-        model = rewritten(model)
+        model = fold_for_export(model)
         latents = model.analysis(pixels)
         trained = model.synthesis(latents, knots)[0].permute(1, 2, 0).numpy()
-        guides = torch.cat([guide(knots[:1]) for guide in tables], 1)
+        quality_biases = torch.cat([quality_bias(knots[:1]) for quality_bias in tables], 1)
     graph = OnnxRuntimeGraph(synthesis_graph(model), name="synthesis")
-    (coded,) = graph.run_named({"latents": latents[:1].contiguous().numpy(), "guides": guides.numpy()})
+    (coded,) = graph.run_named({"latents": latents[:1].contiguous().numpy(), "quality_biases": quality_biases.numpy()})
     shown = np.clip((trained + 0.5) * 255, 0, 255)
     rows, columns = shown.shape[0] // 8, shown.shape[1] // 8
     assert coded.shape == (1, rows, columns, 8 * 8 * 3)
@@ -207,11 +209,11 @@ def test_rounded_weights_make_good_what_the_others_lose():
     x = correlated(8)
     layer = nn.Conv2d(8, 5, 3, padding=1, bias=False).requires_grad_(requires_grad=False)
     wanted, weight = layer(x), layer.weight.clone()
-    steps = byte_steps(weight)
+    steps = weight_scales(weight)
     units = steps[:, None, None, None]
     moments = Moments(3)
     moments.add(x)
-    bytes_ = round_weights(weight.flatten(1), steps, moments.mean(), WEIGHT_LIMIT).reshape(weight.shape)
+    bytes_ = gptq(weight.flatten(1), steps, moments.mean(), WEIGHT_LIMIT).reshape(weight.shape)
     assert int(bytes_.abs().max()) <= WEIGHT_LIMIT
     errors = []
     for whole in (bytes_, torch.round(weight / units)):
@@ -234,8 +236,8 @@ def test_the_largest_products_do_not_overflow(build):
         block.ranges[:] = torch.tensor([0.0, largest])
         block.ranges[0, 1] = 1.0
         block.ranges[1, 1] = 192.0 if build is coarse_block else 9 * 192.0
-        for name in block.BYTES:
-            block.get_buffer(f"rounded_{name}").fill_(WEIGHT_LIMIT)
+        for name in block.INT8_INPUTS:
+            block.get_buffer(f"int8_{name}").fill_(WEIGHT_LIMIT)
     builder = GraphBuilder("one", {"x": 192})
     graph = builder.finish({"y": build(builder, "x", block)})
     (made,) = OnnxRuntimeGraph(graph, name="one").run_named({"x": values.numpy()})
@@ -255,7 +257,7 @@ def test_training_sees_bytes():
     """Of the activations those within the range in 256 steps, the others at the ends; gradients go on."""
     torch.manual_seed(2)
     x = torch.randn(4, 5, 80, 80, requires_grad=True)
-    seen = of_bytes(x, torch.tensor([-2.0, 3.1]))
+    seen = fake_quantise(x, torch.tensor([-2.0, 3.1]))
     step = 5.1 / 255
     places = seen / step
     torch.testing.assert_close(places, torch.round(places), atol=1e-3, rtol=0)
@@ -270,9 +272,9 @@ def test_blocks_compute_in_bytes_when_asked(measured):
     """Nearly what they compute in floats; those that were not measured go on in floats."""
     model, other, pixels = deepcopy(measured), small_photo_codec(), pictures(2)
     floats = model.analysis(pixels)
-    compute_in_bytes(model)
+    set_fake_quantisation(model)
     assert 0 < float((model.analysis(pixels) - floats).abs().mean()) < 0.02 * float(floats.abs().mean())
-    compute_in_bytes(other)
+    set_fake_quantisation(other)
     assert torch.equal(other.analysis(pixels), small_photo_codec().analysis(pixels))
 
 
@@ -280,8 +282,8 @@ def test_forgotten_bytes_are_the_nearest(measured):
     """Weights that were trained since are not exported as what they were."""
     model = deepcopy(measured)
     assert model.synthesis.detail.rounded_first.any()
-    forget_rounded(model)
-    whole, steps = weight_bytes(model.synthesis.detail, "first")
+    reset_int8_weights(model)
+    whole, steps = int8_weight(model.synthesis.detail, "first")
     weight = model.synthesis.detail.first.weight.numpy()
     assert np.abs(whole * steps[:, None, None, None] - weight).max() <= 0.501 * steps.max()
     assert np.abs(whole).max() == WEIGHT_LIMIT
@@ -290,12 +292,12 @@ def test_forgotten_bytes_are_the_nearest(measured):
 def test_ranges_are_kept_with_the_weights(measured, tmp_path):
     """Rounded to half precision."""
     start = TransformStart(np.full(192, 0.3), np.full(LATENTS, 0.3), np.arange(LATENTS))
-    PhotoWeights(measured.state_dict(), start, 1, small_settings()).save(tmp_path / "w.npz")
+    Weights(measured.state_dict(), start, 1, small_settings()).save(tmp_path / "w.npz")
     kept = load_weights(tmp_path / "w.npz").values
     for name, block in blocks_of(measured).items():
         np.testing.assert_allclose(kept[f"{name}.ranges"], block.ranges, rtol=1e-3)
-        for layer in block.BYTES:
-            rounded = f"{name}.rounded_{layer}"
+        for layer in block.INT8_INPUTS:
+            rounded = f"{name}.int8_{layer}"
             assert torch.equal(kept[rounded], measured.get_buffer(rounded))
     mixed = load_weights(tmp_path / "w.npz")
-    assert not any(".rounded_" in name for name in mixed.mixed(mixed, 0.5).values)
+    assert not any(".int8_" in name for name in mixed.mixed(mixed, 0.5).values)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from isthmus.learn.hyperprior.dataset.crops import PhotoCrops
+from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.hyperprior.dataset.synthetic import drawing, vivid
 
 
@@ -33,12 +33,12 @@ def test_shares_of_a_batch(tmp_path):
     """None are unusual unless asked for; the same seed draws the same."""
     for number in range(3):
         np.save(tmp_path / f"{number}.npy", np.full((40, 40, 3), 128, np.uint8))
-    crops = PhotoCrops(tmp_path)
+    crops = Crops(tmp_path)
 
     def batch(**shares):
         return crops.draw(60, 32, np.random.default_rng(1), **shares)
 
     assert (batch() == 128).all()
-    changed = (batch(vivid_share=0.3, drawn_share=0.2) != 128).any((1, 2, 3)).mean()
+    changed = (batch(jitter_share=0.3, graphic_share=0.2) != 128).any((1, 2, 3)).mean()
     assert 0.3 < changed < 0.7
-    assert np.array_equal(batch(drawn_share=0.5), batch(drawn_share=0.5))
+    assert np.array_equal(batch(graphic_share=0.5), batch(graphic_share=0.5))

@@ -10,22 +10,23 @@ from onnx import numpy_helper
 torch = pytest.importorskip("torch")
 
 from isthmus.codec import pipeline
-from isthmus.codec.hyperprior.coder import PhotoCoder
-from isthmus.codec.hyperprior.integer_networks import ExactNetworks
+from isthmus.codec.hyperprior.coder import HyperpriorCoder
+from isthmus.codec.hyperprior.integer_networks import IntegerNetworks
 from isthmus.codec.model import Model
 from isthmus.container.model_file import parse_model, write_model
 from isthmus.entropy.hyper_latents import HYPER_LIMIT
 from isthmus.entropy.hyperprior import Hyperprior, HyperpriorTables
-from isthmus.entropy.reference_networks import ACTIVATION_LIMIT, DECODED_LIMIT, READ_LIMIT, ReferenceNetworks
+from isthmus.entropy.fixed_point import ACTIVATION_LIMIT, DECODED_LIMIT, COMPANDED_LIMIT
+from isthmus.entropy.reference_networks import ReferenceNetworks
 from isthmus.errors import FormatError, TrainingError
-from isthmus.learn.hyperprior.export.entropy_graphs import HIGH_UNIT, exact_graphs
-from isthmus.learn.hyperprior.export.export import export_photo
-from isthmus.learn.hyperprior.export.graph_builder import GUIDES, GraphBuilder
+from isthmus.learn.hyperprior.export.entropy_graphs import HIGH_UNIT, entropy_graphs_of
+from isthmus.learn.hyperprior.export.export import export_codec
+from isthmus.learn.hyperprior.export.graph_builder import QUALITY_BIAS, GraphBuilder
 from isthmus.learn.hyperprior.export.integer_layers import integer_layers
 from isthmus.learn.hyperprior.export.torch_networks import TorchNetworks
 from isthmus.learn.hyperprior.export.transform_graphs import hyper_analysis_graph
-from isthmus.learn.hyperprior.networks.entropy_model import nearly_coded
-from isthmus.learn.hyperprior.networks.integer import BYTE_LIMIT, WEIGHT_LIMIT, IntegerConvolution
+from isthmus.learn.hyperprior.networks.entropy_model import soft_dead_zone
+from isthmus.learn.hyperprior.networks.integer import INT8_LIMIT, WEIGHT_LIMIT, IntegerConvolution
 from isthmus.transforms.engine import Engine
 from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
 from tests.learn.hyperprior.small_codec import HYPER, LATENTS, STRONG, counted_photo_codec, small_photo_codec
@@ -35,8 +36,8 @@ from tests.learn.hyperprior.small_codec import HYPER, LATENTS, STRONG, counted_p
 def priors(request) -> tuple[Hyperprior, Hyperprior, Hyperprior, np.ndarray]:
     """(on ONNX Runtime, on the NumPy reference, on PyTorch as trained, thresholds) of one network."""
     network = request.param()
-    coder = Model(parse_model(export_photo(network), name="small"), Engine(threads=1)).coder
-    assert isinstance(coder, PhotoCoder)
+    coder = Model(parse_model(export_codec(network), name="small"), Engine(threads=1)).coder
+    assert isinstance(coder, HyperpriorCoder)
     prior = coder.prior
     others = [
         Hyperprior(prior.tables, networks, prior.channels, prior.strong)
@@ -48,11 +49,11 @@ def priors(request) -> tuple[Hyperprior, Hyperprior, Hyperprior, np.ndarray]:
 @pytest.fixture(scope="module")
 def counted_file() -> bytes:
     """A model file whose tables are fitted to counts."""
-    return export_photo(counted_photo_codec())
+    return export_codec(counted_photo_codec())
 
 
 @pytest.mark.parametrize("quality", [1, 37, 100])
-@pytest.mark.parametrize("spread", [0.2, 4])
+@pytest.mark.parametrize("expand", [0.2, 4])
 def test_every_engine_writes_and_reads_the_same_bytes(priors, quality: int, spread: float) -> None:
     """Symbols never differ between engines."""
     *engines, thresholds = priors
@@ -68,7 +69,7 @@ def test_the_hyper_analysis_reads_what_is_nearly_coded():
     """Latents that will be zero count less; the graph says the same as the network."""
     steps = torch.tensor([0.0, 0.4, -0.6, 0.75, -1.5, 7.9])
     expected = torch.tensor([0.0, 0.1, -0.15, 0.9375, -1.125, 7.975])
-    torch.testing.assert_close(nearly_coded(steps), expected)
+    torch.testing.assert_close(soft_dead_zone(steps), expected)
     network = counted_photo_codec()
     graph = OnnxRuntimeGraph(hyper_analysis_graph(network), name="hyper_analysis")
     latents = 4 * torch.randn(1, network.settings.latents, 8, 12)
@@ -80,7 +81,7 @@ def test_the_hyper_analysis_reads_what_is_nearly_coded():
 def test_passes_read_the_four_neighbours_that_they_know():
     """Diagonal ones the second, direct ones the third; places without weights are not in the products."""
     layers = integer_layers(small_photo_codec())
-    graphs = exact_graphs(layers)
+    graphs = entropy_graphs_of(layers)
     for name, places in (("second", [[1, 0, 1], [0, 0, 0], [1, 0, 1]]), ("third", [[0, 1, 0], [1, 0, 1], [0, 1, 0]])):
         assert (np.abs(layers[f"{name}_context"].weight).max((0, 1)) > 0).tolist() == np.array(places, bool).tolist()
         initializers = onnx.load_from_string(graphs[f"{name}_pass"]).graph.initializer
@@ -110,7 +111,7 @@ def test_rows_of_biases_alone_are_exported():
 
 
 @pytest.mark.parametrize("quality", [1, 37, 100])
-@pytest.mark.parametrize("spread", [0.2, 4])
+@pytest.mark.parametrize("expand", [0.2, 4])
 def test_latents_come_back_within_half_a_step(priors, monkeypatch, quality: int, spread: float) -> None:
     """Rounded to the nearest and with all levels coded; means are in 64ths."""
     prior, *_, thresholds = priors
@@ -134,7 +135,7 @@ def test_counted_tables_take_fewer_bytes_for_the_same_symbols(counted_file, monk
     monkeypatch.setattr(HyperpriorTables, "thresholds", np.full((256, 2, 1), 0.5, np.float32))
     plain, counted = (
         Model(parse_model(data, name="small"), Engine(threads=1))
-        for data in (export_photo(small_photo_codec()), counted_file)
+        for data in (export_codec(small_photo_codec()), counted_file)
     )
     pixels = np.random.default_rng(2).integers(0, 256, (16, 16, 3), np.uint8).repeat(12, 0).repeat(12, 1)
     for quality in (1, 50, 100):
@@ -163,15 +164,15 @@ def test_any_payload_is_decoded_or_refused(priors):
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("hyper_edges", lambda edges: edges[:, :, 0]),
-        ("hyper_shared", lambda shared: shared + np.uint8(200)),
-        ("hyper_middles", lambda middles: middles[:, :-1]),
+        ("hyper_thresholds", lambda edges: edges[:, :, 0]),
+        ("hyper_table_index", lambda shared: shared + np.uint8(200)),
+        ("hyper_offsets", lambda offsets: offsets[:, :-1]),
         ("hyper_frequencies", lambda frequencies: frequencies[:-1]),
         ("hyper_sizes", lambda sizes: sizes[:-1]),
-        ("level_sizes", lambda sizes: sizes[:-64]),
-        ("level_shared", lambda shared: shared + np.uint8(100)),
-        ("level_shared", lambda shared: shared[:-1]),
-        ("level_shared", lambda shared: shared.astype(np.int16)),
+        ("latent_sizes", lambda sizes: sizes[:-64]),
+        ("latent_table_index", lambda shared: shared + np.uint8(100)),
+        ("latent_table_index", lambda shared: shared[:-1]),
+        ("latent_table_index", lambda shared: shared.astype(np.int16)),
     ],
 )
 def test_tables_that_do_not_belong_together_are_refused(counted_file, name, change):
@@ -185,13 +186,13 @@ def test_tables_that_do_not_belong_together_are_refused(counted_file, name, chan
 
 def test_exact_products_are_of_small_bytes() -> None:
     """Processors without VNNI add two of them in 16 bits."""
-    graphs = exact_graphs(integer_layers(small_photo_codec()))
+    graphs = entropy_graphs_of(integer_layers(small_photo_codec()))
     initializers = [one for graph in graphs.values() for one in onnx.load_from_string(graph).graph.initializer]
     weights = [numpy_helper.to_array(one) for one in initializers if one.data_type == onnx.TensorProto.INT8]
     largest = max(int(np.abs(weight.astype(int)).max()) for weight in weights)
-    assert largest <= BYTE_LIMIT
+    assert largest <= INT8_LIMIT
     assert WEIGHT_LIMIT <= HIGH_UNIT // 2 * HIGH_UNIT + HIGH_UNIT // 2 - 1
-    assert 2 * ACTIVATION_LIMIT * max(BYTE_LIMIT, HIGH_UNIT // 2) < 2**15
+    assert 2 * ACTIVATION_LIMIT * max(INT8_LIMIT, HIGH_UNIT // 2) < 2**15
     products = {
         name: sum(node.op_type == "MatMul" for node in onnx.load_from_string(graph).graph.node)
         for name, graph in graphs.items()
@@ -209,10 +210,10 @@ def test_the_largest_exact_sums_agree() -> None:
             layer.bias.table.zero_()
     layers = integer_layers(network)
     assert max(int(np.abs(layer.weight).max()) for layer in layers.values()) > WEIGHT_LIMIT / 2
-    graphs = {name: OnnxRuntimeGraph(data, name=name) for name, data in exact_graphs(layers).items()}
-    engine = ExactNetworks(graphs, {name: layer.bias for name, layer in layers.items()})
+    graphs = {name: OnnxRuntimeGraph(data, name=name) for name, data in entropy_graphs_of(layers).items()}
+    engine = IntegerNetworks(graphs, {name: layer.bias for name, layer in layers.items()})
     hyper = np.full((HYPER, 2, 3), HYPER_LIMIT, np.int32)
-    read = np.full((STRONG, 8, 12), READ_LIMIT, np.float32)
+    read = np.full((STRONG, 8, 12), COMPANDED_LIMIT, np.float32)
     decoded = np.full((STRONG, 8, 12), -DECODED_LIMIT, np.int32)
     passes = [networks.begin(hyper, 50) for networks in (engine, ReferenceNetworks(layers))]
     for number in range(4):
@@ -225,9 +226,9 @@ def test_a_model_that_codes_too_many_symbols_at_once_is_refused(counted_file) ->
     """Their joint table could take any memory."""
     file = parse_model(counted_file, name="small")
     for size in (0, 200):
-        groups = np.full_like(file.arrays["level_groups"], size)
-        with pytest.raises(FormatError, match="level_groups"):
-            Model(replace(file, arrays={**file.arrays, "level_groups": groups}))
+        groups = np.full_like(file.arrays["latent_symbols_per_step"], size)
+        with pytest.raises(FormatError, match="latent_symbols_per_step"):
+            Model(replace(file, arrays={**file.arrays, "latent_symbols_per_step": groups}))
 
 
 def test_a_synthesis_that_makes_no_picture_is_refused(counted_file) -> None:
@@ -235,8 +236,8 @@ def test_a_synthesis_that_makes_no_picture_is_refused(counted_file) -> None:
     file = parse_model(counted_file, name="small")
     picture = np.zeros((20, 20, 3), np.uint8)
     data = Model(file).encode(picture)
-    builder = GraphBuilder("synthesis", {"latents": LATENTS, GUIDES: file.arrays["guides"].shape[1]})
-    made = builder.node("Add", "latents", builder.channels(GUIDES, 0, 1))
+    builder = GraphBuilder("synthesis", {"latents": LATENTS, QUALITY_BIAS: file.arrays["quality_biases"].shape[1]})
+    made = builder.node("Add", "latents", builder.channels(QUALITY_BIAS, 0, 1))
     broken = Model(replace(file, graphs={**file.graphs, "synthesis": builder.finish({"pixels": made})}))
     with pytest.raises(FormatError, match="no picture of 64×64"):
         next(iter(broken.coder.decode([pipeline.read_image(data)])))

@@ -17,11 +17,11 @@ torch = pytest.importorskip("torch")
 from isthmus.codec.model import load_model
 from isthmus.container.model_file import read_model
 from isthmus.errors import FormatError, InputError, UsageError
-from isthmus.learn.hyperprior.dataset.crops import PhotoCrops
-from isthmus.learn.hyperprior.experiment import photo_training, run_photo
+from isthmus.learn.hyperprior.dataset.crops import Crops
+from isthmus.learn.hyperprior.experiment import settings_of, train_codec
 from isthmus.learn.hyperprior.networks.transforms import TransformStart
-from isthmus.learn.hyperprior.networks.weights import PhotoWeights, load_weights
-from isthmus.learn.hyperprior.training.checkpoint import read_photo_checkpoint
+from isthmus.learn.hyperprior.networks.weights import Weights, load_weights
+from isthmus.learn.hyperprior.training.checkpoint import read_checkpoint
 from isthmus.learn.hyperprior.training.dead_units import dead_units, revive_units
 from isthmus.learn.hyperprior.training.run import Run
 from isthmus.learn.hyperprior.training.settings import Training, kept_training
@@ -52,16 +52,16 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
         "settings": ["batch=2", "side=64", "compile=0", "revive_units=1"],
         "sizes": small_settings(),
     }
-    first = run_photo(tmp_path / "run", minutes=0.02, **options)
+    first = train_codec(tmp_path / "run", minutes=0.02, **options)
     assert first.steps > 0
     options["settings"] = ["batch=3"]
-    second = run_photo(tmp_path / "run", minutes=first.train_seconds / 60 + 0.03, resume=True, **options)
-    kept = kept_training(read_photo_checkpoint(tmp_path / "run" / "checkpoint.pt"))
+    second = train_codec(tmp_path / "run", minutes=first.train_seconds / 60 + 0.03, resume=True, **options)
+    kept = kept_training(read_checkpoint(tmp_path / "run" / "checkpoint.pt"))
     assert (kept.batch, kept.side, kept.compile) == (3, 64, 0)
     assert second.steps > first.steps
     assert second.train_seconds > first.train_seconds
     assert second.metrics["held_file_bpp"] == pytest.approx(second.metrics["held_bpp"], rel=0.25)
-    assert "hyper_edges" in read_model(Path(second.model)).arrays  # its tables are fitted to its symbols
+    assert "hyper_thresholds" in read_model(Path(second.model)).arrays  # its tables are fitted to its symbols
     model = load_model(second.model)
     with Image.open(pictures / "1.png") as image:
         pixels = np.asarray(image)
@@ -70,7 +70,7 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     assert all(float(row["loss"]) > 0 for row in rows)
     options["sizes"] = replace(small_settings(), synthesis_detail=(6, 5))
     with pytest.raises(UsageError, match="of other networks"):
-        run_photo(tmp_path / "run", minutes=None, resume=True, **options)
+        train_codec(tmp_path / "run", minutes=None, resume=True, **options)
 
 
 @pytest.mark.train
@@ -79,7 +79,7 @@ def test_real_files_are_logged_beside_the_estimate(pictures, tmp_path, monkeypat
     """Not before latents and networks are those of files."""
     monkeypatch.setattr(photo_start, "WINDOWS", 8)
     training = Training(batch=2, side=64, compile=0, quantise_from=-1 if is_quantised else 1)
-    run = Run(tmp_path, PhotoCrops(pictures), training, small_settings(), device=torch.device("cpu"))
+    run = Run(tmp_path, Crops(pictures), training, small_settings(), device=torch.device("cpu"))
     run.budget, one_step = 60.0, run.train_step
 
     def only_one_step(factor, *, quantise):
@@ -111,7 +111,7 @@ def test_a_run_that_is_stopped_keeps_its_last_step(pictures, tmp_path, monkeypat
     before = signal.getsignal(request_to_stop)
     monkeypatch.setattr(Run, "train_step", step_and_stop)
     with pytest.raises(KeyboardInterrupt):
-        run_photo(tmp_path / "run", minutes=1, **options)
+        train_codec(tmp_path / "run", minutes=1, **options)
     assert signal.getsignal(request_to_stop) == before
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoint.pt", "log.csv"]
     assert load_weights(tmp_path / "run" / "checkpoint.pt").step == 1
@@ -133,8 +133,8 @@ def test_dead_units_start_again():
 def test_mixed_weights_are_between_both(tmp_path):
     """Numbers are mixed, counts and ranges are the first one's; what is written is read again."""
     start = TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS))
-    one = PhotoWeights(counted_photo_codec().state_dict(), start, 7, small_settings())
-    other = PhotoWeights(small_photo_codec(9).state_dict(), start, 5, small_settings())
+    one = Weights(counted_photo_codec().state_dict(), start, 7, small_settings())
+    other = Weights(small_photo_codec(9).state_dict(), start, 5, small_settings())
     ranges = "analysis.fine.0.ranges"
     one.values[ranges][:] = 3.0
     mixed = one.mixed(other, 0.25)
@@ -165,19 +165,19 @@ def test_nothing_stays_behind_on_the_cpu(monkeypatch):
 def test_a_device_that_is_not_there_is_refused_before_anything_is_read(tmp_path):
     """And one that has no such name."""
     with pytest.raises(UsageError, match="device is one of"):
-        run_photo(tmp_path / "run", data=tmp_path, minutes=1, device="tpu")
+        train_codec(tmp_path / "run", data=tmp_path, minutes=1, device="tpu")
     if not torch.cuda.is_available():
         with pytest.raises(UsageError, match="no CUDA device"):
-            run_photo(tmp_path / "run", data=tmp_path, minutes=1, device="cuda")
+            train_codec(tmp_path / "run", data=tmp_path, minutes=1, device="cuda")
 
 
 def test_settings_are_checked():
     """A misspelt key is answered with the nearest."""
-    assert photo_training(["batch=4", "training.side=256"], Training(batch=2)).side == 256
+    assert settings_of(["batch=4", "training.side=256"], Training(batch=2)).side == 256
     with pytest.raises(UsageError, match="did you mean 'batch'"):
-        photo_training(["bach=4"], Training())
+        settings_of(["bach=4"], Training())
     with pytest.raises(UsageError, match="whole number"):
-        photo_training(["batch=many"], Training())
+        settings_of(["batch=many"], Training())
 
 
 @pytest.mark.parametrize("left", [0, 4000])
@@ -187,7 +187,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, left):
     data = (tmp_path / "checkpoint.pt").read_bytes()
     (tmp_path / "checkpoint.pt").write_bytes(data[:left])
     with pytest.raises(FormatError, match="is not a checkpoint, or it is damaged"):
-        run_photo(tmp_path, data=tmp_path, minutes=None, resume=True)
+        train_codec(tmp_path, data=tmp_path, minutes=None, resume=True)
 
 
 def test_weights_that_are_none_are_refused(pictures, tmp_path):
@@ -197,37 +197,35 @@ def test_weights_that_are_none_are_refused(pictures, tmp_path):
     damaged.write_bytes(b"PK\x03\x04 and nothing more")
     small = small_photo_codec()
     values = {"log_gain.table": torch.zeros(9, LATENTS + 1)}
-    PhotoWeights(values, TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS)), 1, small.settings).save(
-        other
-    )
+    Weights(values, TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS)), 1, small.settings).save(other)
     for path, error, why in (
         (tmp_path / "missing.npz", InputError, "does not exist"),
         (damaged, FormatError, "holds no weights"),
         (other, UsageError, "of other networks"),
     ):
         with pytest.raises(error, match=why):
-            run_photo(tmp_path / "run", settings=[f"weights={path}", "compile=0"], **options)
+            train_codec(tmp_path / "run", settings=[f"weights={path}", "compile=0"], **options)
 
 
 def test_a_run_that_cannot_begin_replaces_none(tmp_path):
     """Even where it may."""
     write_state(tmp_path / "checkpoint.pt", {"average": {}})
     with pytest.raises(InputError, match="holds 0 pictures"):
-        run_photo(tmp_path, data=tmp_path, minutes=1, force=True)
+        train_codec(tmp_path, data=tmp_path, minutes=1, force=True)
     assert (tmp_path / "checkpoint.pt").exists()
 
 
 def test_too_few_pictures_are_refused(tmp_path):
     """Before anything is trained."""
     with pytest.raises(InputError, match="holds 0 pictures"):
-        run_photo(tmp_path / "run", data=tmp_path, minutes=1)
+        train_codec(tmp_path / "run", data=tmp_path, minutes=1)
 
 
 def test_small_pictures_are_padded_as_the_codec_pads_them(tmp_path):
     """To whole windows, by their edges on the right and at the bottom."""
     for index in range(21):
         Image.fromarray(np.full((70, 100, 3), 10 + index, np.uint8)).save(tmp_path / f"{index:02d}.png")
-    crops = PhotoCrops(tmp_path)
+    crops = Crops(tmp_path)
     assert crops.held_aside_centres().shape == (2, 128, 128, 3)
     windows = crops.draw(5, 128, np.random.default_rng(0))
     assert windows.shape == (5, 128, 128, 3)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from isthmus.learn.hyperprior.calibration.encoding import Encoded, encoded
-from isthmus.learn.hyperprior.networks.codec import PhotoCodec
-from isthmus.learn.hyperprior.networks.entropy_model import thrifty_thresholds
+from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
+from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 
 PLACES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of the qualities, between the lowest and the highest."""
@@ -28,7 +28,7 @@ class Samples(NamedTuple):
 
 
 def samples(
-    model: PhotoCodec, pixels: Tensor, layers: Mapping[str, nn.Module], *, count: int, of_inputs: bool
+    model: HyperpriorCodec, pixels: Tensor, layers: Mapping[str, nn.Module], *, count: int, of_inputs: bool
 ) -> dict[str, Samples]:
     """What some layers read, or what they make, by their names.
 
@@ -71,7 +71,7 @@ def samples(
     return {name: Samples(torch.cat(parts, 1), torch.cat(weights[name])) for name, parts in drawn.items()}
 
 
-def run(model: PhotoCodec, pixels: Tensor) -> Iterator[Tensor]:
+def run(model: HyperpriorCodec, pixels: Tensor) -> Iterator[Tensor]:
     """All of the transforms, at some qualities.
 
     Yields:
@@ -81,12 +81,12 @@ def run(model: PhotoCodec, pixels: Tensor) -> Iterator[Tensor]:
         yield squared_errors(model, one)
 
 
-def encoded_at_places(model: PhotoCodec, pixels: Tensor) -> Iterator[Encoded]:
+def encoded_at_places(model: HyperpriorCodec, pixels: Tensor) -> Iterator[Encoded]:
     """AT_ONCE windows at each of PLACES, rounded as training does."""
-    return encoded(model, pixels, PLACES, thrifty_thresholds().to(pixels.device))
+    return encoded(model, pixels, PLACES, encoder_thresholds(model.symbol_counts))
 
 
 @torch.no_grad()
-def squared_errors(model: PhotoCodec, one: Encoded) -> Tensor:
+def squared_errors(model: HyperpriorCodec, one: Encoded) -> Tensor:
     """(windows,) their means."""
     return (model.decode(one.estimate.decoded, one.knots) - one.pixels).square().mean((1, 2, 3))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from isthmus.learn.hyperprior.calibration.activation_samples import Samples, samples
-from isthmus.learn.hyperprior.networks.codec import PhotoCodec
+from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.folding import Residual
 from isthmus.learn.hyperprior.networks.quality import QualityTable
 from isthmus.learn.hyperprior.networks.transforms import LEAK, Analysis, CoarseBlock, ScaledConvolution
@@ -29,7 +29,7 @@ OUTSIDE = 1e-4
 
 
 @torch.no_grad()
-def balance(model: PhotoCodec, pixels: Tensor) -> None:
+def equalise(model: HyperpriorCodec, pixels: Tensor) -> None:
     """Rescale the channels between blocks, and the hidden units within them.
 
     Args:
@@ -38,23 +38,23 @@ def balance(model: PhotoCodec, pixels: Tensor) -> None:
     """
     blocks = {name: block for name, block in model.named_modules() if isinstance(block, Residual)}
     streams = _reach(samples(model, pixels, blocks, count=POSITIONS, of_inputs=True))
-    _divide_fine(model.analysis, channel_divisors(_largest(streams, "analysis.fine.")))
+    _rescale_fine(model.analysis, channel_scales(_largest(streams, "analysis.fine.")))
     coarse = torch.maximum(_largest(streams, "analysis.coarse."), _largest(streams, "synthesis.coarse."))
-    _divide_latents(model, channel_divisors(coarse))
-    guides = dict(zip(model.synthesis.coarse, model.synthesis.coarse_guides, strict=True))
+    _rescale_latents(model, channel_scales(coarse))
+    quality_biases = dict(zip(model.synthesis.coarse, model.synthesis.coarse_quality_biases, strict=True))
     sums = samples(
-        model, pixels, {name: block.gather for name, block in blocks.items()}, count=POSITIONS, of_inputs=False
+        model, pixels, {name: block.spatial for name, block in blocks.items()}, count=POSITIONS, of_inputs=False
     )
     for name, block in blocks.items():
-        worth = block.spread.weight.square().sum((0, 2, 3))
-        divisors = unit_divisors(sums[name].values.to(worth), worth)
-        _divide_outputs(block.gather, divisors)
-        block.spread.weight.mul_(divisors[:, None, None])
-        if block in guides:
-            cast("QualityTable", guides[block]).table.div_(divisors)
+        sensitivity = block.expand.weight.square().sum((0, 2, 3))
+        scales = hidden_scales(sums[name].values.to(sensitivity), sensitivity)
+        _rescale_outputs(block.spatial, scales)
+        block.expand.weight.mul_(scales[:, None, None])
+        if block in quality_biases:
+            cast("QualityTable", quality_biases[block]).table.div_(scales)
 
 
-def channel_divisors(reach: Tensor) -> Tensor:
+def channel_scales(reach: Tensor) -> Tensor:
     """(channels,) powers of two that bring them into the band around the usual one, or near to it.
 
     Args:
@@ -64,7 +64,7 @@ def channel_divisors(reach: Tensor) -> Tensor:
     return torch.exp2(torch.round(beyond - beyond.clamp(-BAND, BAND)))
 
 
-def unit_divisors(sums: Tensor, worth: Tensor) -> Tensor:
+def hidden_scales(sums: Tensor, sensitivity: Tensor) -> Tensor:
     """(units,) powers of two with which bytes disturb least what a block adds.
 
     Bytes hold the sums in front of the activation, with one step for all units, and what is behind it, with another. So
@@ -72,20 +72,20 @@ def unit_divisors(sums: Tensor, worth: Tensor) -> Tensor:
 
     Args:
         sums: (units, samples) in front of the activation.
-        worth: (units,) what an error of each is worth, in squares: of the weights that read it.
+        sensitivity: (units,) what an error of each is worth, in squares: of the weights that read it.
     """
     below, above = (reach.clamp_min(1e-3) for reach in (_quantile(-sums), _quantile(sums)))
     is_above = (sums > 0).float().mean(1)
     passed_on = is_above + LEAK**2 * (1 - is_above)
     best, least = torch.ones_like(above), math.inf
     for cap in (0.0, *CAPS):
-        divisors = torch.maximum(above, below / cap) if cap else torch.ones_like(above)
-        divisors = torch.exp2(torch.round(torch.log2(divisors / divisors.median())))
-        up, down = (above / divisors).max(), (below / divisors).max()
+        scales = torch.maximum(above, below / cap) if cap else torch.ones_like(above)
+        scales = torch.exp2(torch.round(torch.log2(scales / scales.median())))
+        up, down = (above / scales).max(), (below / scales).max()
         errors = passed_on * (up + down) ** 2 + (up + LEAK * down) ** 2
-        disturbed = float((worth * divisors**2 * errors).sum())
+        disturbed = float((sensitivity * scales**2 * errors).sum())
         if disturbed < least:
-            best, least = divisors, disturbed
+            best, least = scales, disturbed
     return best
 
 
@@ -104,36 +104,36 @@ def _quantile(values: Tensor) -> Tensor:
     return values.topk(beyond, dim=1).values[:, -1]
 
 
-def _divide_fine(analysis: Analysis, divisors: Tensor) -> None:
-    divisors = divisors.to(analysis.stem.bias)
-    _divide_scaled(analysis.stem, divisors)
-    _divide_stream(analysis.fine, divisors)
-    analysis.merge.weight.mul_(divisors.repeat_interleave(4))
+def _rescale_fine(analysis: Analysis, scales: Tensor) -> None:
+    scales = scales.to(analysis.stem.bias)
+    _rescale_scaled(analysis.stem, scales)
+    _rescale_stream(analysis.fine, scales)
+    analysis.merge.weight.mul_(scales.repeat_interleave(4))
 
 
-def _divide_latents(model: PhotoCodec, divisors: Tensor) -> None:
+def _rescale_latents(model: HyperpriorCodec, scales: Tensor) -> None:
     analysis, synthesis = model.analysis, model.synthesis
-    divisors = divisors.to(analysis.merge.bias)
-    _divide_scaled(analysis.merge, divisors)
-    _divide_stream(analysis.coarse, divisors)
-    model.log_gain.table.add_(divisors.log())  # of the quantisation steps, which stay what they are
-    _divide_stream(synthesis.coarse, divisors)
-    for layer in (synthesis.split, synthesis.detail.narrow):
-        layer.weight.mul_(divisors)
+    scales = scales.to(analysis.merge.bias)
+    _rescale_scaled(analysis.merge, scales)
+    _rescale_stream(analysis.coarse, scales)
+    model.log_gain.table.add_(scales.log())  # of the quantisation steps, which stay what they are
+    _rescale_stream(synthesis.coarse, scales)
+    for layer in (synthesis.split, synthesis.detail.reduce):
+        layer.weight.mul_(scales)
 
 
-def _divide_stream(blocks: nn.Module, divisors: Tensor) -> None:
+def _rescale_stream(blocks: nn.Module, scales: Tensor) -> None:
     for block in cast("Iterable[Residual]", blocks):
-        first = block.reduce if isinstance(block, CoarseBlock) else block.gather
-        first.weight.mul_(divisors[:, None, None])
-        _divide_outputs(block.spread, divisors)
+        first = block.reduce if isinstance(block, CoarseBlock) else block.spatial
+        first.weight.mul_(scales[:, None, None])
+        _rescale_outputs(block.expand, scales)
 
 
-def _divide_outputs(layer: nn.Conv2d, divisors: Tensor) -> None:
-    layer.weight.div_(divisors[:, None, None, None])
-    cast("Tensor", layer.bias).div_(divisors)
+def _rescale_outputs(layer: nn.Conv2d, scales: Tensor) -> None:
+    layer.weight.div_(scales[:, None, None, None])
+    cast("Tensor", layer.bias).div_(scales)
 
 
-def _divide_scaled(layer: ScaledConvolution, divisors: Tensor) -> None:
-    layer.weight.div_(divisors[:, None])
-    layer.bias.div_(divisors)
+def _rescale_scaled(layer: ScaledConvolution, scales: Tensor) -> None:
+    layer.weight.div_(scales[:, None])
+    layer.bias.div_(scales)

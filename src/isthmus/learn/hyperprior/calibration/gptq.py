@@ -12,7 +12,7 @@ DAMPING = 0.01
 
 
 @torch.no_grad()
-def round_weights(weight: Tensor, steps: Tensor, moments: Tensor, limit: int) -> Tensor:
+def gptq(weight: Tensor, steps: Tensor, moments: Tensor, limit: int) -> Tensor:
     """Bytes, each row in a step of its own.
 
     Args:

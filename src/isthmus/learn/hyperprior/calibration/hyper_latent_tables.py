@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from isthmus.entropy.hyper_latents import CONTEXTS, HYPER_GROUPS, HYPER_LIMIT
 from isthmus.entropy.tables import FrequencyTable, integer_frequencies
-from isthmus.learn.hyperprior.calibration.table_clustering import share
-from isthmus.learn.hyperprior.networks.codec import PhotoCodec, middle_knots
+from isthmus.learn.hyperprior.calibration.table_clustering import cluster
+from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec, middle_knots
 
-SHARED_TABLES = 48
+CLUSTERED_TABLES = 48
 """Of a group of qualities, for the contexts of all channels."""
 TABLE_TAIL = 2.0**-15
 """Hyper-latents rarer than this on a side go through the escape."""
@@ -22,35 +22,35 @@ PRIOR_COUNT = 30
 
 
 @torch.no_grad()
-def hyper_tables(model: PhotoCodec) -> tuple[list[FrequencyTable], dict[str, NDArray[Any]]]:
-    """Tables, group by group, and arrays by the names of docs/format.md that say what uses which of them.
+def hyper_tables(model: HyperpriorCodec) -> tuple[list[FrequencyTable], dict[str, NDArray[Any]]]:
+    """Tables, group by group, and the arrays of docs/format.md that say which context has which of them.
 
-    If nothing was counted, each channel has its own, and there are no such arrays.
+    If nothing was counted, each channel has one table, in all contexts.
     """
     channels = model.hyper_density.channels
     values = torch.arange(-HYPER_LIMIT, HYPER_LIMIT + 1, dtype=torch.float32).expand(1, channels, 1, -1)
     counted = model.hyper_counts.numpy()
     tables: list[FrequencyTable] = []
-    chosen, middles = [], []
+    chosen, offsets = [], []
     for group in range(HYPER_GROUPS):
-        expected = model.hyper_density(values, middle_knots(torch.tensor([group])))[0, :, 0].double().numpy()
-        expected /= expected.sum(1, keepdims=True)
+        masses = model.hyper_density(values, middle_knots(torch.tensor([group])))[0, :, 0].double().numpy()
+        masses /= masses.sum(1, keepdims=True)
+        table_index = np.arange(channels)[:, None].repeat(CONTEXTS, 1)
+        centres = np.zeros((channels, CONTEXTS), np.int64)
         if counted.any():
-            whole = _mixed(counted[group].sum(1), expected)
-            masses = _mixed(counted[group], whole[:, None]).reshape(channels * CONTEXTS, -1)
-            middle = np.rint(masses @ np.arange(-HYPER_LIMIT, HYPER_LIMIT + 1)).astype(np.int64)
+            whole = _mixed(counted[group].sum(1), masses)
+            in_context = _mixed(counted[group], whole[:, None]).reshape(channels * CONTEXTS, -1)
+            centres = np.rint(in_context @ np.arange(-HYPER_LIMIT, HYPER_LIMIT + 1)).astype(np.int64)
             weights = np.maximum(counted[group].sum(2).ravel(), 1.0)
-            shared = share(_centred(masses, middle), weights, SHARED_TABLES)
-            chosen.append(shared.chosen.reshape(channels, CONTEXTS))
-            middles.append(middle.reshape(channels, CONTEXTS))
-            expected = shared.masses
-        tables += [_table(mass) for mass in expected]
-    if not counted.any():
-        return tables, {}
+            clusters = cluster(_centred(in_context, centres), weights, CLUSTERED_TABLES)
+            table_index, masses = clusters.chosen.reshape(channels, CONTEXTS), clusters.masses
+        chosen.append(table_index)
+        offsets.append(centres.reshape(channels, CONTEXTS))
+        tables += [_table(mass) for mass in masses]
     return tables, {
-        "hyper_edges": model.hyper_edges.numpy(),
-        "hyper_shared": np.stack(chosen).astype(np.uint8),
-        "hyper_middles": np.stack(middles).astype(np.int8),
+        "hyper_thresholds": model.hyper_thresholds.numpy(),
+        "hyper_table_index": np.stack(chosen).astype(np.uint8),
+        "hyper_offsets": np.stack(offsets).astype(np.int8),
     }
 
 
@@ -60,11 +60,11 @@ def _mixed(counts: NDArray[np.int64], expected: NDArray[np.float64]) -> NDArray[
     return mixed
 
 
-def _centred(masses: NDArray[np.float64], middles: NDArray[np.int64]) -> NDArray[np.float64]:
+def _centred(masses: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
     """(distributions, 2 * width - 1): each with its middle moved to the middle."""
     count, width = masses.shape
     centred = np.zeros((count, 2 * width - 1))
-    np.put_along_axis(centred, np.arange(width) + width // 2 - middles[:, None], masses, 1)
+    np.put_along_axis(centred, np.arange(width) + width // 2 - offsets[:, None], masses, 1)
     return centred
 
 

@@ -5,39 +5,60 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from isthmus.entropy.hyperprior import SKIPPED_LEVELS
-from isthmus.entropy.reference_networks import SCALE_LEVELS
-from isthmus.entropy.scale_tables import COUNTED_LEVELS, counted_part, probabilities_of, table_of
+from isthmus.entropy.fixed_point import SCALES
+from isthmus.entropy.hyperprior import SKIPPED_SCALES
+from isthmus.entropy.rdo_quantisation import rdo_thresholds, symbol_bits
+from isthmus.entropy.scale_tables import COUNTED_SCALES, counted_part, probabilities_of, table_of
 from isthmus.entropy.tables import FrequencyTable
-from isthmus.learn.hyperprior.calibration.table_clustering import share
+from isthmus.learn.hyperprior.calibration.table_clustering import cluster
 
-SHARED_TABLES = 32
-"""For the levels that are counted and coded."""
+CLUSTERED_TABLES = 32
+"""Tables of the scale indices that are counted and coded."""
 LEAST_SHARE = 5e-4
-"""What is used more seldom is shared as if it were used in this part of all cases: other pictures need it more."""
+"""What is used more seldom is clustered as if it were used in this part of all cases: other pictures need it more."""
 
 
-def level_tables(counts: NDArray[np.integer[Any]]) -> tuple[list[FrequencyTable], NDArray[np.uint8]]:
-    """The tables, and which of them each level has.
+def encoder_thresholds(counts: Tensor) -> Tensor:
+    """The thresholds with which an encoder rounds whose tables are fitted to these counts.
 
-    The smallest levels, which are seldom coded, and the widest, which are not counted, have one each.
+    Training, calibration and the exported model's encoder all use them: there is one rounding.
 
     Args:
-        counts: COUNTS_SHAPE, how often each symbol was seen; zeros: one normal table for each level.
+        counts: COUNTS_SHAPE int64, on any device; zeros where nothing was counted yet.
+
+    Returns:
+        (SCALES, symbols) float32 on the same device, of `entropy.rdo_quantisation.rdo_thresholds`.
+    """
+    tables, table_index = latent_tables(counts.cpu().numpy())
+    return torch.from_numpy(rdo_thresholds(symbol_bits(tables))[table_index]).to(counts.device)
+
+
+def latent_tables(counts: NDArray[np.integer[Any]]) -> tuple[list[FrequencyTable], NDArray[np.uint8]]:
+    """The tables, and which of them each scale index has.
+
+    The smallest scales, which are seldom coded, and the widest, which are not counted, have one each.
+
+    Args:
+        counts: COUNTS_SHAPE, how often each symbol was counted; zeros: one normal table for each scale index.
+
+    Returns:
+        The tables, and (SCALES,) uint8 the table of each scale index.
     """
     if not counts.any():
-        one_each = np.arange(SCALE_LEVELS, dtype=np.uint8)
-        return [table_of(probabilities_of(seen, level)) for level, seen in enumerate(counts)], one_each
-    coded = range(SKIPPED_LEVELS, COUNTED_LEVELS)
-    masses = np.array([counted_part(probabilities_of(counts[level], level)) for level in coded])
+        one_each = np.arange(SCALES, dtype=np.uint8)
+        return [table_of(probabilities_of(seen, scale_index)) for scale_index, seen in enumerate(counts)], one_each
+    coded = range(SKIPPED_SCALES, COUNTED_SCALES)
+    masses = np.array([counted_part(probabilities_of(counts[index], index)) for index in coded])
     weights = counts[coded].sum(1).astype(np.float64)
-    shared = share(masses, np.maximum(weights, LEAST_SHARE * weights.sum()), SHARED_TABLES)
-    tables = [table_of(one) for one in shared.masses]
-    chosen = np.empty(SCALE_LEVELS, np.uint8)
-    chosen[coded] = shared.chosen
-    for level in sorted(set(range(SCALE_LEVELS)) - set(coded)):
-        chosen[level] = len(tables)
-        tables.append(table_of(probabilities_of(counts[level], level)))
+    clusters = cluster(masses, np.maximum(weights, LEAST_SHARE * weights.sum()), CLUSTERED_TABLES)
+    tables = [table_of(one) for one in clusters.masses]
+    chosen = np.empty(SCALES, np.uint8)
+    chosen[coded] = clusters.chosen
+    for scale_index in sorted(set(range(SCALES)) - set(coded)):
+        chosen[scale_index] = len(tables)
+        tables.append(table_of(probabilities_of(counts[scale_index], scale_index)))
     return tables, chosen

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Shared:
+class Clusters:
     """Which distribution stands for each one.
 
     Attributes:
@@ -25,7 +25,7 @@ class Shared:
     chosen: NDArray[np.int64]
 
 
-def share(masses: NDArray[np.float64], weights: NDArray[np.float64], count: int) -> Shared:
+def cluster(masses: NDArray[np.float64], weights: NDArray[np.float64], count: int) -> Clusters:
     """At most `count` distributions for many.
 
     Args:
@@ -37,7 +37,7 @@ def share(masses: NDArray[np.float64], weights: NDArray[np.float64], count: int)
     for _ in range(len(masses) - count):
         pairs.merge_cheapest()
     kept, chosen = np.unique(pairs.chosen, return_inverse=True)
-    return Shared(pairs.masses[kept], chosen)
+    return Clusters(pairs.masses[kept], chosen)
 
 
 class _Pairs:

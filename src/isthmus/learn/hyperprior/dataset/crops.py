@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from isthmus.codec.hyperprior.coder import BLOCK, HYPER_BLOCK
+from isthmus.codec.hyperprior.layout import BLOCK, HYPER_BLOCK
 from isthmus.errors import InputError
 from isthmus.imaging.reading import find_pictures, read_picture
 from isthmus.imaging.windows import Window, pixels_in
@@ -17,10 +17,10 @@ from isthmus.learn.hyperprior.dataset.synthetic import drawing, vivid
 HELD_ASIDE_EVERY = 20
 """Every 20th file by name is never trained on."""
 LARGEST_CENTRE = 256
-LARGEST_WHOLE = 1024
+LARGEST_PICTURE = 1024
 
 
-class PhotoCrops:
+class Crops:
     """All pictures of a folder: any format that reads, or .npy files of (rows, columns, 3) uint8.
 
     A picture smaller than a window is padded on its right and at its bottom, as the codec pads it.
@@ -42,7 +42,7 @@ class PhotoCrops:
         self.training = [picture for index, picture in enumerate(pictures) if index % HELD_ASIDE_EVERY]
 
     def draw(
-        self, count: int, side: int, random: np.random.Generator, *, vivid_share: float = 0, drawn_share: float = 0
+        self, count: int, side: int, random: np.random.Generator, *, jitter_share: float = 0, graphic_share: float = 0
     ) -> NDArray[np.uint8]:
         """(count, side, side, 3) uint8: windows at random places, flipped and turned at random.
 
@@ -50,13 +50,13 @@ class PhotoCrops:
             count: of windows.
             side: in pixels.
             random: where all choices come from.
-            vivid_share: so many of the windows, 0..1, have colours that photographs seldom have.
-            drawn_share: so many are drawings.
+            jitter_share: so many of the windows, 0..1, have colours that photographs seldom have.
+            graphic_share: so many are drawings.
         """
         windows = []
         for _ in range(count):
             kind = random.random()
-            if kind < drawn_share:
+            if kind < graphic_share:
                 windows.append(drawing(side, random))
                 continue
             picture = self.training[random.integers(len(self.training))]
@@ -66,7 +66,7 @@ class PhotoCrops:
                 part = part[:, ::-1]
             if random.random() < 0.15:  # turned pictures are rare in use: horizons and trunks keep their statistics
                 part = part.transpose(1, 0, 2)
-            if kind > 1 - vivid_share:
+            if kind > 1 - jitter_share:
                 part = vivid(part, random)
             windows.append(_padded(part, side))
         return np.stack(windows)
@@ -80,10 +80,10 @@ class PhotoCrops:
         places = np.linspace(0, len(self.training) - 1, min(count, len(self.training)))
         return [self.training[index] for index in places.astype(int)]
 
-    def training_wholes(self, count: int) -> Iterator[NDArray[np.uint8]]:
+    def training_pictures(self, count: int) -> Iterator[NDArray[np.uint8]]:
         """(rows, columns, 3) uint8: some training pictures, at most 1024 a side, padded as the codec pads them."""
         for picture in self.some_training(count):
-            part = _middle(picture, LARGEST_WHOLE)
+            part = _middle(picture, LARGEST_PICTURE)
             whole = Window(0, 0, *part.shape[:2]).divided(HYPER_BLOCK).times(HYPER_BLOCK)
             yield pixels_in(part, whole, block=BLOCK)
 

@@ -14,21 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from isthmus.entropy.fixed_point import COMPANDED_LIMIT, LATENT_LIMIT, MEAN_BITS, SCALES
 from isthmus.entropy.hyper_latents import HYPER_LIMIT
-from isthmus.entropy.reference_networks import (
-    LATENT_LIMIT,
-    MEAN_BITS,
-    PARTS,
-    PASSES,
-    READ_LIMIT,
-    SCALE_LEVELS,
-    ExactLayer,
-)
+from isthmus.entropy.passes import HYPER_LAYERS, PASSES, Pass
+from isthmus.entropy.reference_networks import IntegerLayer
 from isthmus.learn.hyperprior.export.graph_builder import GraphBuilder, block_order
-from isthmus.learn.hyperprior.networks.integer import BYTE_LIMIT
+from isthmus.learn.hyperprior.networks.integer import INT8_LIMIT
 
 Part = tuple[int | None, int | None]
-"""Which positions: row and column modulo 2, as in `entropy.reference_networks.PARTS`; None: all."""
+"""Which positions: row and column modulo 2, as in `entropy.passes.Pass.positions`; None: all."""
 ALL: Part = (None, None)
 _END = np.iinfo(np.int64).max
 HIGH_UNIT = 64
@@ -44,54 +38,52 @@ class _Bytes:
     zero: int = 0
 
 
-def exact_graphs(layers: dict[str, ExactLayer]) -> dict[str, bytes]:
+def entropy_graphs_of(layers: dict[str, IntegerLayer]) -> dict[str, bytes]:
     """The hyper-synthesis and the four passes. All values are whole; "offset.N" inputs are `QualityBias.offset_at`."""
-    exact = _ExactBuilder(layers)
+    exact = _EntropyGraphBuilder(layers)
     return {
         "hyper_synthesis": exact.hyper_synthesis(),
-        **{name: exact.one_pass(number) for number, name in enumerate(PASSES)},
+        **{one.network: exact.one_pass(one) for one in PASSES},
     }
 
 
-class _ExactBuilder:
+class _EntropyGraphBuilder:
     """Adds integer layers to the graph that was started last."""
 
-    def __init__(self, layers: dict[str, ExactLayer]) -> None:
+    def __init__(self, layers: dict[str, IntegerLayer]) -> None:
         self._layers = layers
 
     def hyper_synthesis(self) -> bytes:
         """Hyper-latents (1, channels, rows, columns) float32 -> features (1, 4 rows, 4 columns, channels) bytes."""
         width = self._layers["hyper.first"].weight.shape[1]
-        builder = self._start("hyper_synthesis", {"hyper": width}, ("hyper.first", "hyper.second", "hyper.last"))
+        builder = self._start("hyper_synthesis", {"hyper": width}, HYPER_LAYERS)
         x = self._activate_twice_as_fine("hyper.first", self._to_bytes("hyper", HYPER_LIMIT))
         x = self._activate("hyper.second", self._read("hyper.second", x, ALL))
         x = self._activate_twice_as_fine("hyper.last", x)
         return builder.finish({"features": x.name})
 
-    def one_pass(self, number: int) -> bytes:
-        """Features and what is known of strong channels -> levels and means of a pass."""
-        name = PASSES[number]
-        order = name.removesuffix("pass")
-        context, line, first, last = order + "context", order + "line", name + ".first", name + ".last"
-        names = tuple(layer for layer in (context, line, first, last) if layer in self._layers)
-        strong = self._layers["second_line"].weight.shape[0]
-        inputs = {layer: strong for layer, needs in (("read", context), ("decoded", line)) if needs in names}
-        builder = self._start(name, inputs, names, has_features=True)
-        parts: tuple[Part, ...] = PARTS[number] if number < len(PARTS) else (ALL,)
+    def one_pass(self, one: Pass) -> bytes:
+        """Features and the decoded first group -> scale indices and means of what a pass codes."""
+        first, last = f"{one.network}.first", f"{one.network}.last"
+        group = self._layers["second_mean_predictor"].weight.shape[0]
+        needed = (("companded", one.context), ("decoded", one.mean_predictor))
+        inputs = {name: group for name, layer in needed if layer is not None}
+        builder = self._start(one.network, inputs, one.layers, has_features=True)
+        parts: tuple[Part, ...] = one.positions or (ALL,)
         known = builder.join(1, *(self._some("features", part) for part in parts))
-        if "read" in inputs:
-            nearby = self._read(context, self._to_bytes("read", READ_LIMIT), *parts)
-            known = builder.join(3, known, self._activate(context, nearby).name)
+        if one.context is not None:
+            nearby = self._read(one.context, self._to_bytes("companded", COMPANDED_LIMIT), *parts)
+            known = builder.join(3, known, self._activate(one.context, nearby).name)
         hidden = self._activate(first, _Bytes(known))
         half = len(self._layers[last].weight) // 2
-        levels, means = (self._sums(last, hidden, rows=np.arange(start, start + half)) for start in (0, half))
+        scales, means = (self._sums(last, hidden, rows=np.arange(start, start + half)) for start in (0, half))
         means = builder.node("Floor", means)
-        if line in names:
-            means = builder.node("Add", means, self._line(line, PARTS[number]))
+        if one.mean_predictor is not None:
+            means = builder.node("Add", means, self._mean_predictor(one.mean_predictor, one.positions))
         limit = LATENT_LIMIT << MEAN_BITS
         return builder.finish(
             {
-                "levels": self._narrow(levels, 0, SCALE_LEVELS - 1, TensorProto.UINT8),
+                "scale_indices": self._narrow(scales, 0, SCALES - 1, TensorProto.UINT8),
                 "means": self._narrow(means, -limit, limit, TensorProto.INT16),
             }
         )
@@ -187,7 +179,7 @@ class _ExactBuilder:
         narrow = self._builder.node("Cast", self._builder.clip(x, low, high), to=wanted)
         return self._builder.channels_first(narrow)
 
-    def _line(self, name: str, parts: tuple[tuple[int, int], ...]) -> str:
+    def _mean_predictor(self, name: str, parts: tuple[tuple[int, int], ...]) -> str:
         """A guess of means from decoded neighbours of the same channel, which are more than bytes; channels last."""
         layer, builder = self._layers[name], self._builder
         # a power of two moves into the weights: every product and sum stays a multiple of it, so nothing is rounded
@@ -199,7 +191,7 @@ class _ExactBuilder:
         return builder.channels_last(builder.node("Floor", builder.node("Add", sums, f"offset.{name}")))
 
 
-def _is_read(layer: ExactLayer) -> NDArray[np.bool_]:
+def _is_read(layer: IntegerLayer) -> NDArray[np.bool_]:
     """(rows, columns) of the kernel: which of its places have weights."""
     places: NDArray[np.bool_] = np.abs(layer.weight).max((0, 1)) > 0
     return places if places.any() else np.ones_like(places)
@@ -209,7 +201,7 @@ def _bytes_of(
     weight: NDArray[np.int16], steps: NDArray[np.float32]
 ) -> list[tuple[NDArray[np.int16], NDArray[np.float32]]]:
     """The parts whose sum a weight is, each within a byte, and the steps of their outputs."""
-    if np.abs(weight).max() <= BYTE_LIMIT:
+    if np.abs(weight).max() <= INT8_LIMIT:
         return [(weight, steps)]
     high = (weight + HIGH_UNIT // 2) // HIGH_UNIT
     return [(high, steps * HIGH_UNIT), (weight - high * HIGH_UNIT, steps)]

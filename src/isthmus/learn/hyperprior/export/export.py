@@ -6,7 +6,8 @@ python -m isthmus.learn.hyperprior.export.export CHECKPOINT.pt|WEIGHTS.npz FILE.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from isthmus.codec.hyperprior.coder import BLOCK, KIND
 from isthmus.codec.hyperprior.integer_networks import probe
+from isthmus.codec.hyperprior.layout import BLOCK, KIND
 from isthmus.codec.model import Model
 from isthmus.container.atomic import write_file
 from isthmus.container.model_file import ModelFile, parse_model, write_model
-from isthmus.entropy.reference_networks import ExactLayer, ReferenceNetworks, squash_table
-from isthmus.entropy.table_coder import group_sizes
+from isthmus.entropy.fixed_point import companding_table
+from isthmus.entropy.reference_networks import IntegerLayer, ReferenceNetworks
+from isthmus.entropy.table_coder import symbols_per_step
 from isthmus.entropy.tables import pack_tables
 from isthmus.errors import TrainingError
 from isthmus.learn.hyperprior.calibration.hyper_latent_tables import hyper_tables
-from isthmus.learn.hyperprior.calibration.latent_tables import level_tables
-from isthmus.learn.hyperprior.export.entropy_graphs import exact_graphs
+from isthmus.learn.hyperprior.calibration.latent_tables import latent_tables
+from isthmus.learn.hyperprior.export.entropy_graphs import entropy_graphs_of
 from isthmus.learn.hyperprior.export.integer_layers import integer_layers
 from isthmus.learn.hyperprior.export.transform_graphs import analysis_graph, hyper_analysis_graph, synthesis_graph
-from isthmus.learn.hyperprior.networks.codec import PhotoCodec, PhotoSettings
-from isthmus.learn.hyperprior.networks.folding import rewritten
+from isthmus.learn.hyperprior.networks.codec import CodecSettings, HyperpriorCodec
+from isthmus.learn.hyperprior.networks.folding import fold_for_export
 from isthmus.learn.hyperprior.networks.quality import knot_weights, position_of
 from isthmus.learn.hyperprior.networks.weights import load_weights
 from isthmus.values import LatentSpec, PictureSpec
@@ -37,24 +39,31 @@ from isthmus.values import LatentSpec, PictureSpec
 DEFAULT_QUALITY = 60
 
 
-def export_photo(model: PhotoCodec, *, name: str = "photo", facts: Mapping[str, Any] | None = None) -> bytes:
+def export_codec(
+    model: HyperpriorCodec,
+    *,
+    name: str = "photo",
+    facts: Mapping[str, Any] | None = None,
+    decodes: Sequence[bytes] = (),
+) -> bytes:
     """The bytes of a model file.
 
     Args:
         model: trained, in evaluation mode.
         name: what people will call it.
         facts: licence, recipe and figures for the manifest.
+        decodes: ids of earlier models whose pictures this one decodes to the same pixels.
 
     Raises:
         TrainingError: the entropy networks could leave exact arithmetic, or the engine differs from the reference.
     """
-    model = rewritten(model)
+    model = fold_for_export(model)
     layers = integer_layers(model)
     graphs = {
         "analysis": analysis_graph(model),
         "hyper_analysis": hyper_analysis_graph(model),
         "synthesis": synthesis_graph(model),
-        **exact_graphs(layers),
+        **entropy_graphs_of(layers),
     }
     data = write_model(
         ModelFile(
@@ -66,6 +75,7 @@ def export_photo(model: PhotoCodec, *, name: str = "photo", facts: Mapping[str, 
             graphs=graphs,
             arrays=_arrays(model, layers),
             facts=facts or {},
+            decodes=tuple(decodes),
         )
     )
     _check(Model(parse_model(data, name=name)))
@@ -73,28 +83,31 @@ def export_photo(model: PhotoCodec, *, name: str = "photo", facts: Mapping[str, 
 
 
 @torch.no_grad()
-def _arrays(model: PhotoCodec, layers: Mapping[str, ExactLayer]) -> dict[str, NDArray[Any]]:
+def _arrays(model: HyperpriorCodec, layers: Mapping[str, IntegerLayer]) -> dict[str, NDArray[Any]]:
     """Everything beside the graphs, by the names of docs/format.md."""
     knots = knot_weights(torch.from_numpy(position_of(np.arange(1, 101))))
-    guides = [
-        table(knots)[:, :, 0, 0].numpy() for table in (*model.synthesis.coarse_guides, model.synthesis.detail_guide)
+    quality_biases = [
+        table(knots)[:, :, 0, 0].numpy()
+        for table in (*model.synthesis.coarse_quality_biases, model.synthesis.detail_quality_bias)
     ]
-    settings, squash = model.settings, squash_table()
+    settings, companding = model.settings, companding_table()
     gains = model.gains(knots)[:, :, 0, 0].numpy()
     if np.any(np.diff(gains, axis=0) < 0):  # a finer step at every quality, so that bytes and PSNR do not fall
         gains = np.maximum.accumulate(gains, axis=0)
-    sizes = {"strong": settings.prior.strong, "hyper": settings.prior.hyper_latents}
+    sizes = {"first_group": settings.prior.first_group, "hyper": settings.prior.hyper_latents}
+    analysis_margin, synthesis_margin = margins(settings)
     arrays: dict[str, NDArray[Any]] = {
         "gains": gains.astype(np.float32),
-        "guides": np.concatenate(guides, 1).astype(np.float32),
-        "squash": squash,
-        "layout": np.array([sizes["strong"], sizes["hyper"], *margins(settings)], np.int32),
-        "probe": np.frombuffer(probe(ReferenceNetworks(layers), squash, **sizes).to_bytes(4, "little"), np.uint8),
+        "quality_bias": np.concatenate(quality_biases, 1).astype(np.float32),
+        "companding": companding,
+        "layout": np.array([*sizes.values(), synthesis_margin], np.int32),
+        "analysis_margin": np.array([analysis_margin], np.int32),
+        "probe": np.frombuffer(probe(ReferenceNetworks(layers), companding, **sizes).to_bytes(4, "little"), np.uint8),
     }
-    levels, arrays["level_shared"] = level_tables(model.symbol_counts.numpy())
-    arrays["level_groups"] = group_sizes(levels)
+    latent, arrays["latent_table_index"] = latent_tables(model.symbol_counts.numpy())
+    arrays["latent_symbols_per_step"] = symbols_per_step(latent)
     hyper, contexts = hyper_tables(model)
-    for name, tables in (("level", levels), ("hyper", hyper)):
+    for name, tables in (("latent", latent), ("hyper", hyper)):
         lowest, counts, frequencies = pack_tables(tables)
         arrays |= {f"{name}_lowest": lowest, f"{name}_sizes": counts, f"{name}_frequencies": frequencies}
     arrays |= contexts
@@ -104,7 +117,7 @@ def _arrays(model: PhotoCodec, layers: Mapping[str, ExactLayer]) -> dict[str, ND
     return arrays
 
 
-def margins(settings: PhotoSettings) -> tuple[int, int]:
+def margins(settings: CodecSettings) -> tuple[int, int]:
     """How far the transforms look beyond a window: (pixels of the analysis, latent positions of the synthesis)."""
     analysis = 8 * len(settings.analysis_fine) + BLOCK * len(settings.analysis_coarse)
     synthesis = 8 * 2 + BLOCK * len(settings.synthesis_coarse)  # the detail has two 3x3 layers at 1/8
@@ -130,10 +143,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("trained", type=Path)
     parser.add_argument("file", type=Path)
+    parser.add_argument("--facts", type=Path, help='JSON: what the manifest says, and under "decodes" ids of models')
     arguments = parser.parse_args()
-    data = export_photo(
-        load_weights(arguments.trained).model(), facts={"licence": "Apache-2.0", "recipe": {"name": "photo"}}
-    )
+    facts = json.loads(arguments.facts.read_text()) if arguments.facts else {}
+    decodes = [bytes.fromhex(one) for one in facts.pop("decodes", [])]
+    data = export_codec(load_weights(arguments.trained).model(), facts=facts, decodes=decodes)
     write_file(arguments.file, data, force=True)
 
 

@@ -12,13 +12,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 18
 OUTPUT_TYPES = {
-    "levels": TensorProto.UINT8,
+    "scale_indices": TensorProto.UINT8,
     "means": TensorProto.INT16,
     "features": TensorProto.UINT8,
     "picture": TensorProto.UINT8,
 }
 """Of the outputs that are no floats."""
-GUIDES = "guides"
+QUALITY_BIAS = "quality_bias"
 """Input of the synthesis: what it is told of the quality."""
 
 
@@ -168,4 +168,4 @@ def block_order(channels: int, block: int) -> NDArray[np.int64]:
 
 def _sides(name: str) -> tuple[int | None, int | None]:
     """Rows and columns of an input: one of what is the same at every position, else any number."""
-    return (1, 1) if name == GUIDES or name.startswith("offset.") else (None, None)
+    return (1, 1) if name == QUALITY_BIAS or name.startswith("offset.") else (None, None)

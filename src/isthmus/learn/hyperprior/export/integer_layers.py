@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from isthmus.entropy.reference_networks import LAYERS, MEAN_BITS, ExactLayer, QualityBias
+from isthmus.entropy.fixed_point import MEAN_BITS
+from isthmus.entropy.passes import LAYERS
+from isthmus.entropy.reference_networks import IntegerLayer, QualityBias
 from isthmus.errors import TrainingError
-from isthmus.learn.hyperprior.networks.codec import PhotoCodec
+from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.integer import ACTIVATION_BITS, EXACT_LIMIT, WEIGHT_LIMIT, IntegerConvolution
 
 _CORNERS = np.array([[1, 0, 1], [0, 0, 0], [1, 0, 1]])
@@ -16,7 +18,7 @@ KNOWN_PLACES = {"second_context": _CORNERS, "third_context": 1 - _CORNERS - np.d
 whatever their weights are: without weights, they need not be read."""
 
 
-def integer_layers(model: PhotoCodec) -> dict[str, ExactLayer]:
+def integer_layers(model: HyperpriorCodec) -> dict[str, IntegerLayer]:
     """Every layer of the entropy networks, by the names of `LAYERS`.
 
     Raises:
@@ -25,7 +27,7 @@ def integer_layers(model: PhotoCodec) -> dict[str, ExactLayer]:
     return {name: _integer_layer(_find(model, name), name) for name in LAYERS}
 
 
-def _find(model: PhotoCodec, name: str) -> IntegerConvolution:
+def _find(model: HyperpriorCodec, name: str) -> IntegerConvolution:
     is_hyper = name.startswith("hyper.")
     module = (model.hyper_synthesis if is_hyper else model.passes).get_submodule(name.removeprefix("hyper."))
     if not isinstance(module, IntegerConvolution):
@@ -34,13 +36,13 @@ def _find(model: PhotoCodec, name: str) -> IntegerConvolution:
 
 
 @torch.no_grad()
-def _integer_layer(module: IntegerConvolution, name: str) -> ExactLayer:
+def _integer_layer(module: IntegerConvolution, name: str) -> IntegerLayer:
     shifts = module.shifts()
     weight = torch.floor(module.weight * (2.0**shifts)[:, None, None, None] + 0.5).numpy() * KNOWN_PLACES.get(name, 1)
     bias = torch.floor(module.bias.table * 2.0 ** (shifts + module.input_bits) + 0.5).numpy().astype(np.int64)
     half = len(shifts) // 2
     output_bits = np.full(len(shifts), ACTIVATION_BITS)
-    if name.endswith("_line"):
+    if name.endswith("_mean_predictor"):
         output_bits[:] = MEAN_BITS
     elif name.endswith("_pass.last"):
         output_bits[:half], output_bits[half:] = 0, MEAN_BITS
@@ -53,4 +55,4 @@ def _integer_layer(module: IntegerConvolution, name: str) -> ExactLayer:
         raise TrainingError(f"{name}: a bias is {np.abs(bias).max()}, beyond {EXACT_LIMIT // 2}")
     if largest.max() > EXACT_LIMIT:
         raise TrainingError(f"{name}: a sum can reach {largest.max():.0f}, beyond {EXACT_LIMIT}")
-    return ExactLayer(weight.astype(np.int16), QualityBias(shift.astype(np.int8), bias.astype(np.int32)))
+    return IntegerLayer(weight.astype(np.int16), QualityBias(shift.astype(np.int8), bias.astype(np.int32)))

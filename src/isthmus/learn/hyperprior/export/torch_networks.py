@@ -9,18 +9,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from isthmus.entropy.reference_networks import Integers, Reals, Whole, gather
-from isthmus.learn.hyperprior.networks.codec import PhotoCodec
+from isthmus.entropy.fixed_point import MEAN_BITS, AnyInt, Float32, Int32
+from isthmus.entropy.passes import Pass
+from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.quality import knot_weights, position_of
 
 
 class TorchNetworks:
     """See `entropy.reference_networks.PriorNetworks`."""
 
-    def __init__(self, model: PhotoCodec) -> None:
+    def __init__(self, model: HyperpriorCodec) -> None:
         self.model = model
 
-    def begin(self, hyper: Integers, quality: int) -> TorchPasses:
+    def begin(self, hyper: Int32, quality: int) -> TorchPasses:
         """See `PriorNetworks.begin`."""
         return TorchPasses(self.model, hyper, quality)
 
@@ -29,19 +30,21 @@ class TorchPasses:
     """See `entropy.reference_networks.PriorPasses`."""
 
     @torch.no_grad()
-    def __init__(self, model: PhotoCodec, hyper: Integers, quality: int) -> None:
+    def __init__(self, model: HyperpriorCodec, hyper: Int32, quality: int) -> None:
         self._passes = model.passes
         self._knots = knot_weights(torch.from_numpy(position_of(np.array([quality]))))
         self._features = model.hyper_synthesis(_tensor(hyper), self._knots, quantise=True)
 
     @torch.no_grad()
-    def estimate(self, number: int, read: Reals, decoded: Integers) -> tuple[Whole, Whole]:
+    def estimate(self, one: Pass, companded: Float32, decoded: Float32) -> tuple[AnyInt, AnyInt]:
         """See `PriorPasses.estimate`."""
-        del read  # the network squashes by itself
-        strong = _tensor(decoded) / 64
-        level, mean = self._passes.estimate(number, self._features, strong, self._knots, quantise=True)
-        whole = level[0].to(torch.int32).numpy(), (mean[0] * 64).to(torch.int32).numpy()
-        return gather(number, whole[0]), gather(number, whole[1])
+        del companded  # the network compands by itself
+        first_group = _tensor(decoded) / 2**MEAN_BITS
+        scales, means = self._passes.estimate(one, self._features, first_group, self._knots, quantise=True)
+        return (
+            one.gather(scales[0].to(torch.int32).numpy()),
+            one.gather((means[0] * 2**MEAN_BITS).to(torch.int32).numpy()),
+        )
 
 
 def _tensor(values: NDArray[Any]) -> Tensor:

@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from isthmus.codec.hyperprior.coder import SIDE
-from isthmus.learn.hyperprior.export.graph_builder import GUIDES, GraphBuilder, block_order
-from isthmus.learn.hyperprior.export.int8_blocks import array, coarse_block, fine_block, fine_detail, spread_of
+from isthmus.codec.hyperprior.layout import SQUARE
+from isthmus.learn.hyperprior.export.graph_builder import QUALITY_BIAS, GraphBuilder, block_order
+from isthmus.learn.hyperprior.export.int8_blocks import array, coarse_block, expand_of, fine_block, fine_detail
 from isthmus.learn.hyperprior.export.mirrored_split import mirrored_split
-from isthmus.learn.hyperprior.networks.codec import PhotoCodec
-from isthmus.learn.hyperprior.networks.entropy_model import CODED_FROM, CODED_SHARE
+from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
+from isthmus.learn.hyperprior.networks.entropy_model import DEAD_ZONE_EDGE, DEAD_ZONE_STRENGTH
 from isthmus.learn.hyperprior.networks.folding import reordered
 from isthmus.learn.hyperprior.networks.quality import QualityTable
 from isthmus.learn.hyperprior.networks.transforms import CoarseBlock, FineBlock, ScaledConvolution, Synthesis
 
 
-def analysis_graph(model: PhotoCodec) -> bytes:
+def analysis_graph(model: HyperpriorCodec) -> bytes:
     """Pixels (1, 3, rows, columns) -0.5..0.5 -> latents, about unit variance."""
     builder = GraphBuilder("analysis", {"pixels": 3})
     x = builder.convolution("pixels", _blocks(model.analysis.stem, 3, 8), _bias(model.analysis.stem), stride=8)
@@ -32,14 +32,14 @@ def analysis_graph(model: PhotoCodec) -> bytes:
     return builder.finish({"latents": x})
 
 
-def hyper_analysis_graph(model: PhotoCodec) -> bytes:
+def hyper_analysis_graph(model: HyperpriorCodec) -> bytes:
     """Latents in quantisation steps -> hyper-latents, to be rounded and clipped."""
     net = model.hyper_analysis
     builder = GraphBuilder("hyper_analysis", {"steps": model.settings.latents})
     size = builder.node("Abs", "steps")
-    coded = builder.node("Floor", builder.node("Add", size, builder.constant(np.float32(1 - CODED_FROM))))
-    left = builder.node("Mul", size, builder.constant(np.float32(1 - CODED_SHARE)))
-    size = builder.node("Add", left, builder.node("Mul", coded, builder.constant(np.float32(CODED_SHARE))))
+    coded = builder.node("Floor", builder.node("Add", size, builder.constant(np.float32(1 - DEAD_ZONE_EDGE))))
+    left = builder.node("Mul", size, builder.constant(np.float32(1 - DEAD_ZONE_STRENGTH)))
+    size = builder.node("Add", left, builder.node("Mul", coded, builder.constant(np.float32(DEAD_ZONE_STRENGTH))))
     size = builder.node("Log", builder.node("Add", size, builder.constant(np.float32(1))))
     large = builder.node("Mul", "steps", builder.constant(np.float32(2.0**100)))
     x = builder.node("Mul", builder.clip(large, -1, 1), size)  # the sign: ONNX Runtime's Sign takes four times as long
@@ -52,34 +52,34 @@ def hyper_analysis_graph(model: PhotoCodec) -> bytes:
     return builder.finish({"hyper": builder.convolution(x, last, array(net.last.bias), stride=2)})
 
 
-def synthesis_graph(model: PhotoCodec) -> bytes:
-    """Latents (1, channels, rows, columns) and guides (1, hidden widths in order, 1, 1) -> picture.
+def synthesis_graph(model: HyperpriorCodec) -> bytes:
+    """Latents (1, channels, rows, columns) and quality_biases (1, hidden widths in order, 1, 1) -> picture.
 
     That is bytes, square by square: (1, 2 rows, 2 columns, 8 x 8 x 3), each in the order row, column, colour.
 
     Args:
-        model: `rewritten`, so that split and detail end in pixels.
+        model: `fold_for_export`, so that split and detail end in pixels.
     """
     net = model.synthesis
     hidden = net.detail.first.out_channels
-    tables = cast("Iterable[QualityTable]", net.coarse_guides)
+    tables = cast("Iterable[QualityTable]", net.coarse_quality_biases)
     widths = [*(table.table.shape[1] for table in tables), hidden, hidden]
-    builder = GraphBuilder("synthesis", {"latents": model.settings.latents, GUIDES: sum(widths)})
+    builder = GraphBuilder("synthesis", {"latents": model.settings.latents, QUALITY_BIAS: sum(widths)})
     ends = np.cumsum(widths).tolist()
-    guides = [builder.channels(GUIDES, end - width, end) for end, width in zip(ends, widths, strict=True)]
+    quality_biases = [builder.channels(QUALITY_BIAS, end - width, end) for end, width in zip(ends, widths, strict=True)]
     turns = net.turns.numpy()
     order = np.argsort(turns, kind="stable")  # from here on, so that both halves of the splits lie together
     x = builder.node("Gather", "latents", builder.constant(order), axis=1)
-    for coarse, guide in zip(cast("Iterable[CoarseBlock]", net.coarse), guides, strict=False):
-        x = coarse_block(builder, x, reordered(coarse, order), guide)
+    for coarse, quality_bias in zip(cast("Iterable[CoarseBlock]", net.coarse), quality_biases, strict=False):
+        x = coarse_block(builder, x, reordered(coarse, order), quality_bias)
     halves = builder.split(builder.channels_last(x), np.bincount(turns, minlength=2))
-    detail = fine_detail(builder, _detail_reads(builder, halves, net), net.detail, guides[-2:])
+    detail = fine_detail(builder, _detail_reads(builder, halves, net), net.detail, quality_biases[-2:])
     return builder.finish({"picture": _picture(builder, halves, net, _rows_apart(builder, detail, 2 * hidden))})
 
 
 def _detail_reads(builder: GraphBuilder, halves: list[str], net: Synthesis) -> list[str]:
     """What the two layers of the detail read, (1, 2 rows, 2 columns, channels) each."""
-    narrow = net.detail.narrow
+    narrow = net.detail.reduce
     matrix = array(narrow.folded()).reshape(len(narrow.signs), 2, 2, -1)
     bias = array(narrow.bias).reshape(len(narrow.signs), 2, 2)
     signs = array(narrow.signs[:, ~net.turns][:, 0])
@@ -101,20 +101,20 @@ def _rows_apart(builder: GraphBuilder, x: str, channels: int) -> list[str]:
 
 def _picture(builder: GraphBuilder, halves: list[str], net: Synthesis, details: list[str]) -> str:
     """Split and detail, rounded; where a pair's lower row of squares is made, squares are upside down."""
-    pixels = block_order(3, SIDE)
-    upside_down = pixels.reshape(SIDE, -1)[::-1].ravel()
+    pixels = block_order(3, SQUARE)
+    upside_down = pixels.reshape(SQUARE, -1)[::-1].ravel()
     matrix = array(net.split.folded()).reshape(len(pixels), 2, 2, -1)
     bias = array(net.split.bias).reshape(len(pixels), 2, 2) + np.float32(0.5)
     ordered = np.stack([bias[pixels, 0], bias[upside_down, 1]], 1)
     parts = mirrored_split(builder, halves, net.turns.numpy(), matrix[pixels], ordered)
     units = builder.constant(np.float32(1 / 255)), builder.constant(np.uint8(0))
     upper, lower = (
-        builder.node("QuantizeLinear", builder.node("Add", part, spread_of(builder, detail, net.detail, order)), *units)
+        builder.node("QuantizeLinear", builder.node("Add", part, expand_of(builder, detail, net.detail, order)), *units)
         for part, detail, order in zip(parts, details, (pixels, upside_down), strict=True)
     )
-    runs = builder.constant(np.array([0, 0, -1, SIDE, SIDE * 3], np.int64))
+    runs = builder.constant(np.array([0, 0, -1, SQUARE, SQUARE * 3], np.int64))
     squares = builder.constant(np.array([0, 0, -1, len(pixels)], np.int64))
-    rising = builder.constant(np.arange(SIDE)[::-1])
+    rising = builder.constant(np.arange(SQUARE)[::-1])
     lower = builder.node("Gather", builder.node("Reshape", lower, runs), rising, axis=3)
     return builder.interleaved_rows([upper, builder.node("Reshape", lower, squares)], len(pixels))
 

@@ -4,10 +4,11 @@ Flow:
 
     pixels -> Analysis -> latents -> * gains of the quality -> quantisation steps
     quantisation steps -> HyperAnalysis -> round -> hyper-latents
-    hyper-latents -> HyperSynthesis -> Passes -> levels and means -> rate;  decoded steps / gains -> Synthesis -> pixels
+    hyper-latents -> HyperSynthesis -> Passes -> scale indices and means -> rate
+    decoded steps / gains -> Synthesis -> pixels
 
-The rate sees additive uniform noise, and in the end its levels see the symbols themselves; everything else sees rounded
-values with gradients passed straight through (Balle et al. 2017, arXiv 1611.01704; Minnen and Singh 2020, arXiv
+The rate sees additive uniform noise, and in the end its scale indices see the symbols themselves; everything else sees
+rounded values with gradients passed straight through (Balle et al. 2017, arXiv 1611.01704; Minnen and Singh 2020, arXiv
 2007.08739). One model serves all rates with gains per channel and quality (Cui et al. 2021, arXiv 2003.02012).
 """
 
@@ -18,18 +19,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from isthmus.entropy.hyper_latents import AROUND, CONTEXTS, HYPER_GROUPS, HYPER_LIMIT
-from isthmus.entropy.hyperprior import SKIPPED_LEVELS
-from isthmus.entropy.reference_networks import KNOTS, LATENT_LIMIT, SCALE_LEVELS
-from isthmus.entropy.scale_tables import COUNTED_LEVELS, COUNTS_SHAPE, LARGEST_COUNTED, SCALE_STEP, SMALLEST_SCALE
+from isthmus.entropy.fixed_point import KNOTS, LATENT_LIMIT, SCALES
+from isthmus.entropy.hyper_latents import CONTEXTS, HYPER_GROUPS, HYPER_LIMIT, NEIGHBOUR_CONTEXTS
+from isthmus.entropy.hyperprior import SKIPPED_SCALES
+from isthmus.entropy.scale_tables import COUNTED_SCALES, COUNTS_SHAPE, LARGEST_COUNTED, SCALE_STEP, SMALLEST_SCALE
 from isthmus.learn.hyperprior.networks.entropy_model import (
+    EntropyModelSettings,
     Estimate,
     HyperAnalysis,
     HyperDensity,
     HyperSynthesis,
     Passes,
-    PriorSettings,
-    level_bias,
+    scale_index_of,
 )
 from isthmus.learn.hyperprior.networks.integer import clamp_inwards
 from isthmus.learn.hyperprior.networks.quality import QualityTable, knot_weights, lambda_at
@@ -39,7 +40,7 @@ LEAST_PROBABILITY = 2.0**-24
 
 
 @dataclass(frozen=True)
-class PhotoSettings:
+class CodecSettings:
     """Sizes of the photo codec."""
 
     latents: int = 384
@@ -52,7 +53,7 @@ class PhotoSettings:
     """Hidden widths of the synthesis' residual blocks at 1/16."""
     synthesis_detail: tuple[int, int] = (64, 64)
     """Channels that each layer of the synthesis' detail at 1/8 reads, and hidden width."""
-    prior: PriorSettings = field(default_factory=PriorSettings)
+    prior: EntropyModelSettings = field(default_factory=EntropyModelSettings)
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,16 @@ class CodecOutput:
     """(batch,) bits of the hyper-latents."""
 
 
-class PhotoCodec(nn.Module):
+class HyperpriorCodec(nn.Module):
     """The networks and the quality-dependent gains.
 
     Attributes:
         symbol_counts: COUNTS_SHAPE int64, what the tables of latents are fitted to; zeros until `count_symbols` has
             counted.
-        hyper_edges, hyper_counts: the same for hyper-latents, of `count_hyper`.
+        hyper_thresholds, hyper_counts: the same for hyper-latents, of `count_hyper`.
     """
 
-    def __init__(self, settings: PhotoSettings, start: TransformStart) -> None:
+    def __init__(self, settings: CodecSettings, start: TransformStart) -> None:
         super().__init__()
         self.settings = settings
         self.analysis = Analysis(start, settings.analysis_fine, settings.analysis_coarse)
@@ -86,24 +87,24 @@ class PhotoCodec(nn.Module):
         self.passes = Passes(settings.latents, settings.prior)
         self.hyper_density = HyperDensity(settings.prior.hyper_latents)
         self.symbol_counts: Tensor
-        self.hyper_edges: Tensor
+        self.hyper_thresholds: Tensor
         self.hyper_counts: Tensor
         contexts = (HYPER_GROUPS, settings.prior.hyper_latents)
         self.register_buffer("symbol_counts", torch.zeros(COUNTS_SHAPE, dtype=torch.int64))
-        self.register_buffer("hyper_edges", torch.zeros(*contexts, 2, AROUND - 1, dtype=torch.int16))
+        self.register_buffer("hyper_thresholds", torch.zeros(*contexts, 2, NEIGHBOUR_CONTEXTS - 1, dtype=torch.int16))
         self.register_buffer("hyper_counts", torch.zeros(*contexts, CONTEXTS, 2 * HYPER_LIMIT + 1, dtype=torch.int64))
         lambdas = lambda_at(torch.linspace(0, 1, KNOTS)).numpy()
         # the step of a uniform quantiser whose error, weighed against rate at high resolution, is best for each lambda
         steps = np.sqrt(18 / (math.log(2) * lambdas * 255**2))
         spread = start.latent_scale[None, :] / steps[:, None]
         self.log_gain = QualityTable(np.log(spread))
-        bias = level_bias(torch.from_numpy(spread * 0.7)).clamp(0, 56).numpy()
-        strong = settings.prior.strong
+        bias = scale_index_of(torch.from_numpy(spread * 0.7)).clamp(0, 56).numpy()
+        first = settings.prior.first_group
         for network, part in (
-            (self.passes.first_pass, bias[:, :strong]),
-            (self.passes.second_pass, bias[:, :strong]),
-            (self.passes.third_pass, bias[:, :strong]),
-            (self.passes.fourth_pass, bias[:, strong:]),
+            (self.passes.first_pass, bias[:, :first]),
+            (self.passes.second_pass, bias[:, :first]),
+            (self.passes.third_pass, bias[:, :first]),
+            (self.passes.fourth_pass, bias[:, first:]),
         ):
             with torch.no_grad():
                 network.last.bias.table[:, : part.shape[1]] = torch.from_numpy(part.astype(np.float32))
@@ -116,7 +117,7 @@ class PhotoCodec(nn.Module):
         """Latents of the analysis in quantisation steps, (batch, latents, rows, columns) float32."""
         return (latents.float() * self.gains(knots)).clamp(-LATENT_LIMIT, LATENT_LIMIT)
 
-    def whole_hyper(self, steps: Tensor) -> Tensor:
+    def rounded_hyper(self, steps: Tensor) -> Tensor:
         """Hyper-latents as the decoder will know them; gradient passed straight through."""
         return _rounded(self.hyper_of(steps))
 
@@ -150,8 +151,8 @@ class PhotoCodec(nn.Module):
             pixels: (batch, 3, rows, columns), -0.5..0.5, sides multiples of 64.
             position: (batch,) place of each picture's quality between the knots, 0..1.
             quantise: run the entropy networks in (fake) integers.
-            thresholds: of `decode_thrifty`; None rounds to the nearest.
-            symbol_bits: of `level_bits`, what symbols cost with the tables that will code them; None: as if they were
+            thresholds: of `decode_rdo`; None rounds to the nearest.
+            symbol_bits: of `scale_bits`, what symbols cost with the tables that will code them; None: as if they were
                 normal.
         """
         knots = knot_weights(position)
@@ -164,7 +165,7 @@ class PhotoCodec(nn.Module):
         else:
             measured, hyper = estimate.decoded, whole
         if symbol_bits is None:
-            bits = _bits(normal_mass(measured - estimate.mean, estimate.level))
+            bits = _bits(normal_mass(measured - estimate.mean, estimate.scale_index))
         else:
             bits = _coded_bits(measured, estimate, symbol_bits)
         return CodecOutput(
@@ -184,9 +185,9 @@ def middle_knots(groups: Tensor) -> Tensor:
     return knot_weights((groups + 0.5) / HYPER_GROUPS)
 
 
-def normal_mass(offset: Tensor, level: Tensor) -> Tensor:
-    """Probability that a normal variable of a scale level falls into the unit interval around `offset`."""
-    precision = torch.exp(-SCALE_STEP * level) * (1 / (SMALLEST_SCALE * 2**0.5))
+def normal_mass(offset: Tensor, scale_index: Tensor) -> Tensor:
+    """Probability that a normal variable of a scale index falls into the unit interval around `offset`."""
+    precision = torch.exp(-SCALE_STEP * scale_index) * (1 / (SMALLEST_SCALE * 2**0.5))
     distance = offset.abs()
     return 0.5 * (torch.erfc((distance - 0.5) * precision) - torch.erfc((distance + 0.5) * precision))
 
@@ -202,17 +203,17 @@ def _rounded(values: Tensor) -> Tensor:
 def _coded_bits(measured: Tensor, estimate: Estimate, symbol_bits: Tensor) -> Tensor:
     """Bits of the symbols as they are coded.
 
-    Levels learn from them: noise knows nothing of thrifty rounding. Latents and means learn from `measured`, since a
-    rounded latent has no useful gradient, and so do levels that are left out or too wide to be counted.
+    Scale indices learn from them: noise knows nothing of RDO quantisation. Latents and means learn from `measured`,
+    since a rounded latent has no useful gradient, and so do scale indices that are left out or too wide to be counted.
     """
-    level, symbol = estimate.level, (estimate.decoded - estimate.mean).detach()
-    row = torch.floor(level.detach() + 0.5).long()
+    scale_index, symbol = estimate.scale_index, (estimate.decoded - estimate.mean).detach()
+    row = torch.floor(scale_index.detach() + 0.5).long()
     column = torch.floor(symbol + 0.5).long() + LARGEST_COUNTED
-    is_counted = (row >= SKIPPED_LEVELS) & (row < COUNTED_LEVELS) & (column >= 0) & (column <= 2 * LARGEST_COUNTED)
+    is_counted = (row >= SKIPPED_SCALES) & (row < COUNTED_SCALES) & (column >= 0) & (column <= 2 * LARGEST_COUNTED)
     column = column.clamp(0, 2 * LARGEST_COUNTED)
-    above, below = (row + 1).clamp_max(SCALE_LEVELS - 1), (row - 1).clamp_min(0)
+    above, below = (row + 1).clamp_max(SCALES - 1), (row - 1).clamp_min(0)
     slope = (symbol_bits[above, column] - symbol_bits[below, column]) / 2
-    noisy = _bits(normal_mass(measured - estimate.mean, torch.where(is_counted, level.detach(), level)))
+    noisy = _bits(normal_mass(measured - estimate.mean, torch.where(is_counted, scale_index.detach(), scale_index)))
     unseen = noisy - noisy.detach()  # no bits, only their gradient
-    coded = symbol_bits[row, column] + slope * (level - level.detach()) + unseen
-    return torch.where(is_counted, coded, torch.where(row < SKIPPED_LEVELS, unseen, noisy))
+    coded = symbol_bits[row, column] + slope * (scale_index - scale_index.detach()) + unseen
+    return torch.where(is_counted, coded, torch.where(row < SKIPPED_SCALES, unseen, noisy))

@@ -3,47 +3,48 @@
 Flow, in the decoder's order (sizes relative to the picture):
 
     hyper-latents 96 at 1/64 -> hyper-synthesis -> features at 1/16
-    pass 1: strong channels where row and column are even     | features
-    pass 2: strong channels where row and column are odd      | features, the four diagonal neighbours
-    pass 3: strong channels at all other positions            | features, the four direct neighbours
-    pass 4: weak channels at all positions                    | features, strong channels at the same position
+    pass 1: first group where row and column are even         | features
+    pass 2: first group where row and column are odd          | features, the four diagonal neighbours
+    pass 3: first group at all other positions                | features, the four direct neighbours
+    pass 4: second group at all positions                     | features, the first group at the same position
 
-At low rates nearly all bits are in the strong channels, and what knows no neighbour costs half as much again as what
-knows four; weak channels tell little about one another (0.5 % at the highest rates, docs/experiments.md).
+At low rates nearly all bits are in the first channel group, and what reads no neighbour costs half as much again as
+what reads four; channels of the second group tell little about one another (0.5 % at the highest rates,
+docs/experiments.md).
 Everything behind the hyper-latents is made of `integer` layers. Sources: mean-scale hyperprior (Minnen et al. 2018,
 arXiv 1809.02736), checkerboard (He et al. 2021, arXiv 2103.15306), uneven channel groups (He et al. 2022,
 arXiv 2203.10886), more than two steps (Lin et al. 2023, arXiv 2302.09263).
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from isthmus.entropy.hyper_latents import HYPER_LIMIT
-from isthmus.entropy.hyperprior import SKIPPED_LEVELS
-from isthmus.entropy.reference_networks import (
+from isthmus.entropy.fixed_point import (
+    COMPANDED_BITS,
+    COMPANDED_LIMIT,
     DECODED_LIMIT,
     KNOTS,
     LATENT_LIMIT,
     MEAN_BITS,
-    READ_BITS,
-    READ_LIMIT,
-    SCALE_LEVELS,
-    squash_table,
+    SCALES,
+    companding_table,
 )
+from isthmus.entropy.hyper_latents import HYPER_LIMIT
+from isthmus.entropy.hyperprior import SKIPPED_SCALES
+from isthmus.entropy.passes import PASSES, Pass
 from isthmus.entropy.scale_tables import SCALE_STEP, SMALLEST_SCALE
 from isthmus.learn.hyperprior.networks.integer import IntegerConvolution, activate, clamp_inwards, round_to
 from isthmus.learn.hyperprior.networks.quality import QualityTable
 
 
 @dataclass(frozen=True)
-class PriorSettings:
+class EntropyModelSettings:
     """Widths of the entropy networks."""
 
-    strong: int = 96
-    """Channels that are coded first: the strongest of the transform that training starts from."""
+    first_group: int = 96
+    """Channels of the first group: the strongest of the transform that training starts from."""
     hyper_latents: int = 96
     """Channels at 1/64."""
     hyper_hidden: int = 160
@@ -62,58 +63,58 @@ class PriorSettings:
 class Estimate:
     """What the entropy model says about latents, (batch, latents, rows, columns) each."""
 
-    level: Tensor
-    """Scale level 0..63; real numbers unless quantised."""
+    scale_index: Tensor
+    """0..63; real numbers unless quantised."""
     mean: Tensor
     """In quantisation steps."""
     decoded: Tensor
     """Latents as the decoder will know them, in quantisation steps."""
 
 
-_SQUASH = torch.from_numpy(squash_table().astype("float32"))
+_COMPANDING = torch.from_numpy(companding_table().astype("float32"))
 
 
-def compress_range(steps: Tensor, *, quantise: bool) -> Tensor:
+def compand(steps: Tensor, *, quantise: bool) -> Tensor:
     """sign(y) log(1 + |y|): what networks read instead of latents. Quantised: by the exact table, 64ths to 16ths."""
     squeezed = torch.sign(steps) * torch.log1p(steps.abs())
     if not quantise:
         return squeezed
     index = torch.floor(steps.detach().abs() * 2**MEAN_BITS + 0.5).long().clamp_max(DECODED_LIMIT)
-    exact = torch.sign(steps) * _SQUASH.to(steps.device)[index] / 2**READ_BITS
+    exact = torch.sign(steps) * _COMPANDING.to(steps.device)[index] / 2**COMPANDED_BITS
     return squeezed + (exact - squeezed).detach()
 
 
-def pass_masks(like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(rows, columns) of 0 and 1 each: the positions of passes 1 to 3."""
-    rows = torch.arange(like.shape[-2], device=like.device)[:, None] % 2
-    columns = torch.arange(like.shape[-1], device=like.device)[None, :] % 2
-    even, odd = (1 - rows) * (1 - columns), rows * columns
-    return even.float(), odd.float(), (1 - even - odd).float()
+def pass_mask(one: Pass, like: Tensor) -> Tensor:
+    """(rows, columns) of 0 and 1: the positions that a pass over the first channel group codes."""
+    mask = torch.zeros(like.shape[-2:], device=like.device)
+    for row, column in one.positions:
+        mask[row::2, column::2] = 1
+    return mask
 
 
-CODED_FROM = 0.75
+DEAD_ZONE_EDGE = 0.75
 """Steps below are taken to be coded as zero, and larger ones rounded as sparingly."""
-CODED_SHARE = 0.75
+DEAD_ZONE_STRENGTH = 0.75
 """How far hyper-latents look at what is coded, not at what there was. Both were tuned on held-aside pictures."""
 
 
-def nearly_coded(steps: Tensor) -> Tensor:
+def soft_dead_zone(steps: Tensor) -> Tensor:
     """Latents moved towards what thrifty rounding will leave of them; the gradient is passed straight through.
 
-    Most are coded as zero, however far they were from it: they need no level that expects more.
+    Most are coded as zero, however far they were from it: they need no scale_index that expects more.
     """
     sizes = steps.abs()
-    coded = torch.floor(sizes + (1 - CODED_FROM))
-    return steps + (torch.sign(steps) * (CODED_SHARE * (coded - sizes))).detach()
+    coded = torch.floor(sizes + (1 - DEAD_ZONE_EDGE))
+    return steps + (torch.sign(steps) * (DEAD_ZONE_STRENGTH * (coded - sizes))).detach()
 
 
 class HyperAnalysis(nn.Module):
     """Latents in quantisation steps -> hyper-latents, real numbers (batch, hyper_latents, rows/4, columns/4).
 
-    It reads them as `nearly_coded`, and behind them their magnitudes, which say more of scales.
+    It reads them as `soft_dead_zone`, and behind them their magnitudes, which say more of scales.
     """
 
-    def __init__(self, latents: int, settings: PriorSettings) -> None:
+    def __init__(self, latents: int, settings: EntropyModelSettings) -> None:
         super().__init__()
         width = settings.hyper_hidden
         self.first = nn.Conv2d(2 * latents, width, 1)
@@ -123,7 +124,7 @@ class HyperAnalysis(nn.Module):
 
     def forward(self, steps: Tensor) -> Tensor:
         """Hyper-latents, not rounded."""
-        read = compress_range(nearly_coded(steps), quantise=False)
+        read = compand(soft_dead_zone(steps), quantise=False)
         x = nn.functional.relu(self.first(torch.cat([read, read.abs()], 1)))
         x = nn.functional.relu(self.second(nn.functional.pixel_unshuffle(x, 2)))
         x = nn.functional.relu(self.third(x))
@@ -133,7 +134,7 @@ class HyperAnalysis(nn.Module):
 class HyperSynthesis(nn.Module):
     """Whole hyper-latents -> features (batch, features, 4*rows, 4*columns)."""
 
-    def __init__(self, settings: PriorSettings) -> None:
+    def __init__(self, settings: EntropyModelSettings) -> None:
         super().__init__()
         width, wider = settings.hyper_synthesis
         self.first = IntegerConvolution(
@@ -157,10 +158,10 @@ class PassNetwork(nn.Module):
     In bytes, only contexts and means have weights of two: levels of weak channels need no more.
     """
 
-    def __init__(self, inputs: int, hidden: int, channels: int, *, is_in_bytes: bool = False) -> None:
+    def __init__(self, inputs: int, hidden: int, channels: int, *, is_int8: bool = False) -> None:
         super().__init__()
-        self.first = IntegerConvolution(inputs, hidden, 1, byte_rows=hidden if is_in_bytes else 0)
-        self.last = IntegerConvolution(hidden, 2 * channels, 1, byte_rows=channels if is_in_bytes else 0)
+        self.first = IntegerConvolution(inputs, hidden, 1, int8_rows=hidden if is_int8 else 0)
+        self.last = IntegerConvolution(hidden, 2 * channels, 1, int8_rows=channels if is_int8 else 0)
         self.channels = channels
         with torch.no_grad():
             self.last.weight.mul_(0.05)
@@ -169,54 +170,52 @@ class PassNetwork(nn.Module):
         """(levels, means), not rounded."""
         hidden = activate(self.first(x, knots, quantise=quantise), quantise=quantise)
         with torch.autocast(x.device.type, enabled=False):  # means need more than the 8 bits of a bfloat16
-            level, mean = self.last(hidden.float(), knots, quantise=quantise).chunk(2, 1)
-        return level, mean
+            scale_index, mean = self.last(hidden.float(), knots, quantise=quantise).chunk(2, 1)
+        return scale_index, mean
 
 
 class Passes(nn.Module):
     """The four passes. Every position is computed; callers use those of the pass."""
 
-    def __init__(self, latents: int, settings: PriorSettings) -> None:
+    def __init__(self, latents: int, settings: EntropyModelSettings) -> None:
         super().__init__()
-        strong, weak, features = settings.strong, latents - settings.strong, settings.features
+        first, second, features = settings.first_group, latents - settings.first_group, settings.features
         widths, hidden = settings.contexts, settings.hidden
-        self.second_context = _context(strong, widths[0])
-        self.second_line = _line(strong, ((0, 0), (0, 2), (2, 0), (2, 2)))
-        self.third_context = _context(strong, widths[1])
-        self.third_line = _line(strong, ((0, 1), (1, 0), (1, 2), (2, 1)))
-        self.fourth_context = _context(strong, widths[2], side=1)
-        self.first_pass = PassNetwork(features, hidden[0], strong)
-        self.second_pass = PassNetwork(features + widths[0], hidden[1], strong)
-        self.third_pass = PassNetwork(features + widths[1], hidden[2], strong)
-        self.fourth_pass = PassNetwork(features + widths[2], hidden[3], weak, is_in_bytes=True)
+        self.second_context = _context(first, widths[0])
+        self.second_mean_predictor = _mean_predictor(first, PASSES[1].neighbours)
+        self.third_context = _context(first, widths[1])
+        self.third_mean_predictor = _mean_predictor(first, PASSES[2].neighbours)
+        self.fourth_context = _context(first, widths[2], side=1)
+        self.first_pass = PassNetwork(features, hidden[0], first)
+        self.second_pass = PassNetwork(features + widths[0], hidden[1], first)
+        self.third_pass = PassNetwork(features + widths[1], hidden[2], first)
+        self.fourth_pass = PassNetwork(features + widths[2], hidden[3], second, is_int8=True)
 
     def estimate(
-        self, number: int, features: Tensor, strong: Tensor, knots: Tensor, *, quantise: bool
+        self, one: Pass, features: Tensor, first_group: Tensor, knots: Tensor, *, quantise: bool
     ) -> tuple[Tensor, Tensor]:
-        """(levels, means) of the channels that a pass codes.
+        """(scale indices, means) of the channels that a pass codes, at every position.
 
         Args:
-            number: of the pass, 0..3.
+            one: of `entropy.passes.PASSES`.
             features: of the hyper-synthesis.
-            strong: (batch, strong, rows, columns) decoded latents, zero where nothing is known yet.
+            first_group: (batch, first group, rows, columns) decoded latents, zero where nothing is decoded yet.
             knots: (batch, knots).
-            quantise: run the networks in (fake) integers.
+            quantise: run the networks in fake-quantised integers.
         """
-        if number == 0:
-            return _finish(*self.first_pass(features, knots, quantise=quantise), quantise=quantise)
-        context_layer = (self.second_context, self.third_context, self.fourth_context)[number - 1]
-        network = (self.second_pass, self.third_pass, self.fourth_pass)[number - 1]
-        read = compress_range(strong, quantise=quantise)
-        context = activate(context_layer(read, knots, quantise=quantise), quantise=quantise)
-        level, mean = network(torch.cat([features, context], 1), knots, quantise=quantise)
-        if number < 3:
-            line_layer = (self.second_line, self.third_line)[number - 1]
+        inputs = features
+        if one.context is not None:
+            companded = compand(first_group, quantise=quantise)
+            context = self.get_submodule(one.context)(companded, knots, quantise=quantise)
+            inputs = torch.cat([features, activate(context, quantise=quantise)], 1)
+        scale_index, mean = self.get_submodule(one.network)(inputs, knots, quantise=quantise)
+        if one.mean_predictor is not None:
             with torch.autocast(features.device.type, enabled=False):
-                line = line_layer(strong, knots, quantise=quantise)
+                predicted = self.get_submodule(one.mean_predictor)(first_group, knots, quantise=quantise)
                 if quantise:
-                    line, mean = round_to(line, 2.0**MEAN_BITS), round_to(mean, 2.0**MEAN_BITS)
-                mean = mean + line
-        return _finish(level, mean, quantise=quantise)
+                    predicted, mean = round_to(predicted, 2.0**MEAN_BITS), round_to(mean, 2.0**MEAN_BITS)
+                mean = mean + predicted
+        return _finish(scale_index, mean, quantise=quantise)
 
     def forward(
         self, features: Tensor, steps: Tensor, knots: Tensor, *, quantise: bool, thresholds: Tensor | None = None
@@ -228,83 +227,67 @@ class Passes(nn.Module):
             steps: (batch, latents, rows, columns) latents in quantisation steps.
             knots: (batch, knots).
             quantise: run the networks in (fake) integers.
-            thresholds: (SCALE_LEVELS, symbols) of `decode_thrifty`; None rounds to the nearest.
+            thresholds: (SCALES, symbols) of `decode_rdo`; None rounds to the nearest.
         """
 
-        def decode(part: Tensor, level: Tensor, mean: Tensor) -> Tensor:
-            return decode_rounded(part, mean) if thresholds is None else decode_thrifty(part, level, mean, thresholds)
+        def decode(part: Tensor, scale_index: Tensor, mean: Tensor) -> Tensor:
+            if thresholds is None:
+                return decode_nearest(part, mean)
+            return decode_rdo(part, scale_index, mean, thresholds)
 
-        strong, weak = steps.split([self.first_pass.channels, self.fourth_pass.channels], 1)
-        known, levels, means = torch.zeros_like(strong), torch.zeros_like(strong), torch.zeros_like(strong)
-        for number, mask in enumerate(pass_masks(steps)):
-            level, mean = self.estimate(number, features, known, knots, quantise=quantise)
-            known = known + mask * decode(strong, level, mean)
-            levels, means = levels + mask * level, means + mask * mean
-        level, mean = self.estimate(3, features, known, knots, quantise=quantise)
+        first, second = steps.split([self.first_pass.channels, self.fourth_pass.channels], 1)
+        context, scale_indices, means = torch.zeros_like(first), torch.zeros_like(first), torch.zeros_like(first)
+        for one in PASSES[:-1]:
+            mask = pass_mask(one, steps)
+            scale_index, mean = self.estimate(one, features, context, knots, quantise=quantise)
+            context = context + mask * decode(first, scale_index, mean)
+            scale_indices, means = scale_indices + mask * scale_index, means + mask * mean
+        scale_index, mean = self.estimate(PASSES[-1], features, context, knots, quantise=quantise)
         return Estimate(
-            level=torch.cat([levels, level], 1),
+            scale_index=torch.cat([scale_indices, scale_index], 1),
             mean=torch.cat([means, mean], 1),
-            decoded=torch.cat([known, decode(weak, level, mean)], 1),
+            decoded=torch.cat([context, decode(second, scale_index, mean)], 1),
         )
 
 
-def _context(strong: int, width: int, side: int = 3) -> IntegerConvolution:
-    """What a pass reads of decoded strong channels: nearby, or at the same position."""
-    return IntegerConvolution(strong, width, side, input_limit=READ_LIMIT, input_bits=READ_BITS)
+def _context(channels: int, width: int, side: int = 3) -> IntegerConvolution:
+    """What a pass reads of the decoded first group: nearby, or at the same position."""
+    return IntegerConvolution(channels, width, side, input_limit=COMPANDED_LIMIT, input_bits=COMPANDED_BITS)
 
 
-def _line(channels: int, neighbours: tuple[tuple[int, int], ...]) -> IntegerConvolution:
-    """Guess of a mean from the same channel nearby; brightness starts as the mean of four neighbours."""
-    line = IntegerConvolution(channels, channels, 3, depthwise=True, input_limit=DECODED_LIMIT, input_bits=MEAN_BITS)
+def _mean_predictor(channels: int, neighbours: tuple[tuple[int, int], ...]) -> IntegerConvolution:
+    """Linear prediction of a mean from the same channel nearby; brightness starts as the mean of four neighbours."""
+    layer = IntegerConvolution(channels, channels, 3, depthwise=True, input_limit=DECODED_LIMIT, input_bits=MEAN_BITS)
     with torch.no_grad():
-        line.weight.zero_()
+        layer.weight.zero_()
         for row, column in neighbours:
-            line.weight[:3, 0, row, column] = 0.25
-    return line
+            layer.weight[:3, 0, row, column] = 0.25
+    return layer
 
 
-def _finish(level: Tensor, mean: Tensor, *, quantise: bool) -> tuple[Tensor, Tensor]:
+def _finish(scale_index: Tensor, mean: Tensor, *, quantise: bool) -> tuple[Tensor, Tensor]:
     if quantise:
-        level, mean = round_to(level, 1.0), round_to(mean, 2.0**MEAN_BITS)
-    level = clamp_inwards(level.float(), 0, SCALE_LEVELS - 1)
-    return level, clamp_inwards(mean.float(), -LATENT_LIMIT, LATENT_LIMIT)
+        scale_index, mean = round_to(scale_index, 1.0), round_to(mean, 2.0**MEAN_BITS)
+    scale_index = clamp_inwards(scale_index.float(), 0, SCALES - 1)
+    return scale_index, clamp_inwards(mean.float(), -LATENT_LIMIT, LATENT_LIMIT)
 
 
-def decode_rounded(steps: Tensor, mean: Tensor) -> Tensor:
+def decode_nearest(steps: Tensor, mean: Tensor) -> Tensor:
     """What the decoder gets of latents rounded to the nearest symbol; gradient passed straight through to `steps`."""
     return _with_gradient_of(steps, torch.floor(steps - mean + 0.5) + mean)
 
 
-def thrifty_thresholds(*, error_weight: float = 1.6, most: float = 0.5) -> Tensor:
-    """From where on a symbol is worth its bits.
+def decode_rdo(steps: Tensor, scale_index: Tensor, mean: Tensor, thresholds: Tensor) -> Tensor:
+    """What the decoder gets when a symbol m is coded only from thresholds[scale_index, m - 1] on.
 
-    A symbol m costs bits(m) - bits(m - 1) more than the one before it; where gains suit lambda, a squared error of one
-    step is worth 6 / ln 2 bits. `error_weight` and `most` were tuned on held-aside pictures.
-
-    Returns:
-        (SCALE_LEVELS, 16): least magnitude that is coded as symbol 1..16, in steps from the mean. As
-        `thrift.thresholds_of`, of normal distributions.
-    """
-    level = torch.arange(SCALE_LEVELS, dtype=torch.float64)[:, None]
-    scale = SMALLEST_SCALE * torch.exp(SCALE_STEP * level) * 2**0.5
-    symbol = torch.arange(17, dtype=torch.float64)[None, :]
-    mass = 0.5 * (torch.erfc((symbol - 0.5) / scale) - torch.erfc((symbol + 0.5) / scale))
-    bits = -torch.log2(mass.clamp_min(2.0**-30))
-    dearer = (bits[:, 1:] - bits[:, :-1]) / (2 * error_weight * 6 / math.log(2))
-    return (symbol[:, 1:] - 0.5 + dearer.clamp(0, most)).float()
-
-
-def decode_thrifty(steps: Tensor, level: Tensor, mean: Tensor, thresholds: Tensor) -> Tensor:
-    """What the decoder gets when a symbol m is taken only from thresholds[level, m - 1] on; larger ones as the last.
-
-    Symbols of the `SKIPPED_LEVELS` smallest levels are taken as zero, as the encoder does with photographs.
+    Symbols of the `SKIPPED_SCALES` smallest scale indices are taken as zero, as the encoder does with photographs.
     """
     offset = steps - mean
     nearest = torch.floor(offset.abs() + 0.5)
-    row = torch.floor(level + 0.5).long()
+    row = torch.floor(scale_index + 0.5).long()
     column = (nearest.long() - 1).clamp(0, thresholds.shape[-1] - 1)
     needed = nearest - 1 - column + thresholds[row, column]
-    symbol = torch.sign(offset) * (nearest - (offset.abs() < needed).float()).clamp_min(0) * (row >= SKIPPED_LEVELS)
+    symbol = torch.sign(offset) * (nearest - (offset.abs() < needed).float()).clamp_min(0) * (row >= SKIPPED_SCALES)
     return _with_gradient_of(steps, symbol + mean)
 
 
@@ -336,6 +319,6 @@ class HyperDensity(nn.Module):
         return (weight * mass.abs()).sum(2)
 
 
-def level_bias(spread: Tensor) -> Tensor:
-    """The level whose scale is nearest to a standard deviation in quantisation steps."""
+def scale_index_of(spread: Tensor) -> Tensor:
+    """The scale_index whose scale is nearest to a standard deviation in quantisation steps."""
     return torch.log(spread / SMALLEST_SCALE) / SCALE_STEP

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from isthmus.entropy.reference_networks import ACTIVATION_LIMIT
+from isthmus.entropy.fixed_point import ACTIVATION_LIMIT
 from isthmus.learn.hyperprior.networks.quality import QualityTable
 
 ACTIVATION_BITS = 5
@@ -22,7 +22,7 @@ EXACT_LIMIT = 2**24 - 1
 """Every integer up to here is a float32."""
 WEIGHT_LIMIT = 2047
 """Largest magnitude of an integer weight."""
-BYTE_LIMIT = 64
+INT8_LIMIT = 64
 """The same where one byte has to do: two products of it and an activation fit into 16 bits."""
 SHIFT_LIMIT = 14
 """Largest right shift of a row: beyond it the weights are tiny and more bits would be wasted."""
@@ -96,7 +96,7 @@ def activate(x: Tensor, *, quantise: bool) -> Tensor:
     return activated
 
 
-def row_shifts(weight: Tensor, bias_bound: Tensor, input_limit: int, input_bits: int, *, byte_rows: int = 0) -> Tensor:
+def row_shifts(weight: Tensor, bias_bound: Tensor, input_limit: int, input_bits: int, *, int8_rows: int = 0) -> Tensor:
     """The right shift of each row.
 
     Args:
@@ -104,7 +104,7 @@ def row_shifts(weight: Tensor, bias_bound: Tensor, input_limit: int, input_bits:
         bias_bound: (rows,) largest magnitude that biases of any kind can add, real units.
         input_limit: the largest magnitude of an input integer.
         input_bits: the input integers are in units of 2^-input_bits.
-        byte_rows: weights of so many first rows are within ±BYTE_LIMIT, all others within ±WEIGHT_LIMIT.
+        int8_rows: weights of so many first rows are within ±INT8_LIMIT, all others within ±WEIGHT_LIMIT.
 
     Returns:
         (rows,) float tensor of whole numbers in 1..SHIFT_LIMIT. Biases stay within half of EXACT_LIMIT: half of their
@@ -117,7 +117,7 @@ def row_shifts(weight: Tensor, bias_bound: Tensor, input_limit: int, input_bits:
     by_sum = torch.log2(room / total.clamp_min(1e-12))
     by_bias = torch.log2(EXACT_LIMIT // 2 / ((bias_bound + 1) * 2**input_bits))
     limit = torch.full_like(bias_bound, WEIGHT_LIMIT)
-    limit[:byte_rows] = BYTE_LIMIT
+    limit[:int8_rows] = INT8_LIMIT
     by_weight = torch.log2(limit / flat.amax(1).clamp_min(1e-12))
     return torch.floor(torch.stack([by_sum, by_bias, by_weight]).amin(0)).clamp(1, SHIFT_LIMIT)
 
@@ -139,7 +139,7 @@ class IntegerConvolution(nn.Module):
         gain: float = 2**0.5,
         input_limit: int = ACTIVATION_LIMIT,
         input_bits: int = ACTIVATION_BITS,
-        byte_rows: int = 0,
+        int8_rows: int = 0,
     ) -> None:
         super().__init__()
         per_output = 1 if depthwise else inputs
@@ -150,12 +150,12 @@ class IntegerConvolution(nn.Module):
         self.side = side
         self.input_limit = input_limit
         self.input_bits = input_bits
-        self.byte_rows = byte_rows
+        self.int8_rows = int8_rows
 
     def shifts(self) -> Tensor:
         """(outputs,) right shift of each row."""
         bias_bound = self.bias.table.detach().abs().amax(0)
-        return row_shifts(self.weight, bias_bound, self.input_limit, self.input_bits, byte_rows=self.byte_rows)
+        return row_shifts(self.weight, bias_bound, self.input_limit, self.input_bits, int8_rows=self.int8_rows)
 
     def forward(self, x: Tensor, knots: Tensor, *, quantise: bool) -> Tensor:
         """(batch, inputs, rows, columns) and (batch, knots) -> (batch, outputs, rows, columns), not yet activated."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from isthmus.entropy.reference_networks import KNOTS
+from isthmus.entropy.fixed_point import KNOTS
 from isthmus.values import QUALITIES
 
 LOWEST_LAMBDA = 0.0002

@@ -122,27 +122,27 @@ WEIGHT_LIMIT = 63
 """Seven bits: processors without VNNI add two products of bytes in 16 bits, which would overflow with eight."""
 
 
-def of_bytes(x: Tensor, measured: Tensor) -> Tensor:
+def fake_quantise(x: Tensor, measured: Tensor) -> Tensor:
     """What bytes keep of activations; the gradient is passed straight through to what they can hold.
 
     Args:
         x: any shape.
         measured: (2,) the least and the largest that they hold.
     """
-    step, zero = byte_scale(measured)
+    step, zero = scale_and_zero_point(measured)
     low, high = -zero, 255 - zero
     held = torch.minimum(torch.maximum(x, low * step), high * step)
     return held + (step * torch.round(held / step) - held).detach()
 
 
-def byte_scale(measured: Tensor) -> tuple[Tensor, Tensor]:
+def scale_and_zero_point(measured: Tensor) -> tuple[Tensor, Tensor]:
     """What one is worth among the bytes of a measured range, (2,), and which of them is zero, 0..255."""
     low, high = measured.double()
     step = ((high - low) / 255).float()
     return step, torch.round(-low.float() / step).clamp(0, 255)
 
 
-def byte_steps(weight: Tensor) -> Tensor:
+def weight_scales(weight: Tensor) -> Tensor:
     """(outputs,) what one is worth among the bytes of each output's weights, whose largest is WEIGHT_LIMIT."""
     return weight.detach().float().flatten(1).abs().amax(1).clamp_min(1e-12) / WEIGHT_LIMIT
 
@@ -154,32 +154,33 @@ def _zeros(convolution: nn.Conv2d) -> nn.Conv2d:
     return convolution
 
 
-class ByteBlock(nn.Module):
+class QuantisedBlock(nn.Module):
     """A block whose layers multiply bytes once it was measured what ranges their inputs have.
 
     Buffers: `ranges`, zeros until then; and `rounded_NAME`, int8 of each layer's weight's shape, that weight as bytes.
 
     Symbols:
-        BYTES: the layers that do.
-        SUMS: those of them whose sums become bytes.
+        INT8_INPUTS: the layers that do.
+        INT8_OUTPUTS: those of them whose sums become bytes.
 
     Attributes:
-        ranges: (BYTES + SUMS, 2) the least and largest input of each layer, and behind them outputs of SUMS.
-        in_bytes: whether the layers are tried, and trained, with what bytes make of their activations. Weights stay as
-            they are: what rounding does to them is made good when they are measured.
+        ranges: (INT8_INPUTS + INT8_OUTPUTS, 2) float32: the least and largest input of each layer, and behind them the
+            outputs of the layers in INT8_OUTPUTS.
+        is_fake_quantised: whether activations are fake-quantised. Weights stay as they are: GPTQ makes good what
+            rounding does to them.
     """
 
-    BYTES: tuple[str, ...] = ()
-    SUMS: tuple[str, ...] = ()
+    INT8_INPUTS: tuple[str, ...] = ()
+    INT8_OUTPUTS: tuple[str, ...] = ()
     ranges: Tensor
-    in_bytes: bool
+    is_fake_quantised: bool
 
-    def keep_bytes(self) -> None:
+    def register_quantisation(self) -> None:
         """Room for what is measured, when the layers are there."""
-        self.in_bytes = False
-        self.register_buffer("ranges", torch.zeros(len(self.BYTES) + len(self.SUMS), 2))
-        for name in self.BYTES:
-            self.register_buffer(f"rounded_{name}", torch.zeros_like(self.layer(name).weight, dtype=torch.int8))
+        self.is_fake_quantised = False
+        self.register_buffer("ranges", torch.zeros(len(self.INT8_INPUTS) + len(self.INT8_OUTPUTS), 2))
+        for name in self.INT8_INPUTS:
+            self.register_buffer(f"int8_{name}", torch.zeros_like(self.layer(name).weight, dtype=torch.int8))
 
     def layer(self, name: str) -> nn.Conv2d:
         """One of the layers."""
@@ -187,55 +188,55 @@ class ByteBlock(nn.Module):
 
     def through(self, name: str, x: Tensor) -> Tensor:
         """What a layer makes of `x`."""
-        if self.in_bytes:
-            x = of_bytes(x, self.ranges[self.BYTES.index(name)])
+        if self.is_fake_quantised:
+            x = fake_quantise(x, self.ranges[self.INT8_INPUTS.index(name)])
         made: Tensor = self.layer(name)(x)
-        if self.in_bytes and name in self.SUMS:
-            made = of_bytes(made, self.ranges[len(self.BYTES) + self.SUMS.index(name)])
+        if self.is_fake_quantised and name in self.INT8_OUTPUTS:
+            made = fake_quantise(made, self.ranges[len(self.INT8_INPUTS) + self.INT8_OUTPUTS.index(name)])
         return made
 
 
-def compute_in_bytes(model: nn.Module, *, wanted: bool = True) -> None:
+def set_fake_quantisation(model: nn.Module, *, wanted: bool = True) -> None:
     """Let those blocks of a model that were measured be tried, and trained, in bytes; or none of them."""
     for block in model.modules():
-        if isinstance(block, ByteBlock):
-            block.in_bytes = wanted and bool(block.ranges.any())
+        if isinstance(block, QuantisedBlock):
+            block.is_fake_quantised = wanted and bool(block.ranges.any())
 
 
-class FineBlock(ByteBlock):
+class FineBlock(QuantisedBlock):
     """Residual block at 1/8 resolution: 3x3 down to few channels, 1x1 back."""
 
-    BYTES, SUMS = ("gather", "spread"), ("gather",)
+    INT8_INPUTS, INT8_OUTPUTS = ("spatial", "expand"), ("spatial",)
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.gather = nn.Conv2d(channels, hidden, 3, padding=1)
-        self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
-        self.keep_bytes()
+        self.spatial = nn.Conv2d(channels, hidden, 3, padding=1)
+        self.expand = _zeros(nn.Conv2d(hidden, channels, 1))
+        self.register_quantisation()
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, rows, columns) -> the same shape."""
-        return x + self.through("spread", leak(self.through("gather", x)))
+        return x + self.through("expand", leak(self.through("spatial", x)))
 
 
-class CoarseBlock(ByteBlock):
+class CoarseBlock(QuantisedBlock):
     """Residual block at 1/16 resolution: 1x1 down to few channels, 3x3, 1x1 back."""
 
-    BYTES, SUMS = ("reduce", "gather", "spread"), ("gather",)
+    INT8_INPUTS, INT8_OUTPUTS = ("reduce", "spatial", "expand"), ("spatial",)
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(channels, hidden, 1, bias=False)
-        self.gather = nn.Conv2d(hidden, hidden, 3, padding=1)
-        self.spread = _zeros(nn.Conv2d(hidden, channels, 1))
-        self.keep_bytes()
+        self.spatial = nn.Conv2d(hidden, hidden, 3, padding=1)
+        self.expand = _zeros(nn.Conv2d(hidden, channels, 1))
+        self.register_quantisation()
 
-    def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
-        """`guide`: (batch, hidden, 1, 1), added before the activation."""
-        hidden = self.through("gather", self.through("reduce", x))
-        if guide is not None:
-            hidden = hidden + guide
-        return x + self.through("spread", leak(hidden))
+    def forward(self, x: Tensor, quality_bias: Tensor | None = None) -> Tensor:
+        """`quality_bias`: (batch, hidden, 1, 1), added before the activation."""
+        hidden = self.through("spatial", self.through("reduce", x))
+        if quality_bias is not None:
+            hidden = hidden + quality_bias
+        return x + self.through("expand", leak(hidden))
 
 
 class Analysis(nn.Module):
@@ -257,36 +258,36 @@ class Analysis(nn.Module):
         return self.coarse(self.merge(nn.functional.pixel_unshuffle(fine, 2)))
 
 
-class FineDetail(ByteBlock):
+class FineDetail(QuantisedBlock):
     """What the synthesis adds at 1/8 resolution: two 3x3 layers, the second of which is told what the first found.
 
     They read few channels, which are made at 1/16 for the four positions that each position becomes.
     """
 
-    BYTES, SUMS = ("first", "carry", "second", "spread"), ("first", "second")
+    INT8_INPUTS, INT8_OUTPUTS = ("first", "skip", "second", "expand"), ("first", "second")
 
     def __init__(self, read: int, hidden: int, turns: np.ndarray) -> None:
         super().__init__()
         random = np.random.default_rng(0)
         matrix = random.normal(0, len(turns) ** -0.5, (4 * 2 * read, len(turns)))
         halves = np.arange(2 * read) % read >= read // 2
-        self.narrow = MirroredSplit(matrix, np.ones(len(turns)), np.ones(len(matrix)), turns, halves)
+        self.reduce = MirroredSplit(matrix, np.ones(len(turns)), np.ones(len(matrix)), turns, halves)
         self.first = nn.Conv2d(read, hidden, 3, padding=1)
-        self.carry = nn.Conv2d(hidden, read, 1, bias=False)
+        self.skip = nn.Conv2d(hidden, read, 1, bias=False)
         self.second = nn.Conv2d(read, hidden, 3, padding=1)
-        self.spread = _zeros(nn.Conv2d(2 * hidden, FINE, 1))
-        self.keep_bytes()
+        self.expand = _zeros(nn.Conv2d(2 * hidden, FINE, 1))
+        self.register_quantisation()
 
-    def forward(self, x: Tensor, guide: Tensor) -> Tensor:
+    def forward(self, x: Tensor, quality_bias: Tensor) -> Tensor:
         """(batch, latents, rows, columns) and (batch, 2 * hidden, 1, 1) -> (batch, FINE, 2 rows, 2 columns).
 
-        `guide` is added before the activations.
+        `quality_bias` is added before the activations.
         """
-        to_first, to_second = self.narrow(x).chunk(2, 1)
-        first_guide, second_guide = guide.chunk(2, 1)
-        first = leak(self.through("first", to_first) + first_guide)
-        second = leak(self.through("second", to_second + self.through("carry", first)) + second_guide)
-        return self.through("spread", torch.cat([first, second], 1))
+        to_first, to_second = self.reduce(x).chunk(2, 1)
+        first_bias, second_bias = quality_bias.chunk(2, 1)
+        first = leak(self.through("first", to_first) + first_bias)
+        second = leak(self.through("second", to_second + self.through("skip", first)) + second_bias)
+        return self.through("expand", torch.cat([first, second], 1))
 
 
 class Synthesis(nn.Module):
@@ -309,7 +310,7 @@ class Synthesis(nn.Module):
         super().__init__()
         latents = len(start.kept)
         self.coarse = nn.ModuleList([CoarseBlock(latents, hidden) for hidden in coarse_hidden])
-        self.coarse_guides = nn.ModuleList([QualityTable.zeros(hidden) for hidden in coarse_hidden])
+        self.coarse_quality_biases = nn.ModuleList([QualityTable.zeros(hidden) for hidden in coarse_hidden])
         turns = is_odd_vertically(start.kept, 16)
         self.turns: Tensor
         self.register_buffer("turns", torch.from_numpy(turns), persistent=False)
@@ -319,7 +320,7 @@ class Synthesis(nn.Module):
         )  # fmt: skip
         read, hidden = detail
         self.detail = FineDetail(read, hidden, turns)
-        self.detail_guide = QualityTable.zeros(2 * hidden)
+        self.detail_quality_bias = QualityTable.zeros(2 * hidden)
         self.head: Tensor
         head = colour_block_matrix(8).T * start.fine_scale
         self.register_buffer("head", torch.from_numpy(head.astype(np.float32)), persistent=False)
@@ -327,7 +328,7 @@ class Synthesis(nn.Module):
     def forward(self, latents: Tensor, knots: Tensor) -> Tensor:
         """`knots`: (batch, knots) interpolation weights of the quality."""
         x = latents
-        for block, guide in zip(self.coarse, self.coarse_guides, strict=True):
-            x = block(x, guide(knots))
-        fine = self.split(x) + self.detail(x, self.detail_guide(knots))
+        for block, quality_bias in zip(self.coarse, self.coarse_quality_biases, strict=True):
+            x = block(x, quality_bias(knots))
+        fine = self.split(x) + self.detail(x, self.detail_quality_bias(knots))
         return nn.functional.pixel_shuffle(nn.functional.conv2d(fine, self.head[:, :, None, None]), 8)

@@ -20,18 +20,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from isthmus.errors import FormatError, InputError
-from isthmus.learn.hyperprior.calibration.calibrate import observe
-from isthmus.learn.hyperprior.dataset.crops import PhotoCrops
-from isthmus.learn.hyperprior.networks.codec import PhotoCodec, PhotoSettings
+from isthmus.learn.hyperprior.calibration.calibrate import calibrate
+from isthmus.learn.hyperprior.dataset.crops import Crops
+from isthmus.learn.hyperprior.networks.codec import CodecSettings, HyperpriorCodec
 from isthmus.learn.hyperprior.networks.transforms import TransformStart
-from isthmus.learn.hyperprior.training.checkpoint import read_photo_checkpoint
+from isthmus.learn.hyperprior.training.checkpoint import read_checkpoint
 
 _START = "start."
 _OBSERVED = ".ranges"
 
 
 @dataclass(frozen=True)
-class PhotoWeights:
+class Weights:
     """What training has come to.
 
     Attributes:
@@ -44,22 +44,22 @@ class PhotoWeights:
     values: dict[str, Tensor]
     start: TransformStart
     step: int
-    settings: PhotoSettings
+    settings: CodecSettings
 
-    def model(self) -> PhotoCodec:
+    def model(self) -> HyperpriorCodec:
         """Ready to run."""
-        model = PhotoCodec(self.settings, self.start).eval().requires_grad_(requires_grad=False)
+        model = HyperpriorCodec(self.settings, self.start).eval().requires_grad_(requires_grad=False)
         model.load_state_dict(self.values, strict=False)
         return model
 
-    def mixed(self, other: "PhotoWeights", share: float) -> "PhotoWeights":
+    def mixed(self, other: "Weights", share: float) -> "Weights":
         """With a share of another's weights in them; what was observed, such as counts, stays, but no rounding."""
         values = {
             name: value.lerp(other.values[name], share)
             if value.is_floating_point() and not name.endswith(_OBSERVED)
             else value
             for name, value in self.values.items()
-            if ".rounded_" not in name
+            if ".int8_" not in name
         }
         return replace(self, values=values)
 
@@ -70,7 +70,7 @@ class PhotoWeights:
         np.savez_compressed(path, step=np.array(self.step), **arrays, **starts)  # type: ignore[arg-type]
 
 
-def load_weights(path: Path) -> PhotoWeights:
+def load_weights(path: Path) -> Weights:
     """The average of a checkpoint; or of an .npz file, whose networks have the usual sizes.
 
     Raises:
@@ -80,14 +80,14 @@ def load_weights(path: Path) -> PhotoWeights:
     if not path.is_file():
         raise InputError(f"{path} does not exist")
     if path.suffix != ".npz":
-        saved = read_photo_checkpoint(path)
-        return PhotoWeights(_kept(saved["average"]), TransformStart(**saved["start"]), saved["step"], saved["settings"])
+        saved = read_checkpoint(path)
+        return Weights(_kept(saved["average"]), TransformStart(**saved["start"]), saved["step"], saved["settings"])
     try:
         with path.open("rb") as file, np.load(file) as stored:
             names = [name for name in stored.files if not name.startswith(_START) and name != "step"]
             values = {name: _loaded(stored[name]) for name in names}
             start = TransformStart(*(stored[_START + name] for name in ("fine_scale", "latent_scale", "kept")))
-            return PhotoWeights(values, start, int(stored["step"]), PhotoSettings())
+            return Weights(values, start, int(stored["step"]), CodecSettings())
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise FormatError(f"{path} holds no weights of the photo codec, or it is damaged") from error
 
@@ -97,10 +97,10 @@ def _kept(values: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _stored(name: str, value: Tensor) -> NDArray[Any]:
-    """Half precision, but for counts, and for quality tables, which are small and feed exact integers."""
+    """Weight matrices in half precision; counts, and what is small or feeds exact integers, as they are."""
     array: NDArray[Any] = value.numpy()
-    is_whole = array.dtype.kind == "i"
-    return array if is_whole or name.endswith(".table") else array.astype(np.float16)
+    is_small = array.ndim < 2 or name.endswith(".table")
+    return array if array.dtype.kind == "i" or is_small else array.astype(np.float16)
 
 
 def _loaded(array: NDArray[Any]) -> Tensor:
@@ -113,14 +113,14 @@ def main() -> None:
     parser.add_argument("trained", type=Path, help="a checkpoint, or weights")
     parser.add_argument("weights", type=Path, help="to write")
     parser.add_argument("--mix", nargs=2, metavar=("WEIGHTS", "SHARE"), action="append", default=[])
-    parser.add_argument("--data", type=Path, help="the training's pictures, to observe anew on them")
+    parser.add_argument("--data", type=Path, help="the training's pictures, to calibrate anew on them")
     options = parser.parse_args()
     weights = load_weights(options.trained)
     for other, share in options.mix:
         weights = weights.mixed(load_weights(Path(other)), float(share))
     if options.data is not None:
         model = weights.model()
-        observe(model, PhotoCrops(options.data))
+        calibrate(model, Crops(options.data))
         weights = replace(weights, values=_kept(model.state_dict()))
     weights.save(options.weights)
 

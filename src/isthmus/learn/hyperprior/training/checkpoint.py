@@ -7,7 +7,7 @@ from isthmus.errors import FormatError
 from isthmus.learn.loop.checkpoint import read_state
 
 
-def read_photo_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path) -> dict[str, Any]:
     """A run's state. It is unpickled: read none that you do not trust.
 
     Raises:

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from isthmus.learn.hyperprior.dataset.crops import PhotoCrops, to_pixels
+from isthmus.learn.hyperprior.dataset.crops import Crops, to_pixels
 from isthmus.learn.hyperprior.networks.transforms import TransformStart
 from isthmus.learn.models.dct import colour_block_matrix
 
@@ -13,7 +13,7 @@ FLOOR = 0.004
 """About one grey level: no coefficient is scaled up beyond it."""
 
 
-def measure_start(crops: PhotoCrops, latents: int, seed: int = 1) -> TransformStart:
+def measure_start(crops: Crops, latents: int, seed: int = 1) -> TransformStart:
     """The strongest 16x16 DCT coefficients and their root mean squares."""
     pixels = to_pixels(crops.draw(WINDOWS, SIDE, np.random.default_rng(seed)))
     fine = _strengths(pixels, 8)

@@ -5,23 +5,23 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from isthmus.learn.hyperprior.networks.codec import PhotoCodec
+from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.integer import IntegerConvolution
 
 SMALL = 0.1
 """Size of a revived unit's weights against fresh ones: it must not disturb what reads it."""
 
 
-def watched_layers(model: PhotoCodec) -> Iterator[tuple[str, nn.Conv2d | IntegerConvolution]]:
+def watched_layers(model: HyperpriorCodec) -> Iterator[tuple[str, nn.Conv2d | IntegerConvolution]]:
     """Layers of the entropy networks whose outputs are clipped at zero."""
     for name, module in model.named_modules():
-        is_last = name.endswith(("_pass.last", "hyper_analysis.last", "_line"))
+        is_last = name.endswith(("_pass.last", "hyper_analysis.last", "_mean_predictor"))
         if name.startswith(("hyper_", "passes")) and isinstance(module, nn.Conv2d | IntegerConvolution) and not is_last:
             yield name, module
 
 
 @torch.no_grad()
-def dead_units(model: PhotoCodec, pixels: Tensor) -> dict[str, Tensor]:
+def dead_units(model: HyperpriorCodec, pixels: Tensor) -> dict[str, Tensor]:
     """Layer -> (outputs,) bool: never above zero on these pictures, at qualities over the whole range."""
     highest: dict[str, Tensor] = {}
 
@@ -43,7 +43,7 @@ def dead_units(model: PhotoCodec, pixels: Tensor) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def revive_units(model: PhotoCodec, pixels: Tensor) -> int:
+def revive_units(model: HyperpriorCodec, pixels: Tensor) -> int:
     """Start dead units again with small random weights and no bias; how many there were."""
     layers = dict(watched_layers(model))
     count = 0

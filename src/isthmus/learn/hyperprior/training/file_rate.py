@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.codec.coder import Quantisation
 from isthmus.codec.model import Model
 from isthmus.codec.pipeline import payloads_of
 from isthmus.container.model_file import parse_model
@@ -21,9 +20,5 @@ def file_rate(model_file: bytes, pictures: NDArray[np.uint8], qualities: Sequenc
         qualities: 1..100; no picture's activity shifts them.
     """
     model, shown = Model(parse_model(model_file, name="photo")), [Picture(pixels) for pixels in pictures]
-    sizes = [
-        sum(map(len, payloads))
-        for quality in qualities
-        for payloads in payloads_of(shown, model, Quantisation(quality))
-    ]
+    sizes = [sum(map(len, payloads)) for quality in qualities for payloads in payloads_of(shown, model.coder, quality)]
     return 8 * float(np.mean(sizes)) / pictures[0, :, :, 0].size

@@ -17,17 +17,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from isthmus.entropy.scale_tables import level_bits
+from isthmus.entropy.scale_tables import scale_bits
 from isthmus.errors import TrainingError, UsageError
-from isthmus.learn.hyperprior.calibration.activation_ranges import forget_rounded
+from isthmus.learn.hyperprior.calibration.activation_ranges import reset_int8_weights
 from isthmus.learn.hyperprior.calibration.calibrate import count
-from isthmus.learn.hyperprior.dataset.crops import PhotoCrops, to_pixels
-from isthmus.learn.hyperprior.export.export import export_photo
-from isthmus.learn.hyperprior.networks.codec import CodecOutput, PhotoCodec, PhotoSettings
-from isthmus.learn.hyperprior.networks.entropy_model import thrifty_thresholds
+from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
+from isthmus.learn.hyperprior.dataset.crops import Crops, to_pixels
+from isthmus.learn.hyperprior.export.export import export_codec
+from isthmus.learn.hyperprior.networks.codec import CodecOutput, CodecSettings, HyperpriorCodec
 from isthmus.learn.hyperprior.networks.integer import clamp_inwards
 from isthmus.learn.hyperprior.networks.quality import lambda_at, position_of
-from isthmus.learn.hyperprior.networks.transforms import TransformStart, compute_in_bytes
+from isthmus.learn.hyperprior.networks.transforms import TransformStart, set_fake_quantisation
 from isthmus.learn.hyperprior.networks.weights import load_weights
 from isthmus.learn.hyperprior.training.dct_start import measure_start
 from isthmus.learn.hyperprior.training.dead_units import dead_units, revive_units
@@ -61,9 +61,9 @@ class Run:
     def __init__(
         self,
         folder: Path,
-        crops: PhotoCrops,
+        crops: Crops,
         training: Training,
-        settings: PhotoSettings,
+        settings: CodecSettings,
         *,
         device: torch.device,
         seed: int = 7,
@@ -84,15 +84,15 @@ class Run:
             self.start, self.step = weights.start, weights.step
         else:
             self.start = measure_start(crops, settings.latents)
-        self.model = self._placed(PhotoCodec(settings, self.start))
+        self.model = self._placed(HyperpriorCodec(settings, self.start))
         if saved is None and training.weights:
             _fill(self.model, weights.values, source=training.weights, strict=False)
         if saved is None and training.revive_units:
             revive_units(self.model.eval(), self.some_pixels())
         self.forward: Callable[..., CodecOutput] = torch.compile(self.model) if training.compile else self.model
-        self.average = self._placed(PhotoCodec(settings, self.start)).eval().requires_grad_(requires_grad=False)
+        self.average = self._placed(HyperpriorCodec(settings, self.start)).eval().requires_grad_(requires_grad=False)
         self.average.load_state_dict(self.model.state_dict())
-        self.thresholds = thrifty_thresholds().to(self.device)
+        self.thresholds = encoder_thresholds(self.average.symbol_counts)
         self._symbol_bits: Tensor | None = None
         self.is_mixed = bool(training.mixed) and computes_in_bf16(on_cuda=on_cuda)
         self.random = np.random.default_rng(seed)
@@ -117,12 +117,12 @@ class Run:
             self.step, self.skipped, self.mean_norm = saved["step"], saved["skipped"], saved["mean_norm"]
             self.used, self.budget = saved["used"], saved["budget"]
         for model in (self.model, self.average):
-            forget_rounded(model)
-            compute_in_bytes(model)
+            reset_int8_weights(model)
+            set_fake_quantisation(model)
 
-    def _placed(self, model: PhotoCodec) -> PhotoCodec:
+    def _placed(self, model: HyperpriorCodec) -> HyperpriorCodec:
         """On the device, channels last in memory."""
-        placed: PhotoCodec = model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        placed: HyperpriorCodec = model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return placed
 
     def some_pixels(self) -> Tensor:
@@ -136,7 +136,7 @@ class Run:
         if self._symbol_bits is None:
             if not self.average.symbol_counts.any():
                 count(self.average, self.crops)
-            self._symbol_bits = torch.from_numpy(level_bits(self.average.symbol_counts.cpu().numpy())).to(self.device)
+            self._symbol_bits = torch.from_numpy(scale_bits(self.average.symbol_counts.cpu().numpy())).to(self.device)
         return {"quantise": True, "thresholds": self.thresholds, "symbol_bits": self._symbol_bits}
 
     def count_dead(self) -> int:
@@ -173,7 +173,7 @@ class Run:
     def train_step(self, factor: float, *, quantise: bool) -> tuple[float, float]:
         """One batch; (loss, bits per pixel). A step that is not finite is counted and left out."""
         training = self.training
-        shares = {"vivid_share": training.vivid, "drawn_share": training.drawn}
+        shares = {"jitter_share": training.vivid, "graphic_share": training.drawn}
         pixels = to_pixels(self.crops.draw(training.batch, training.side, self.random, **shares), self.device)
         # one quality in each part of the range, so that every batch sees them all
         position = ((torch.arange(training.batch) + torch.rand(training.batch)) / training.batch).to(self.device)
@@ -221,7 +221,7 @@ class Run:
         NaN while they cannot be exported. Ranges, and what symbols cost, may have been measured long before.
         """
         try:
-            file = export_photo(deepcopy(self.average).cpu())
+            file = export_codec(deepcopy(self.average).cpu())
         except TrainingError:
             return math.nan
         return file_rate(file, self.validated_pictures(), TRIED_QUALITIES)
@@ -288,14 +288,14 @@ class Run:
         self.is_asked_to_stop = True
 
 
-def _fill(model: PhotoCodec, values: Mapping[str, Tensor], *, source: object, strict: bool) -> None:
+def _fill(model: HyperpriorCodec, values: Mapping[str, Tensor], *, source: object, strict: bool) -> None:
     try:
         model.load_state_dict(values, strict=strict)
     except RuntimeError as error:
         raise UsageError(f"{source} is of other networks than these: they cannot go on from it") from error
 
 
-def split_parameters(model: PhotoCodec) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+def split_parameters(model: HyperpriorCodec) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
     """(matrices that start as cosine transforms, other weight matrices, all else)."""
     basis: list[Tensor] = []
     matrices: list[Tensor] = []
@@ -303,7 +303,7 @@ def split_parameters(model: PhotoCodec) -> tuple[list[Tensor], list[Tensor], lis
     for name, parameter in model.named_parameters():
         if name in ("analysis.stem.weight", "analysis.merge.weight", "synthesis.split.weight"):
             basis.append(parameter)
-        elif (parameter.dim() == 4 and parameter.shape[1] > 1) or name == "synthesis.detail.narrow.weight":
+        elif (parameter.dim() == 4 and parameter.shape[1] > 1) or name == "synthesis.detail.reduce.weight":
             matrices.append(parameter)
         else:
             rest.append(parameter)

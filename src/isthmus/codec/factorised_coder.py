@@ -1,4 +1,4 @@
-"""Plain autoencoders: one step and one table per latent channel and quality, the picture in one tile."""
+"""The factorised-prior coder of plain autoencoders: one step and one table per channel and quality, and one tile."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.codec.coder import PLAIN_THRIFT, Quantisation, TileLatents
+from isthmus.codec.coder import TileLatents, whole_quality
 from isthmus.codec.quantiser import Quantiser
 from isthmus.container.image_file import ImageFile
 from isthmus.container.model_file import ModelFile
-from isthmus.entropy.factorised_prior import FactorizedPrior
+from isthmus.entropy.factorised_prior import FactorisedPrior
 from isthmus.errors import FormatError
 from isthmus.imaging import fitting
 from isthmus.imaging.windows import Window
@@ -24,25 +24,23 @@ KIND = "factorized"
 LATENTS_AT_ONCE = 1000
 
 
-class PlainCoder:
+class FactorisedCoder:
     """See `coder.Coder`; its graphs are loaded when they are first used.
 
     Raises:
         FormatError: parts that do not belong together.
     """
 
-    thrifts: Sequence[float] = ()
-
     def __init__(self, file: ModelFile, engine: Engine) -> None:
         try:
             self._quantiser = Quantiser(file.arrays["steps"])
-            self._prior = FactorizedPrior.from_arrays(file.arrays)
+            self._prior = FactorisedPrior.from_arrays(file.arrays)
             self._graphs = {name: file.graphs[name] for name in ("analysis", "synthesis")}
         except KeyError as error:
             raise FormatError(f"the model {file.name} has no {error.args[0]}") from error
         if self._quantiser.steps.shape[1] != file.latents.channels:
             raise FormatError(f"the model {file.name} has steps for another number of channels than its latents")
-        self._file, self._engine = file, engine
+        self.file, self._engine = file, engine
 
     @cached_property
     def analysis(self) -> Graph:
@@ -54,19 +52,20 @@ class PlainCoder:
         """Latents (batch, channels, rows, columns) to pictures, float32 around [0, 1]."""
         return self._load("synthesis")
 
-    def suited(self, picture: Picture, quality: int) -> Quantisation:
-        """See `Coder.suited`: as it was asked for."""
-        return Quantisation(quality)
+    def adapt_quality(self, picture: Picture, quality: float) -> float:
+        """See `Coder.adapt_quality`: as it was asked for."""
+        del picture
+        return quality
 
     def takes(self, picture: Picture) -> bool:
         """See `Coder.takes`."""
-        spec = self._file.picture
+        spec = self.file.picture
         fits = spec.size is None or (picture.height, picture.width) == spec.size
         return fits and picture.channels == spec.channels
 
     def check(self, image: ImageFile) -> None:
         """See `Coder.check`."""
-        spec = self._file.picture
+        spec = self.file.picture
         if image.channels != spec.channels or (spec.size is not None and spec.size != (image.height, image.width)):
             raise FormatError(f"the file announces {image.width}×{image.height} pixels, the model makes {spec}")
         if image.tile_size:
@@ -83,27 +82,28 @@ class PlainCoder:
 
     def latents_of(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
         """Latents (batch, channels, rows, columns) of pictures of one size."""
-        stride = self._file.latents.stride
+        stride = self.file.latents.stride
         padded = np.stack([fitting.pad(picture.pixels, stride) for picture in pictures])
         values = np.ascontiguousarray(padded.transpose(0, 3, 1, 2), dtype=np.float32) / np.float32(255)
         return self.analysis.run(values)
 
-    def encode(self, tiles: Iterable[TileLatents], quality: int, *, thrift: float = PLAIN_THRIFT) -> tuple[bytes, ...]:
+    def encode(self, tiles: Iterable[TileLatents], quality: float) -> tuple[bytes, ...]:
         """See `Coder.encode`."""
-        del thrift
+        whole = whole_quality(quality)
         return tuple(
-            self._prior.encode(self._quantiser.to_symbols(latents[None], quality)[0], quality) for _, latents in tiles
+            self._prior.encode(self._quantiser.to_symbols(latents[None], whole)[0], whole) for _, latents in tiles
         )
 
-    def encode_batch(self, pictures: Sequence[Picture], quality: int) -> list[tuple[bytes, ...]]:
+    def encode_batch(self, pictures: Sequence[Picture], quality: float) -> list[tuple[bytes, ...]]:
         """See `BatchCoder.encode_batch`."""
-        symbols = self._quantiser.to_symbols(self.latents_of(pictures), quality)
-        return [(payload,) for payload in self._prior.encode_batch(symbols, quality)]
+        whole = whole_quality(quality)
+        symbols = self._quantiser.to_symbols(self.latents_of(pictures), whole)
+        return [(payload,) for payload in self._prior.encode_batch(symbols, whole)]
 
     def decode(self, images: Sequence[ImageFile]) -> Iterator[NDArray[np.uint8]]:
         """See `Coder.decode`."""
         size = (images[0].height, images[0].width)
-        latents = np.empty((len(images), self._file.latents.channels, *self._file.latents.grid(*size)), np.float32)
+        latents = np.empty((len(images), self.file.latents.channels, *self.file.latents.grid(*size)), np.float32)
         qualities = np.array([image.quality for image in images])
         for quality in np.unique(qualities).tolist():
             places = np.flatnonzero(qualities == quality)
@@ -121,7 +121,7 @@ class PlainCoder:
         Raises:
             FormatError: a payload that is none.
         """
-        symbols = self._prior.decode_batch(payloads, self._file.latents.grid(*size), quality)
+        symbols = self._prior.decode_batch(payloads, self.file.latents.grid(*size), quality)
         return self._quantiser.to_latents(symbols, quality)
 
     def decode_region(self, image: ImageFile, region: Window) -> NDArray[np.uint8]:
@@ -130,7 +130,7 @@ class PlainCoder:
 
     def symbols(self, image: ImageFile) -> list[NDArray[np.int32]]:
         """See `Coder.symbols`."""
-        grid = self._file.latents.grid(image.height, image.width)
+        grid = self.file.latents.grid(image.height, image.width)
         return [self._prior.decode(image.tiles[0], grid, image.quality)]
 
     def pictures_of(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -149,4 +149,4 @@ class PlainCoder:
         return np.ascontiguousarray(pixels[:, : size[0], : size[1]])
 
     def _load(self, name: str) -> Graph:
-        return self._engine.load(self._graphs[name], name=f"{self._file.name}: {name}")
+        return self._engine.load(self._graphs[name], name=f"{self.file.name}: {name}")
