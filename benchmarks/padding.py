@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 import isthmus
-from isthmus.codec import photo_coder
+from isthmus.codec.hyperprior import adaptive_quality
 from isthmus.codec.hyperprior.layout import HYPER_BLOCK
 from isthmus.imaging.reading import find_pictures
 from isthmus.metrics.distortion import psnr
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--qualities", type=int, nargs="+", default=[20, 50, 75])
     options = parser.parse_args()
     model = isthmus.load_model(options.model)
-    photo_coder.QUALITY_PER_OCTAVE = 0  # padding must not change what a quality means
+    adaptive_quality.QUALITY_PER_OCTAVE = 0  # padding must not change what a quality means
     pictures = []
     for path in find_pictures(options.data)[: options.count]:
         with Image.open(path) as image:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 import isthmus
-from isthmus.codec import photo_coder
+from isthmus.codec.hyperprior import adaptive_quality
 from isthmus.codec.hyperprior.coder import shifted_quality
 from isthmus.imaging.reading import find_pictures, read_picture
 from isthmus.metrics.bd_rate import Curve, bd_rate
@@ -37,7 +37,7 @@ def main() -> None:
     model = isthmus.load_model(options.model, threads=2)
     pictures = [read_picture(path).pixels for path in find_pictures(options.data)]
     curves = []
-    with patch.object(photo_coder, "QUALITY_PER_OCTAVE", 0):
+    with patch.object(adaptive_quality, "QUALITY_PER_OCTAVE", 0):
         for picture in pictures:
             rows = []
             for quality in QUALITIES:
@@ -48,7 +48,7 @@ def main() -> None:
             curves.append(PchipInterpolator(QUALITIES, np.array(rows)))
     one_for_all = None
     for strength in STRENGTHS:
-        with patch.object(photo_coder, "QUALITY_PER_OCTAVE", strength):
+        with patch.object(adaptive_quality, "QUALITY_PER_OCTAVE", strength):
             used = [[shifted_quality(Picture(one), quality) for one in pictures] for quality in range(1, 101)]
         # (qualities, pictures, 3)
         values = np.array([[curve(at) for curve, at in zip(curves, row, strict=True)] for row in used])

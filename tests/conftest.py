@@ -18,7 +18,8 @@ from isthmus.codec.model import Model, load_model
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
-GOLDEN = Path(__file__).parent / "golden" / "v1"
+GOLDEN_1 = Path(__file__).parent / "golden" / "v1"
+GOLDEN = Path(__file__).parent / "golden" / "v2"
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="the extra openvino is not installed")
 
 

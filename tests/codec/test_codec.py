@@ -66,7 +66,7 @@ def test_what_a_model_does_not_take_is_refused_with_what_it_takes(golden_model):
     assert golden_model.decode(file).shape == (8, 8)
 
 
-@pytest.mark.parametrize("quality", [0, 101, -1, 1.5, "60", True])
+@pytest.mark.parametrize("quality", [0, 101, 100.5, -1, float("nan"), "60", True])
 def test_what_is_no_quality_is_refused(golden_model, pictures, quality):
     """Whatever it is."""
     with pytest.raises(UsageError):
@@ -179,6 +179,6 @@ def test_extras_of_a_picture_survive(golden_model, pictures):
 
     alpha = pictures[15]
     picture = Picture(pictures[0][:, :, None], alpha=alpha, icc=b"profile", exif=b"Exif\0\0data")
-    back = pipeline.decode(pipeline.encode([picture], golden_model, quality=50), golden_model)[0]
+    back = pipeline.decode(pipeline.encode([picture], golden_model.coder, quality=50), golden_model.coder)[0]
     assert np.array_equal(back.alpha, alpha)
     assert (back.icc, back.exif) == (b"profile", b"Exif\0\0data")

@@ -19,14 +19,14 @@ from tests.conftest import GOLDEN
 def _plugin():
     """The golden photo model is installed, and Pillow knows the format."""
     finding.models_folder().mkdir(parents=True)
-    shutil.copy(GOLDEN / "golden-photo.isthmus", finding.models_folder())
+    shutil.copy(GOLDEN / "golden-hyperprior.isthmus", finding.models_folder())
     isthmus.register_pillow()
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
 def test_a_picture_saved_by_pillow_is_opened_by_pillow(tmp_path, mode):
     """Through the suffix, with the quality, to the same pixels as the Python interface gives."""
-    model = load_model("golden-photo")
+    model = load_model("golden-hyperprior")
     pixels = np.random.default_rng(1).integers(0, 256, (40, 50, 4), np.uint8)
     image = Image.fromarray(pixels, "RGBA").convert(mode) if mode != "RGBA" else Image.fromarray(pixels)
     image.save(tmp_path / "a.isth", quality=30, model=model)
@@ -42,7 +42,7 @@ def test_target_bytes_is_kept(tmp_path):
     """As `isthmus.encode` keeps it."""
     image = Image.effect_mandelbrot((128, 128), (-2, -1.5, 1, 1.5), 60)
     out = io.BytesIO()
-    image.save(out, "ISTH", target_bytes=900, model=load_model("golden-photo"))
+    image.save(out, "ISTH", target_bytes=900, model=load_model("golden-hyperprior"))
     assert len(out.getvalue()) <= 900
 
 

@@ -6,7 +6,7 @@ import re
 
 from isthmus.container import image_file, pack_file, pack_table
 from isthmus.container.graph_check import ALLOWED_OPERATORS
-from tests.conftest import GOLDEN, ROOT
+from tests.conftest import GOLDEN, GOLDEN_1, ROOT
 
 PAGE = (ROOT / "docs" / "format.md").read_text()
 
@@ -14,16 +14,23 @@ PAGE = (ROOT / "docs" / "format.md").read_text()
 def test_the_worked_examples_are_golden_files():
     """The hexadecimal dumps on the page are the golden files', byte for byte."""
     dumps = re.findall(r"```hex\n(.*?)```", PAGE, re.DOTALL)
-    for dump, name in zip(dumps, ("plain-75.isth", "two.isthpack"), strict=True):
+    for dump, path in zip(dumps, (GOLDEN / "plain-75.isth", GOLDEN_1 / "two.isthpack"), strict=True):
         digits = "".join(line.split("  ")[0] for line in dump.splitlines())
-        assert bytes.fromhex(digits) == (GOLDEN / name).read_bytes()
+        assert bytes.fromhex(digits) == path.read_bytes()
 
 
 def test_the_flags_are_those_of_the_code():
     """Each flag's bit on the page is the constant's."""
     table = dict(re.findall(r"\| `(\w+)` \| 0x(\w\w) \|", PAGE))
-    for name in ("RGB", "TILED", "ALPHA", "ICC", "EXIF"):
+    for name in ("RGB", "TILED", "SECTIONS"):
         assert int(table[name], 16) == getattr(image_file, f"FLAG_{name}")
+
+
+def test_the_kinds_of_sections_are_those_of_the_code():
+    """Each kind's number on the page, and whether a reader may skip it."""
+    rows = re.findall(r"\| (\d+) \| (\w+) \| (yes|no) \|", PAGE)
+    assert {int(kind): name for kind, name, _ in rows} == image_file.SECTION_NAMES
+    assert all((int(kind) % 2 == 1) == (skipped == "yes") for kind, _, skipped in rows)
 
 
 def test_the_flags_of_packs_are_those_of_the_code():

@@ -11,7 +11,22 @@ import pytest
 
 import isthmus
 
-LIGHT_ROOMS = ("errors", "values", "imaging", "entropy", "container", "transforms", "zoo", "codec", "metrics", "cli")
+LIGHT_ROOMS = (
+    "errors",
+    "values",
+    "imaging",
+    "entropy",
+    "container",
+    "transforms",
+    "zoo",
+    "codec",
+    "packs",
+    "description",
+    "metrics",
+    "evaluate",
+    "scale",
+    "cli",
+)
 
 
 def _modules() -> list[str]:

@@ -65,11 +65,11 @@ def test_target_bytes_on_the_shipped_model():
 def test_targets_on_photographs(name):
     """Bytes within 3 % below, PSNR reached and exceeded by at most 0.1 dB."""
     picture, model = read_picture(KODAK / name), shipped_model("photo")
-    size = len(pipeline.encode_to_target(picture, model, Target(bits_per_pixel=0.4)))
+    size = len(pipeline.encode_to_target(picture, model.coder, Target(bits_per_pixel=0.4)))
     limit = 0.4 * picture.width * picture.height / 8
     assert 0.97 * limit <= size <= limit
-    data = pipeline.encode_to_target(picture, model, Target(psnr=33.0))
-    assert 33.0 <= psnr(pipeline.decode([data], model)[0].pixels, picture.pixels) <= 33.1
+    data = pipeline.encode_to_target(picture, model.coder, Target(psnr=33.0))
+    assert 33.0 <= psnr(pipeline.decode([data], model.coder)[0].pixels, picture.pixels) <= 33.1
 
 
 def _pictures():
@@ -92,7 +92,7 @@ def test_every_odd_picture_comes_back_or_fails_in_one_line():
                 continue
         if picture.width * picture.height > 1 << 20:
             continue  # large ones take long; tiles are tested elsewhere
-        decoded = pipeline.decode(pipeline.encode([picture], model, quality=90), model)[0]
+        decoded = pipeline.decode(pipeline.encode([picture], model, quality=90), model.coder)[0]
         assert decoded.pixels.shape == picture.pixels.shape, path
         assert (decoded.alpha is None) == (picture.alpha is None), path
         levels.append(psnr(decoded.pixels, picture.pixels))

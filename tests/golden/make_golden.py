@@ -22,7 +22,7 @@ from isthmus.learn.recipes.settings import CodingSettings, ModelSettings
 from isthmus.packs.packing import PackOptions, pack_to_file
 from isthmus.packs.sources import Source
 from isthmus.values import Picture
-from tests.learn.hyperprior.small_codec import counted_photo_codec, small_photo_codec
+from tests.learn.hyperprior.small_codec import calibrated_codec
 
 FOLDER = Path(__file__).parent / f"v{VERSION}"
 QUALITIES = (1, 50, 75, 100)
@@ -32,13 +32,7 @@ FACTS = {"licence": "CC0-1.0"}
 def main() -> int:
     """Write models of each kind, pictures of some qualities, and what each decodes to: those that are not there."""
     FOLDER.mkdir(exist_ok=True)
-    makers = {
-        "golden": _plain,
-        "golden-photo": _photo,
-        "golden-bytes": _photo_in_bytes,
-        "golden-shared": _photo_shared,
-        "golden-squares": _photo_in_squares,
-    }
+    makers = {"golden": _factorised, "golden-hyperprior": _hyperprior}
     missing = {name: make for name, make in makers.items() if not (FOLDER / f"{name}.isthmus").exists()}
     for name, make in missing.items():
         make(name)
@@ -46,7 +40,7 @@ def main() -> int:
     return 0
 
 
-def _plain(name: str) -> None:
+def _factorised(name: str) -> None:
     random = np.random.default_rng(7)
     blobs = random.normal(size=(400, 4, 4, 1)).repeat(2, 1).repeat(2, 2)
     pictures = np.clip(128 + 60 * blobs, 0, 255).astype(np.uint8)
@@ -63,32 +57,13 @@ def _plain(name: str) -> None:
     _write_pack(name)
 
 
-def _photo(name: str) -> None:
-    """In floats, one table for each scale level."""
-    colour = _waves()
-    photos = {"colour": Picture(colour[:, :100]), "grey": Picture(colour[:, :90, :1]), "tiled": Picture(colour)}
-    _write(name, export_codec(small_photo_codec(), name=name, facts=FACTS), photos)
-
-
-def _photo_in_bytes(name: str) -> None:
-    """As the format grew in November 2026: byte networks, shared tables of hyper-latents, several symbols at once."""
-    _write(name, _in_bytes(name), {"joint": Picture(_waves()[:, :300])})
-
-
-def _photo_shared(name: str) -> None:
-    """A little later: tables of latents are shared as well."""
-    _write(name, _in_bytes(name), {"shared": Picture(_waves()[:, :120])})
-
-
-def _photo_in_squares(name: str) -> None:
-    """Later still: the synthesis ends square by square."""
-    _write(name, _in_bytes(name), {"squares": Picture(_waves()[:, 100:230])})
-
-
-def _in_bytes(name: str) -> bytes:
-    network = counted_photo_codec()
+def _hyperprior(name: str) -> None:
+    """Calibrated: int8 blocks, clustered tables, several symbols in a step; in one tile and in several, and grey."""
+    network = calibrated_codec()
     measure_ranges(network, to_pixels(_waves()[None, :64, :1024]))
-    return export_codec(network, name=name, facts=FACTS)
+    waves = _waves()
+    pictures = {"colour": Picture(waves[:, :100]), "grey": Picture(waves[:, :90, :1]), "tiled": Picture(waves)}
+    _write(name, export_codec(network, name=name, facts=FACTS), pictures)
 
 
 def _waves() -> NDArray[np.uint8]:

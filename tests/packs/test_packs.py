@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import isthmus
-from isthmus.codec import photo_coder
+from isthmus.codec.hyperprior import adaptive_quality
 from isthmus.codec.model import load_model
 from isthmus.container.pack_file import PackHeader
 from isthmus.container.pack_writer import PackWriter
@@ -28,7 +28,7 @@ from isthmus.transforms.engine import Engine
 from tests.conftest import GOLDEN
 
 MODEL = GOLDEN / "golden.isthmus"
-PHOTO = GOLDEN / "golden-photo.isthmus"
+PHOTO = GOLDEN / "golden-hyperprior.isthmus"
 COUNT = 300
 OPTIONS = PackOptions(75)
 ENGINE = Engine(threads=1)
@@ -285,7 +285,7 @@ def test_unpack_some_and_a_name_that_the_file_system_refuses(path, pack, model, 
 def test_any_size_with_a_model_for_any(tmp_path, monkeypatch):
     """Pictures of several sizes and modes, one of them in tiles; grey is packed as colour. All have one quality."""
     photo = load_model(PHOTO, threads=1)
-    monkeypatch.setattr(photo_coder, "QUALITY_PER_OCTAVE", 0)
+    monkeypatch.setattr(adaptive_quality, "QUALITY_PER_OCTAVE", 0)
     random = np.random.default_rng(0)
     shapes = [(1, 1, 3), (40, 70, 3), (30, 1100, 3), (17, 5, 1)]
     pictures = [random.integers(0, 256, shape, np.uint8) for shape in shapes]

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from isthmus.codec import sharding
 from isthmus.description import describe
 from isthmus.errors import FormatError, InputError, OutputError, TruncatedError, UsageError
+from isthmus.packs import sharding
 from isthmus.packs.manifest import read_manifest
 from isthmus.packs.pack import Pack
 from isthmus.packs.packing import PackOptions

@@ -26,6 +26,6 @@ os.kill(os.getpid(), signal.SIGUSR1)
 @needs_openvino
 def test_signals_are_handled_after_graphs_are_dropped():
     """Each of its cores gives the main thread a stack for signals and takes it back in any order: there is one core."""
-    code = LOADS_AND_DROPS.format(model=str(GOLDEN / "golden-photo.isthmus"))
+    code = LOADS_AND_DROPS.format(model=str(GOLDEN / "golden-hyperprior.isthmus"))
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from isthmus.codec.hyperprior.activity import activity
+from isthmus.codec.hyperprior.adaptive_quality import activity
 
 
 def ramp(rows: int, columns: int, step: int) -> np.ndarray:

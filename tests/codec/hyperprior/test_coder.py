@@ -10,8 +10,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from isthmus.codec import photo_coder, pipeline
-from isthmus.codec.coder import Quantisation
+from isthmus.codec import pipeline
+from isthmus.codec.coder import whole_quality
+from isthmus.codec.hyperprior import coder
+from isthmus.codec.hyperprior.tiles import Tiles
 from isthmus.codec.model import Model, load_model
 from isthmus.codec.targets import Target
 from isthmus.container.image_file import ImageFile, read_header, read_image, write_image
@@ -27,7 +29,7 @@ from tests.conftest import GOLDEN, needs_openvino
 @pytest.fixture(scope="module")
 def model() -> Model:
     """The golden photo model."""
-    return load_model(GOLDEN / "golden-photo.isthmus", threads=1)
+    return load_model(GOLDEN / "golden-hyperprior.isthmus", threads=1)
 
 
 def scene(rows: int, columns: int, channels: int = 3) -> np.ndarray:
@@ -44,7 +46,7 @@ def scene(rows: int, columns: int, channels: int = 3) -> np.ndarray:
 def test_any_size_and_mode_comes_back_as_it_went_in(model, shape, channels):
     """Grey stays grey, and no padding is left."""
     pixels = scene(*shape, channels)
-    decoded = pipeline.decode([model.encode(Picture(pixels), quality=100)], model)[0]
+    decoded = pipeline.decode([model.encode(Picture(pixels), quality=100)], model.coder)[0]
     assert decoded.pixels.shape == pixels.shape
 
 
@@ -52,7 +54,7 @@ def test_alpha_and_profiles_are_kept_exactly(model):
     """They are beside the tiles."""
     alpha = scene(40, 50, 1)[:, :, 0]
     picture = Picture(scene(40, 50), alpha=alpha, icc=b"profile", exif=b"Exif\0\0")
-    decoded = pipeline.decode([model.encode(picture)], model)[0]
+    decoded = pipeline.decode([model.encode(picture)], model.coder)[0]
     assert np.array_equal(decoded.alpha, alpha)
     assert (decoded.icc, decoded.exif) == (b"profile", b"Exif\0\0")
 
@@ -61,7 +63,7 @@ def test_threads_share_a_model(model):
     """Each gets what it would get alone, also where the model's graphs are loaded while the others wait."""
     pictures = [scene(64 + 8 * index, 80) for index in range(6)]
     alone = [model.encode(Picture(one), quality=70) for one in pictures]
-    shared = load_model(GOLDEN / "golden-photo.isthmus", threads=2)
+    shared = load_model(GOLDEN / "golden-hyperprior.isthmus", threads=2)
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda one: shared.encode(Picture(one), quality=70), pictures))
         decoded = list(pool.map(shared.decode, together))
@@ -73,12 +75,12 @@ def test_threads_share_a_model(model):
 def test_pieces_leave_no_seam(model, monkeypatch):
     """Transforms in small pieces with margins make what they make of the whole picture."""
     picture = Picture(scene(200, 1100))
-    monkeypatch.setattr(photo_coder, "TILE", 64)
+    monkeypatch.setattr(coder, "TILE", 64)
     whole = model.encode(picture)
-    monkeypatch.setattr(photo_coder, "PIECE", (64, 128))
+    monkeypatch.setattr(coder, "PIECE", (64, 128))
     assert model.symbols(model.encode(picture))[0].shape == model.symbols(whole)[0].shape
     in_pieces = model.decode(whole)
-    monkeypatch.setattr(photo_coder, "PIECE", (4096, 4096))
+    monkeypatch.setattr(coder, "PIECE", (4096, 4096))
     assert np.abs(in_pieces.astype(int) - model.decode(whole).astype(int)).max() <= 1
     differing = np.mean(
         np.concatenate([tile.ravel() for tile in model.symbols(model.encode(picture))])
@@ -93,32 +95,32 @@ def test_a_region_is_the_same_as_that_part_of_the_whole(model, region):
     data = model.encode(Picture(scene(150, 1100)))
     window = parse_region(region)
     whole = Window(0, 0, 150, 1100)
-    part = pipeline.decode_region(data, model, window).pixels
+    part = pipeline.decode_region(data, model.coder, window).pixels
     expected = model.decode(data)[window.inside(whole)]
     assert np.abs(part.astype(int) - expected.astype(int)).max() <= 1
 
 
 def test_a_region_decodes_only_the_tiles_that_it_needs(model, monkeypatch):
     """The others may even be damaged beyond what a checksum sees."""
-    monkeypatch.setattr(photo_coder, "TILE", 64)
+    monkeypatch.setattr(coder, "TILE", 64)
     data = model.encode(Picture(scene(150, 1100)))
     decoded: list[int] = []
-    original = photo_coder._Tiles.tile
+    original = Tiles.tile
     monkeypatch.setattr(
-        photo_coder._Tiles, "tile", lambda self, prior, number: decoded.append(number) or original(self, prior, number)
+        Tiles, "tile", lambda self, prior, number: decoded.append(number) or original(self, prior, number)
     )
-    pipeline.decode_region(data, model, Window(70, 200, 20, 30))
+    pipeline.decode_region(data, model.coder, Window(70, 200, 20, 30))
     assert len(decoded) <= 9
     with pytest.raises(UsageError, match="reaches beyond"):
-        pipeline.decode_region(data, model, Window(0, 1000, 10, 101))
+        pipeline.decode_region(data, model.coder, Window(0, 1000, 10, 101))
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_several_tiles_at_a_time_are_what_they_are_one_by_one(model, monkeypatch, engine):
     """Each in a thread with networks of its own."""
     pytest.importorskip(engine, reason=f"{engine} is not installed")
-    several = load_model(GOLDEN / "golden-photo.isthmus", threads=3, engine=engine)
-    monkeypatch.setattr(photo_coder, "TILE", 64)
+    several = load_model(GOLDEN / "golden-hyperprior.isthmus", threads=3, engine=engine)
+    monkeypatch.setattr(coder, "TILE", 64)
     picture = Picture(scene(150, 1100))
     data = several.encode(picture)
     assert len(read_image(data).tiles) == 54
@@ -153,7 +155,7 @@ def test_a_damaged_tile_is_named_and_the_rest_is_salvaged(model):
     data[header.length + header.tile_lengths[0] + 4 + 2] ^= 0x10
     with pytest.raises(ChecksumError, match="tile 1"):
         model.decode(bytes(data))
-    whole, missing = pipeline.salvage(bytes(data), model)
+    whole, missing = pipeline.salvage(bytes(data), model.coder)
     assert missing == ("tile 1",)
     expected = model.decode(model.encode(picture))
     assert np.abs(whole.pixels[:, :400].astype(int) - expected[:, :400].astype(int)).max() <= 1
@@ -164,10 +166,10 @@ def test_of_a_file_cut_off_the_first_tiles_are_salvaged(model):
     """As much as arrived; of nothing, nothing."""
     data = model.encode(Picture(scene(70, 1100)))
     header = read_header(data)
-    _, missing = pipeline.salvage(data[: header.length + header.tile_lengths[0] + 4], model)
+    _, missing = pipeline.salvage(data[: header.length + header.tile_lengths[0] + 4], model.coder)
     assert missing == ("tile 1", "tile 2")
     with pytest.raises(FormatError, match="nothing to salvage"):
-        pipeline.salvage(data[: header.length], model)
+        pipeline.salvage(data[: header.length], model.coder)
 
 
 def test_tiles_that_change_places_are_noticed(model):
@@ -185,25 +187,33 @@ def test_smooth_pictures_get_more_of_a_quality_than_busy_ones(model):
     """Rising with it for every picture, to the same ends; and so in every way to ask for one."""
     smooth, busy = np.full((40, 40, 3), 9, np.uint8), np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     for pixels in (smooth, busy, scene(40, 40)):
-        suited = [model.coder.suited(Picture(pixels), quality) for quality in range(1, 101)]
-        assert (suited[0], suited[-1]) == (Quantisation(1), Quantisation(100))
-        assert all(one.quality <= two.quality for one, two in pairwise(suited))
-        assert all(one.rdo_strength > two.rdo_strength for one, two in pairwise(suited) if one.quality == two.quality)
-    low, high = (model.coder.suited(Picture(pixels), 50).quality for pixels in (busy, smooth))
+        adapted = [model.coder.adapt_quality(Picture(pixels), quality) for quality in range(1, 101)]
+        assert (adapted[0], adapted[-1]) == (1, 100)
+        assert all(one < two for one, two in pairwise(adapted))
+    low, high = (whole_quality(model.coder.adapt_quality(Picture(pixels), 50)) for pixels in (busy, smooth))
     assert low < 50 < high
     files = [model.encode(smooth, quality=50), model.encode(busy, quality=50)]
     assert [read_header(data).quality for data in files] == [high, low]
     assert files == model.encode_batch([smooth, busy], quality=50)
-    assert files[0] == pipeline.encode_to_target(Picture(smooth), model, Target(quality=50))
+    assert files[0] == pipeline.encode_to_target(Picture(smooth), model.coder, Target(quality=50))
+
+
+def test_between_two_whole_qualities_the_rounding_is_stronger(model):
+    """The file says the higher one; its bytes rise with the real number."""
+    tiles = list(next(iter(model.coder.analyse([Picture(scene(128, 128))]))))
+    sizes = [sum(map(len, model.coder.encode(tiles, quality))) for quality in (59.05, 59.5, 60)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
 
 
 @pytest.mark.parametrize("share", [0.15, 0.4, 0.9])
-def test_target_bytes_is_never_exceeded_and_nearly_used(model, share):
+def test_target_bytes_is_never_exceeded_and_nearly_used(share):
     """Within 3 % where there is a file of that size between the smallest and the largest."""
+    model = load_model("photo")
     picture = Picture(scene(192, 256))
     smallest, largest = (len(model.encode(picture, quality=quality)) for quality in (1, 100))
     limit = int(smallest + share * (largest - smallest))
-    size = len(pipeline.encode_to_target(picture, model, Target(file_bytes=limit)))
+    size = len(pipeline.encode_to_target(picture, model.coder, Target(file_bytes=limit)))
     assert 0.97 * limit <= size <= limit
 
 
@@ -211,26 +221,26 @@ def test_target_psnr_is_reached_and_hardly_exceeded(model):
     """Within 0.1 dB."""
     picture = Picture(scene(192, 256))
     low, high = (
-        psnr(pipeline.decode([model.encode(picture, quality=quality)], model)[0].pixels, picture.pixels)
+        psnr(pipeline.decode([model.encode(picture, quality=quality)], model.coder)[0].pixels, picture.pixels)
         for quality in (20, 90)
     )
     wanted = (low + high) / 2
-    data = pipeline.encode_to_target(picture, model, Target(psnr=wanted))
-    assert wanted <= psnr(pipeline.decode([data], model)[0].pixels, picture.pixels) <= wanted + 0.1
+    data = pipeline.encode_to_target(picture, model.coder, Target(psnr=wanted))
+    assert wanted <= psnr(pipeline.decode([data], model.coder)[0].pixels, picture.pixels) <= wanted + 0.1
 
 
 def test_a_target_out_of_reach_says_what_is_in_reach(model):
     """Both ways."""
     picture = Picture(scene(64, 64))
     with pytest.raises(UsageError, match="smallest file"):
-        pipeline.encode_to_target(picture, model, Target(file_bytes=10))
+        pipeline.encode_to_target(picture, model.coder, Target(file_bytes=10))
     with pytest.raises(UsageError, match="at best"):
-        pipeline.encode_to_target(picture, model, Target(psnr=99.0))
+        pipeline.encode_to_target(picture, model.coder, Target(psnr=99.0))
 
 
 def test_an_inexact_engine_is_refused(model, monkeypatch):
     """The probe in the model file is not what such an engine computes."""
-    broken = load_model(GOLDEN / "golden-photo.isthmus", threads=1)
+    broken = load_model(GOLDEN / "golden-hyperprior.isthmus", threads=1)
     run = OnnxRuntimeGraph.run_named
     monkeypatch.setattr(OnnxRuntimeGraph, "run_named", lambda self, feed: [value + 1 for value in run(self, feed)])
     with pytest.raises(ModelMismatchError, match="inexactly"):
@@ -250,7 +260,7 @@ def test_tiles_that_no_writer_makes_are_refused(model):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_openvino_reads_the_same_symbols(threads):
     """From the golden files."""
-    other = load_model(GOLDEN / "golden-photo.isthmus", engine="openvino", threads=threads)
+    other = load_model(GOLDEN / "golden-hyperprior.isthmus", engine="openvino", threads=threads)
     for name in ("colour-50", "grey-100", "tiled-1"):
         symbols = np.concatenate([tile.ravel() for tile in other.symbols((GOLDEN / f"{name}.isth").read_bytes())])
         assert np.array_equal(symbols, np.load(GOLDEN / f"{name}.npz")["symbols"])
@@ -259,7 +269,7 @@ def test_openvino_reads_the_same_symbols(threads):
 def test_an_unknown_engine_is_named():
     """With those that there are."""
     with pytest.raises(UsageError, match="onnxruntime"):
-        load_model(GOLDEN / "golden-photo.isthmus", engine="abacus")
+        load_model(GOLDEN / "golden-hyperprior.isthmus", engine="abacus")
 
 
 class StrangePasses:

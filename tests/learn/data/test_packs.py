@@ -73,7 +73,7 @@ def test_a_network_learns_from_codes(path):
 
 def test_codes_of_the_photo_codec_are_refused(tmp_path):
     """It has none of one shape."""
-    photo = load_model(GOLDEN / "golden-photo.isthmus", threads=1)
+    photo = load_model(GOLDEN / "golden-hyperprior.isthmus", threads=1)
     sources = [Source("a", pixels=np.zeros((9, 9, 3), np.uint8))]
     pack_to_file(sources, tmp_path / "p.isthpack", photo, PackOptions(50))
     with pytest.raises(UsageError, match="any size"):

@@ -5,19 +5,20 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
 from isthmus.learn.hyperprior.calibration.symbol_statistics import count_hyper, count_symbols
 from isthmus.learn.hyperprior.dataset.crops import to_pixels
-from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec, CodecSettings
-from isthmus.learn.hyperprior.networks.entropy_model import EntropyModelSettings, gaussian_rdo_thresholds
+from isthmus.learn.hyperprior.networks.codec import CodecSettings, HyperpriorCodec
+from isthmus.learn.hyperprior.networks.entropy_model import EntropyModelSettings
 from isthmus.learn.hyperprior.networks.transforms import TransformStart
 
-LATENTS, STRONG, HYPER = 24, 8, 6
+LATENTS, FIRST_GROUP, HYPER = 24, 8, 6
 
 
 def small_settings() -> CodecSettings:
     """A few channels of everything."""
     prior = EntropyModelSettings(
-        strong=STRONG,
+        first_group=FIRST_GROUP,
         hyper_latents=HYPER,
         hyper_hidden=8,
         hyper_synthesis=(8, 12),
@@ -28,8 +29,8 @@ def small_settings() -> CodecSettings:
     return CodecSettings(LATENTS, (4,), (4,), (4,), (4, 5), prior)
 
 
-def small_photo_codec(seed: int = 3) -> HyperpriorCodec:
-    """Untrained, in evaluation mode; its entropy networks choose many levels, as trained ones do."""
+def small_codec(seed: int = 3) -> HyperpriorCodec:
+    """Untrained, in evaluation mode; its entropy networks choose many scale indices, as trained ones do."""
     torch.manual_seed(seed)
     start = TransformStart(np.full(192, 0.3), np.full(LATENTS, 0.3), np.arange(LATENTS))
     model = HyperpriorCodec(small_settings(), start).eval().requires_grad_(requires_grad=False)
@@ -37,14 +38,14 @@ def small_photo_codec(seed: int = 3) -> HyperpriorCodec:
         block.expand.weight.normal_(0, 0.1)
     passes = model.passes
     for network in (passes.first_pass, passes.second_pass, passes.third_pass, passes.fourth_pass):
-        network.last.weight.mul_(20)  # an untrained network would choose hardly more than one level
+        network.last.weight.mul_(20)  # an untrained network would choose hardly more than one scale
     return model
 
 
-def counted_photo_codec() -> HyperpriorCodec:
+def calibrated_codec() -> HyperpriorCodec:
     """The same with tables fitted to what it makes of random pictures."""
-    model = small_photo_codec()
+    model = small_codec()
     pictures = np.random.default_rng(1).integers(0, 256, (6, 16, 16, 3), np.uint8).repeat(12, 1).repeat(12, 2)
-    model.symbol_counts = count_symbols(model, to_pixels(pictures), gaussian_rdo_thresholds())
+    model.symbol_counts = count_symbols(model, to_pixels(pictures), encoder_thresholds(model.symbol_counts))
     model.hyper_thresholds, model.hyper_counts = count_hyper(model, (to_pixels(picture[None]) for picture in pictures))
     return model

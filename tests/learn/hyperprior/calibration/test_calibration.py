@@ -11,9 +11,10 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from isthmus.learn.hyperprior.calibration.activation_ranges import best_range, reset_int8_weights, measure_ranges
+from isthmus.learn.hyperprior.calibration import activation_ranges
+from isthmus.learn.hyperprior.calibration.activation_ranges import best_range, measure_ranges, reset_int8_weights
 from isthmus.learn.hyperprior.calibration.activation_samples import Samples
-from isthmus.learn.hyperprior.calibration.equalisation import equalise, channel_scales, hidden_scales
+from isthmus.learn.hyperprior.calibration.equalisation import channel_scales, equalise, hidden_scales
 from isthmus.learn.hyperprior.calibration.gptq import Moments, gptq
 from isthmus.learn.hyperprior.dataset.crops import to_pixels
 from isthmus.learn.hyperprior.export.graph_builder import GraphBuilder
@@ -24,18 +25,17 @@ from isthmus.learn.hyperprior.networks.folding import fold_for_export
 from isthmus.learn.hyperprior.networks.quality import knot_weights
 from isthmus.learn.hyperprior.networks.transforms import (
     WEIGHT_LIMIT,
-    QuantisedBlock,
     CoarseBlock,
     FineBlock,
+    QuantisedBlock,
     TransformStart,
-    weight_scales,
-    set_fake_quantisation,
     fake_quantise,
+    set_fake_quantisation,
+    weight_scales,
 )
 from isthmus.learn.hyperprior.networks.weights import Weights, load_weights
-from isthmus.learn.loop import photo_ranges
 from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
-from tests.learn.hyperprior.small_codec import LATENTS, small_photo_codec, small_settings
+from tests.learn.hyperprior.small_codec import LATENTS, small_codec, small_settings
 
 
 def pictures(seed: int) -> torch.Tensor:
@@ -48,7 +48,7 @@ def pictures(seed: int) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def measured() -> HyperpriorCodec:
     """With ranges of its activations on some pictures."""
-    model = small_photo_codec()
+    model = small_codec()
     measure_ranges(model, pictures(1))
     return model
 
@@ -65,7 +65,7 @@ def operators(graph: bytes) -> set[str]:
 
 def test_a_model_that_was_not_measured_is_exported_in_floats(measured):
     """And one that was, in bytes."""
-    assert "QuantizeLinear" not in operators(analysis_graph(small_photo_codec()))
+    assert "QuantizeLinear" not in operators(analysis_graph(small_codec()))
     for graph in (analysis_graph(measured), synthesis_graph(measured)):
         assert "QuantizeLinear" in operators(graph)
 
@@ -110,7 +110,7 @@ def test_rewriting_changes_nothing(measured):
 
 def test_balance_changes_nothing_but_what_is_between_layers():
     """The channels are more alike."""
-    model = small_photo_codec()
+    model = small_codec()
     model.analysis.stem.weight[7] *= 30  # one that reaches far
     torch.manual_seed(6)
     for quality_bias in model.synthesis.coarse_quality_biases:
@@ -173,9 +173,9 @@ def test_the_analysis_is_nearly_what_was_trained(measured):
 
 
 def test_the_synthesis_is_nearly_what_was_trained(monkeypatch):
-    """With quality_biases that say something, and ranges as wide as its activations: an untrained one gains by narrow ones."""
-    monkeypatch.setattr(photo_ranges, "NARROWER", 1.0)
-    model = small_photo_codec()
+    """With quality biases that say something, and ranges as wide as its activations."""
+    monkeypatch.setattr(activation_ranges, "NARROWER", 1.0)
+    model = small_codec()
     torch.manual_seed(5)
     tables = [*model.synthesis.coarse_quality_biases, model.synthesis.detail_quality_bias]
     for quality_bias in tables:
@@ -270,12 +270,12 @@ def test_training_sees_bytes():
 
 def test_blocks_compute_in_bytes_when_asked(measured):
     """Nearly what they compute in floats; those that were not measured go on in floats."""
-    model, other, pixels = deepcopy(measured), small_photo_codec(), pictures(2)
+    model, other, pixels = deepcopy(measured), small_codec(), pictures(2)
     floats = model.analysis(pixels)
     set_fake_quantisation(model)
     assert 0 < float((model.analysis(pixels) - floats).abs().mean()) < 0.02 * float(floats.abs().mean())
     set_fake_quantisation(other)
-    assert torch.equal(other.analysis(pixels), small_photo_codec().analysis(pixels))
+    assert torch.equal(other.analysis(pixels), small_codec().analysis(pixels))
 
 
 def test_forgotten_bytes_are_the_nearest(measured):

@@ -14,9 +14,10 @@ from isthmus.codec.hyperprior.coder import HyperpriorCoder
 from isthmus.codec.hyperprior.integer_networks import IntegerNetworks
 from isthmus.codec.model import Model
 from isthmus.container.model_file import parse_model, write_model
+from isthmus.entropy.fixed_point import ACTIVATION_LIMIT, COMPANDED_LIMIT, DECODED_LIMIT, SCALES
 from isthmus.entropy.hyper_latents import HYPER_LIMIT
 from isthmus.entropy.hyperprior import Hyperprior, HyperpriorTables
-from isthmus.entropy.fixed_point import ACTIVATION_LIMIT, DECODED_LIMIT, COMPANDED_LIMIT
+from isthmus.entropy.passes import PASSES
 from isthmus.entropy.reference_networks import ReferenceNetworks
 from isthmus.errors import FormatError, TrainingError
 from isthmus.learn.hyperprior.export.entropy_graphs import HIGH_UNIT, entropy_graphs_of
@@ -29,10 +30,10 @@ from isthmus.learn.hyperprior.networks.entropy_model import soft_dead_zone
 from isthmus.learn.hyperprior.networks.integer import INT8_LIMIT, WEIGHT_LIMIT, IntegerConvolution
 from isthmus.transforms.engine import Engine
 from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
-from tests.learn.hyperprior.small_codec import HYPER, LATENTS, STRONG, counted_photo_codec, small_photo_codec
+from tests.learn.hyperprior.small_codec import FIRST_GROUP, HYPER, LATENTS, calibrated_codec, small_codec
 
 
-@pytest.fixture(scope="module", params=[small_photo_codec, counted_photo_codec])
+@pytest.fixture(scope="module", params=[small_codec, calibrated_codec])
 def priors(request) -> tuple[Hyperprior, Hyperprior, Hyperprior, np.ndarray]:
     """(on ONNX Runtime, on the NumPy reference, on PyTorch as trained, thresholds) of one network."""
     network = request.param()
@@ -40,20 +41,20 @@ def priors(request) -> tuple[Hyperprior, Hyperprior, Hyperprior, np.ndarray]:
     assert isinstance(coder, HyperpriorCoder)
     prior = coder.prior
     others = [
-        Hyperprior(prior.tables, networks, prior.channels, prior.strong)
+        Hyperprior(prior.tables, networks, prior.channels, prior.first_group)
         for networks in (ReferenceNetworks(integer_layers(network)), TorchNetworks(network))
     ]
-    return prior, *others, prior.tables.thresholds
+    return prior, *others, prior.tables.thresholds(1.0)
 
 
 @pytest.fixture(scope="module")
 def counted_file() -> bytes:
     """A model file whose tables are fitted to counts."""
-    return export_codec(counted_photo_codec())
+    return export_codec(calibrated_codec())
 
 
 @pytest.mark.parametrize("quality", [1, 37, 100])
-@pytest.mark.parametrize("expand", [0.2, 4])
+@pytest.mark.parametrize("spread", [0.2, 4])
 def test_every_engine_writes_and_reads_the_same_bytes(priors, quality: int, spread: float) -> None:
     """Symbols never differ between engines."""
     *engines, thresholds = priors
@@ -70,7 +71,7 @@ def test_the_hyper_analysis_reads_what_is_nearly_coded():
     steps = torch.tensor([0.0, 0.4, -0.6, 0.75, -1.5, 7.9])
     expected = torch.tensor([0.0, 0.1, -0.15, 0.9375, -1.125, 7.975])
     torch.testing.assert_close(soft_dead_zone(steps), expected)
-    network = counted_photo_codec()
+    network = calibrated_codec()
     graph = OnnxRuntimeGraph(hyper_analysis_graph(network), name="hyper_analysis")
     latents = 4 * torch.randn(1, network.settings.latents, 8, 12)
     with torch.no_grad():
@@ -80,19 +81,19 @@ def test_the_hyper_analysis_reads_what_is_nearly_coded():
 
 def test_passes_read_the_four_neighbours_that_they_know():
     """Diagonal ones the second, direct ones the third; places without weights are not in the products."""
-    layers = integer_layers(small_photo_codec())
+    layers = integer_layers(small_codec())
     graphs = entropy_graphs_of(layers)
     for name, places in (("second", [[1, 0, 1], [0, 0, 0], [1, 0, 1]]), ("third", [[0, 1, 0], [1, 0, 1], [0, 1, 0]])):
         assert (np.abs(layers[f"{name}_context"].weight).max((0, 1)) > 0).tolist() == np.array(places, bool).tolist()
         initializers = onnx.load_from_string(graphs[f"{name}_pass"]).graph.initializer
         inputs = [one.dims[0] for one in initializers if one.data_type == onnx.TensorProto.INT8]
-        assert 4 * STRONG in inputs
-        assert 9 * STRONG not in inputs
+        assert 4 * FIRST_GROUP in inputs
+        assert 9 * FIRST_GROUP not in inputs
 
 
 def test_a_bias_that_no_float_holds_with_a_half_is_refused():
     """Graphs add it so."""
-    network = small_photo_codec()
+    network = small_codec()
     network.passes.first_pass.first.bias.table[:, 0] = 2.0**20
     with pytest.raises(TrainingError, match=r"first_pass\.first: a bias"):
         integer_layers(network)
@@ -100,7 +101,7 @@ def test_a_bias_that_no_float_holds_with_a_half_is_refused():
 
 def test_rows_of_biases_alone_are_exported():
     """As they are when training begins: the finest units are those whose halves a float holds."""
-    network = small_photo_codec()
+    network = small_codec()
     for layer in network.modules():
         if isinstance(layer, IntegerConvolution):
             layer.weight.data[:] = 0
@@ -111,7 +112,7 @@ def test_rows_of_biases_alone_are_exported():
 
 
 @pytest.mark.parametrize("quality", [1, 37, 100])
-@pytest.mark.parametrize("expand", [0.2, 4])
+@pytest.mark.parametrize("spread", [0.2, 4])
 def test_latents_come_back_within_half_a_step(priors, monkeypatch, quality: int, spread: float) -> None:
     """Rounded to the nearest and with all levels coded; means are in 64ths."""
     prior, *_, thresholds = priors
@@ -132,10 +133,10 @@ def _latents(quality: int, spread: float) -> tuple[np.ndarray, np.ndarray]:
 def test_counted_tables_take_fewer_bytes_for_the_same_symbols(counted_file, monkeypatch):
     """Pictures like those that were counted, at every quality, rounded alike, with the same levels left out."""
     monkeypatch.setattr(Hyperprior, "_pays_to_code_all", lambda *_: False)
-    monkeypatch.setattr(HyperpriorTables, "thresholds", np.full((256, 2, 1), 0.5, np.float32))
+    monkeypatch.setattr(HyperpriorTables, "thresholds", lambda *_: np.full((SCALES, 1), 0.5, np.float32))
     plain, counted = (
         Model(parse_model(data, name="small"), Engine(threads=1))
-        for data in (export_codec(small_photo_codec()), counted_file)
+        for data in (export_codec(small_codec()), counted_file)
     )
     pixels = np.random.default_rng(2).integers(0, 256, (16, 16, 3), np.uint8).repeat(12, 0).repeat(12, 1)
     for quality in (1, 50, 100):
@@ -186,7 +187,7 @@ def test_tables_that_do_not_belong_together_are_refused(counted_file, name, chan
 
 def test_exact_products_are_of_small_bytes() -> None:
     """Processors without VNNI add two of them in 16 bits."""
-    graphs = entropy_graphs_of(integer_layers(small_photo_codec()))
+    graphs = entropy_graphs_of(integer_layers(small_codec()))
     initializers = [one for graph in graphs.values() for one in onnx.load_from_string(graph).graph.initializer]
     weights = [numpy_helper.to_array(one) for one in initializers if one.data_type == onnx.TensorProto.INT8]
     largest = max(int(np.abs(weight.astype(int)).max()) for weight in weights)
@@ -203,7 +204,7 @@ def test_exact_products_are_of_small_bytes() -> None:
 
 def test_the_largest_exact_sums_agree() -> None:
     """Activations, weights and latents as large as they can be, hundreds of one sign in a sum."""
-    network = small_photo_codec()
+    network = small_codec()
     for layer in network.modules():
         if isinstance(layer, IntegerConvolution):
             layer.weight.fill_(4.0)
@@ -213,11 +214,11 @@ def test_the_largest_exact_sums_agree() -> None:
     graphs = {name: OnnxRuntimeGraph(data, name=name) for name, data in entropy_graphs_of(layers).items()}
     engine = IntegerNetworks(graphs, {name: layer.bias for name, layer in layers.items()})
     hyper = np.full((HYPER, 2, 3), HYPER_LIMIT, np.int32)
-    read = np.full((STRONG, 8, 12), COMPANDED_LIMIT, np.float32)
-    decoded = np.full((STRONG, 8, 12), -DECODED_LIMIT, np.int32)
+    read = np.full((FIRST_GROUP, 8, 12), COMPANDED_LIMIT, np.float32)
+    decoded = np.full((FIRST_GROUP, 8, 12), -DECODED_LIMIT, np.float32)
     passes = [networks.begin(hyper, 50) for networks in (engine, ReferenceNetworks(layers))]
-    for number in range(4):
-        made, expected = (one.estimate(number, read, decoded) for one in passes)
+    for one_pass in PASSES:
+        made, expected = (one.estimate(one_pass, read, decoded) for one in passes)
         for ours, theirs in zip(made, expected, strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
@@ -236,7 +237,7 @@ def test_a_synthesis_that_makes_no_picture_is_refused(counted_file) -> None:
     file = parse_model(counted_file, name="small")
     picture = np.zeros((20, 20, 3), np.uint8)
     data = Model(file).encode(picture)
-    builder = GraphBuilder("synthesis", {"latents": LATENTS, QUALITY_BIAS: file.arrays["quality_biases"].shape[1]})
+    builder = GraphBuilder("synthesis", {"latents": LATENTS, QUALITY_BIAS: file.arrays["quality_bias"].shape[1]})
     made = builder.node("Add", "latents", builder.channels(QUALITY_BIAS, 0, 1))
     broken = Model(replace(file, graphs={**file.graphs, "synthesis": builder.finish({"pixels": made})}))
     with pytest.raises(FormatError, match="no picture of 64×64"):

@@ -21,13 +21,13 @@ from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.hyperprior.experiment import settings_of, train_codec
 from isthmus.learn.hyperprior.networks.transforms import TransformStart
 from isthmus.learn.hyperprior.networks.weights import Weights, load_weights
+from isthmus.learn.hyperprior.training import dct_start
 from isthmus.learn.hyperprior.training.checkpoint import read_checkpoint
 from isthmus.learn.hyperprior.training.dead_units import dead_units, revive_units
 from isthmus.learn.hyperprior.training.run import Run
 from isthmus.learn.hyperprior.training.settings import Training, kept_training
-from isthmus.learn.loop import photo_start
 from isthmus.learn.loop.checkpoint import write_state
-from tests.learn.hyperprior.small_codec import LATENTS, counted_photo_codec, small_photo_codec, small_settings
+from tests.learn.hyperprior.small_codec import LATENTS, calibrated_codec, small_codec, small_settings
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def pictures(tmp_path):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     """The second part goes on where the first one stopped, and its file decodes what it encodes."""
-    monkeypatch.setattr(photo_start, "WINDOWS", 8)
+    monkeypatch.setattr(dct_start, "WINDOWS", 8)
     options = {
         "data": pictures,
         "settings": ["batch=2", "side=64", "compile=0", "revive_units=1"],
@@ -77,7 +77,7 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
 @pytest.mark.parametrize("is_quantised", [False, True])
 def test_real_files_are_logged_beside_the_estimate(pictures, tmp_path, monkeypatch, is_quantised):
     """Not before latents and networks are those of files."""
-    monkeypatch.setattr(photo_start, "WINDOWS", 8)
+    monkeypatch.setattr(dct_start, "WINDOWS", 8)
     training = Training(batch=2, side=64, compile=0, quantise_from=-1 if is_quantised else 1)
     run = Run(tmp_path, Crops(pictures), training, small_settings(), device=torch.device("cpu"))
     run.budget, one_step = 60.0, run.train_step
@@ -100,7 +100,7 @@ def test_real_files_are_logged_beside_the_estimate(pictures, tmp_path, monkeypat
 @pytest.mark.parametrize("request_to_stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_stopped_keeps_its_last_step(pictures, tmp_path, monkeypatch, request_to_stop):
     """Nothing is observed or exported then; the next request is answered as before."""
-    monkeypatch.setattr(photo_start, "WINDOWS", 8)
+    monkeypatch.setattr(dct_start, "WINDOWS", 8)
     one_step = Run.train_step
 
     def step_and_stop(self, factor, *, quantise):
@@ -119,7 +119,7 @@ def test_a_run_that_is_stopped_keeps_its_last_step(pictures, tmp_path, monkeypat
 
 def test_dead_units_start_again():
     """Found by what they show of pictures, and on again afterwards."""
-    model = small_photo_codec()
+    model = small_codec()
     pixels = torch.rand(4, 3, 128, 128) - 0.5
     before = dead_units(model, pixels)["hyper_analysis.first"]
     unit = int((~before).nonzero()[0])
@@ -133,8 +133,8 @@ def test_dead_units_start_again():
 def test_mixed_weights_are_between_both(tmp_path):
     """Numbers are mixed, counts and ranges are the first one's; what is written is read again."""
     start = TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS))
-    one = Weights(counted_photo_codec().state_dict(), start, 7, small_settings())
-    other = Weights(small_photo_codec(9).state_dict(), start, 5, small_settings())
+    one = Weights(calibrated_codec().state_dict(), start, 7, small_settings())
+    other = Weights(small_codec(9).state_dict(), start, 5, small_settings())
     ranges = "analysis.fine.0.ranges"
     one.values[ranges][:] = 3.0
     mixed = one.mixed(other, 0.25)
@@ -152,7 +152,7 @@ def test_mixed_weights_are_between_both(tmp_path):
 def test_nothing_stays_behind_on_the_cpu(monkeypatch):
     """What a machine without a GPU can tell of one: all of a step is where model and pictures are."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # there is none for "meta"
-    model = small_photo_codec().train().requires_grad_(requires_grad=True).to("meta")
+    model = small_codec().train().requires_grad_(requires_grad=True).to("meta")
     pixels, position = torch.empty(2, 3, 128, 128, device="meta"), torch.empty(2, device="meta")
     thresholds, bits = torch.empty(64, 16, device="meta"), torch.empty(64, 33, device="meta")
     output = model(pixels, position, quantise=True, thresholds=thresholds, symbol_bits=bits)
@@ -183,7 +183,7 @@ def test_settings_are_checked():
 @pytest.mark.parametrize("left", [0, 4000])
 def test_a_damaged_checkpoint_is_refused(tmp_path, left):
     """In one line."""
-    write_state(tmp_path / "checkpoint.pt", {"average": small_photo_codec().state_dict()})
+    write_state(tmp_path / "checkpoint.pt", {"average": small_codec().state_dict()})
     data = (tmp_path / "checkpoint.pt").read_bytes()
     (tmp_path / "checkpoint.pt").write_bytes(data[:left])
     with pytest.raises(FormatError, match="is not a checkpoint, or it is damaged"):
@@ -195,7 +195,7 @@ def test_weights_that_are_none_are_refused(pictures, tmp_path):
     options = {"data": pictures, "minutes": 1, "sizes": small_settings()}
     damaged, other = tmp_path / "damaged.npz", tmp_path / "other.npz"
     damaged.write_bytes(b"PK\x03\x04 and nothing more")
-    small = small_photo_codec()
+    small = small_codec()
     values = {"log_gain.table": torch.zeros(9, LATENTS + 1)}
     Weights(values, TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS)), 1, small.settings).save(other)
     for path, error, why in (
