@@ -11,7 +11,9 @@ Sources = Annotated[list[Path], typer.Argument(metavar="SRC...", help="Pictures,
 CodingModel = Annotated[
     str | None, typer.Option(help="A model file, or the name of a shipped or installed one; photo.")
 ]
-Quality = Annotated[int | None, typer.Option(help="1 to 100, higher is better and larger; the model's default.")]
+Quality = Annotated[
+    float | None, typer.Option(help="1 to 100, a real number; higher is better and larger. The model's default.")
+]
 Fit = Annotated[bool, typer.Option("--fit", help="Convert and resize pictures to what the model takes.")]
 Depth = Annotated[int | None, typer.Option(help="8: reduce pictures of more bits instead of refusing them.")]
 EngineName = Annotated[str, typer.Option(help="onnxruntime; openvino where it is installed.")]

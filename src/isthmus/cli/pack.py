@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from isthmus.cli.options import AsJson, CodingModel, Depth, Fit, Quality
+from isthmus.cli.options import AsJson, CodingModel, Depth, EngineName, Fit, Quality
 
 SHOWN = 20
 """Rejected pictures that are named one by one."""
@@ -52,9 +52,8 @@ def pack(
     depth: Depth = None,
     frame: Annotated[int | None, typer.Option(help="Which picture of animations, from 0.")] = None,
     threads: Annotated[int, typer.Option(help="Threads for the networks with one job; 0 takes all cores.")] = 0,
-    engine: Annotated[
-        str, typer.Option(help="onnxruntime; openvino where it is installed; ray: shards on a Ray cluster.")
-    ] = "onnxruntime",
+    engine: EngineName = "onnxruntime",
+    runner: Annotated[str, typer.Option(help="local: processes here; ray: shards on a Ray cluster.")] = "local",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing pack.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -68,18 +67,20 @@ def pack(
     from isthmus.errors import UsageError
     from isthmus.packs.packing import PackOptions, Rejected, pack_to_file
 
-    in_shards = shard_size is not None or engine == "ray"
+    if runner not in ("local", "ray"):
+        raise UsageError(f"--runner is local or ray, not {runner!r}")
+    in_shards = shard_size is not None or runner == "ray"
     if in_shards and (append or engine == "openvino"):
         raise UsageError(f"{'--append' if append else '--engine openvino'} goes with one pack, not with shards")
-    if address is not None and engine != "ray":
-        raise UsageError("--address goes with --engine ray")
+    if address is not None and runner != "ray":
+        raise UsageError("--address goes with --runner ray")
     loaded = load_model(model or DEFAULT_MODEL, threads=threads, engine="onnxruntime" if in_shards else engine)
     chosen = loaded.file.default_quality if quality is None else quality
     options = PackOptions(chosen, fit=fit, depth=depth, frame=frame)
     sources = find_anywhere(source, labels, column)
     if in_shards:
         pack_shards(
-            sources, output, loaded, options, shard_runner(engine, address, jobs),
+            sources, output, loaded, options, shard_runner(runner, address, jobs),
             shard_size=shard_size, resume=resume, force=force, as_json=as_json,
         )  # fmt: skip
         return

@@ -30,13 +30,13 @@ def find_anywhere(source: str, labels: Path | None, column: str | None) -> Sourc
     return find(source, column=column)
 
 
-def shard_runner(engine: str, address: str | None, jobs: int | None) -> Runner:
+def shard_runner(runner: str, address: str | None, jobs: int | None) -> Runner:
     """What makes shards."""
     from functools import partial
 
     from isthmus.packs.sharding import in_processes
 
-    if engine != "ray":
+    if runner != "ray":
         return partial(in_processes, jobs=1 if jobs is None else jobs)
     with needs_extra("scale", "packing on a cluster"):
         from isthmus.scale.cluster import check_address

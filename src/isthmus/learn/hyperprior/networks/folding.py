@@ -46,6 +46,8 @@ def _fold_inverse_dct(synthesis: Synthesis) -> None:
     ones = (np.ones(size) for size in reversed(matrix.shape))
     synthesis.split = Split(matrix.numpy(), *ones).requires_grad_(split.weight.requires_grad)
     synthesis.split.bias.copy_((head @ split.bias.reshape(len(head), 4)).flatten())
-    spread = synthesis.detail.expand.weight
-    spread.copy_(torch.einsum("ij,jkrc->ikrc", head, spread))
+    expand = synthesis.detail.expand
+    expand.weight.copy_(torch.einsum("ij,jkrc->ikrc", head, expand.weight))
+    bias = cast("Tensor", expand.bias)
+    bias.copy_(head @ bias)
     synthesis.head.copy_(torch.eye(len(head)))
