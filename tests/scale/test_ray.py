@@ -16,7 +16,7 @@ from isthmus.packs.packing import PackOptions
 from isthmus.packs.sharding import in_processes, pack_to_shards
 from isthmus.packs.sources import Source, find_sources
 from isthmus.values import Picture
-from tests.codec.test_sharding import contents, folder  # noqa: F401 - the fixture
+from tests.packs.test_sharding import contents, folder  # noqa: F401 - the fixture
 
 pytest.importorskip("ray", reason="the extra scale is not installed", exc_type=ImportError)
 

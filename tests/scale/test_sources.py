@@ -22,7 +22,7 @@ from isthmus.packs.packing import PackOptions
 from isthmus.packs.sharding import in_processes, pack_to_shards
 from isthmus.packs.sources import find_sources, is_elsewhere
 from isthmus.scale.sources import find
-from tests.codec.test_sharding import contents, folder  # noqa: F401 - the fixture
+from tests.packs.test_sharding import contents, folder  # noqa: F401 - the fixture
 
 HERE = partial(in_processes, jobs=1)
 QUALITY = PackOptions(75)
