@@ -92,7 +92,7 @@ def test_every_odd_picture_comes_back_or_fails_in_one_line():
                 continue
         if picture.width * picture.height > 1 << 20:
             continue  # large ones take long; tiles are tested elsewhere
-        decoded = pipeline.decode(pipeline.encode([picture], model, quality=90), model.coder)[0]
+        decoded = pipeline.decode(pipeline.encode([picture], model.coder, quality=90), model.coder)[0]
         assert decoded.pixels.shape == picture.pixels.shape, path
         assert (decoded.alpha is None) == (picture.alpha is None), path
         levels.append(psnr(decoded.pixels, picture.pixels))
