@@ -16,12 +16,11 @@ from scipy.interpolate import PchipInterpolator
 
 import isthmus
 from isthmus.codec.hyperprior import adaptive_quality
-from isthmus.codec.hyperprior.coder import shifted_quality
+from isthmus.codec.hyperprior.adaptive_quality import adapt_quality
 from isthmus.imaging.reading import find_pictures, read_picture
 from isthmus.metrics.bd_rate import Curve, bd_rate
 from isthmus.metrics.distortion import psnr
 from isthmus.metrics.ssimulacra2 import ssimulacra2
-from isthmus.values import Picture
 
 QUALITIES = (1, 6, 12, 18, 24, 30, 36, 42, 48, 54, 60, 66, 72, 78, 84, 90, 95, 100)
 STRENGTHS = (0.0, 3.0, 6.0, 8.0)
@@ -49,7 +48,7 @@ def main() -> None:
     one_for_all = None
     for strength in STRENGTHS:
         with patch.object(adaptive_quality, "QUALITY_PER_OCTAVE", strength):
-            used = [[shifted_quality(Picture(one), quality) for one in pictures] for quality in range(1, 101)]
+            used = [[adapt_quality(one, quality) for one in pictures] for quality in range(1, 101)]
         # (qualities, pictures, 3)
         values = np.array([[curve(at) for curve, at in zip(curves, row, strict=True)] for row in used])
         rates, levels = np.exp(values[..., 0]).mean(1), values[..., 1].mean(1)
