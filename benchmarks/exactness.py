@@ -40,7 +40,7 @@ def engines(name: str, trained: HyperpriorCodec) -> Iterator[tuple[str, Hyperpri
         "PyTorch": TorchNetworks(trained),
     }
     for what, one in networks.items():
-        yield what, Hyperprior(prior.tables, one, prior.channels, prior.strong)
+        yield what, Hyperprior(prior.tables, one, prior.channels, prior.first_group)
 
 
 @torch.no_grad()
@@ -57,7 +57,7 @@ def main() -> None:
     expected = [writer.coder.symbols(image)[0] for image in files]
     trained = load_weights(options.weights).model()
     prior = writer.coder.prior
-    sizes = {"strong": prior.strong, "hyper": trained.settings.prior.hyper_latents}
+    sizes = {"first_group": prior.first_group, "hyper": trained.settings.prior.hyper_latents}
     fingerprint = probe(prior.networks, prior.tables.companding, **sizes)
     if probe(ReferenceNetworks(integer_layers(trained)), prior.tables.companding, **sizes) != fingerprint:
         print("the weights are not those of the model: NumPy and PyTorch are left out")

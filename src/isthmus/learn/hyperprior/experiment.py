@@ -19,8 +19,10 @@ from isthmus.learn.hyperprior.export.export import export_codec
 from isthmus.learn.hyperprior.networks.codec import CodecSettings
 from isthmus.learn.hyperprior.training.checkpoint import read_checkpoint
 from isthmus.learn.hyperprior.training.file_rate import file_rate
-from isthmus.learn.hyperprior.training.run import TRIED_QUALITIES, Run
+from isthmus.learn.hyperprior.training.loop import train
 from isthmus.learn.hyperprior.training.settings import Training, kept_training
+from isthmus.learn.hyperprior.training.state import RunState
+from isthmus.learn.hyperprior.training.step import TRIED_QUALITIES, validate
 from isthmus.learn.loop.processes import is_on_cuda
 from isthmus.learn.loop.run_folder import CHECKPOINT, LOG, check_folder
 from isthmus.learn.recipes.loading import nearest, split_setting, typed_value
@@ -60,7 +62,7 @@ def train_codec(
     data: Path,
     minutes: float | None,
     settings: Sequence[str] = (),
-    seed: int = 7,
+    seed: int = 0,
     device: str = "auto",
     resume: bool = False,
     force: bool = False,
@@ -72,7 +74,7 @@ def train_codec(
         folder: of the run: checkpoint.pt, log.csv, model.isthmus.
         data: a folder of pictures; every twentieth is held aside.
         minutes: the budget; None goes on with the old one.
-        settings: "KEY=VALUE" of `loop.photo_schedule.Training`; a run that goes on keeps those that it was given.
+        settings: "KEY=VALUE" of `training.settings.Training`; a run that goes on keeps those that it was given.
         seed: of weights and windows.
         device: "auto", "cpu" or "cuda".
         resume: go on with the folder's run.
@@ -88,15 +90,15 @@ def train_codec(
     check_folder(folder, resume=resume, force=force)
     saved = read_checkpoint(folder / CHECKPOINT) if resume else None
     training = settings_of(settings, Training() if saved is None else kept_training(saved))
-    run = Run(folder, Crops(data), training, sizes or CodecSettings(), device=place, seed=seed, saved=saved)
+    run = RunState(folder, Crops(data), training, sizes or CodecSettings(), device=place, seed=seed, saved=saved)
     del saved  # tens of megabytes, which the run has a copy of
     if not resume:
         for name in (CHECKPOINT, LOG):
             (folder / name).unlink(missing_ok=True)
     if minutes is not None:
         run.budget = 60 * minutes
-    run.train()
-    loss, rate, psnr = run.validate(quantise=True)
+    train(run)
+    loss, rate, psnr = validate(run, quantise=True)
     metrics = {"held_loss": loss, "held_bpp": rate, "held_psnr": psnr}
     facts: dict[str, Any] = {
         "recipe": {"name": PHOTO, **dataclasses.asdict(training)},
@@ -107,7 +109,7 @@ def train_codec(
     calibrate(run.average, run.crops)
     file = export_codec(run.average.cpu(), facts=facts)
     write_file(folder / MODEL_FILE, file, force=True)
-    metrics["held_file_bpp"] = file_rate(file, run.validated_pictures(), TRIED_QUALITIES)
+    metrics["held_file_bpp"] = file_rate(file, run.held_aside(), TRIED_QUALITIES)
     return CodecExperiment(
         recipe=PHOTO,
         model=str(folder / MODEL_FILE),

@@ -21,11 +21,12 @@ from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.hyperprior.experiment import settings_of, train_codec
 from isthmus.learn.hyperprior.networks.transforms import TransformStart
 from isthmus.learn.hyperprior.networks.weights import Weights, load_weights
-from isthmus.learn.hyperprior.training import dct_start
-from isthmus.learn.hyperprior.training.checkpoint import read_checkpoint
-from isthmus.learn.hyperprior.training.dead_units import dead_units, revive_units
-from isthmus.learn.hyperprior.training.run import Run
+from isthmus.learn.hyperprior.training import dct_start, loop
+from isthmus.learn.hyperprior.training.checkpoint import load_trained, read_checkpoint
+from isthmus.learn.hyperprior.training.dead_units import dead_units
 from isthmus.learn.hyperprior.training.settings import Training, kept_training
+from isthmus.learn.hyperprior.training.state import RunState
+from isthmus.learn.hyperprior.training.step import train_step, validate
 from isthmus.learn.loop.checkpoint import write_state
 from tests.learn.hyperprior.small_codec import LATENTS, calibrated_codec, small_codec, small_settings
 
@@ -49,7 +50,7 @@ def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(dct_start, "WINDOWS", 8)
     options = {
         "data": pictures,
-        "settings": ["batch=2", "side=64", "compile=0", "revive_units=1"],
+        "settings": ["batch=2", "side=64", "compile=0"],
         "sizes": small_settings(),
     }
     first = train_codec(tmp_path / "run", minutes=0.02, **options)
@@ -79,16 +80,16 @@ def test_real_files_are_logged_beside_the_estimate(pictures, tmp_path, monkeypat
     """Not before latents and networks are those of files."""
     monkeypatch.setattr(dct_start, "WINDOWS", 8)
     training = Training(batch=2, side=64, compile=0, quantise_from=-1 if is_quantised else 1)
-    run = Run(tmp_path, Crops(pictures), training, small_settings(), device=torch.device("cpu"))
-    run.budget, one_step = 60.0, run.train_step
+    state = RunState(tmp_path, Crops(pictures), training, small_settings(), device=torch.device("cpu"))
+    state.budget = 1.0
 
-    def only_one_step(factor, *, quantise):
-        run.is_asked_to_stop = True
-        return one_step(factor, quantise=quantise)
+    def only_one_step(state, factor, *, quantise):
+        done = train_step(state, factor, quantise=quantise)
+        state.budget = 0.0
+        return done
 
-    monkeypatch.setattr(run, "train_step", only_one_step)
-    with pytest.raises(KeyboardInterrupt):
-        run.train(log_steps=1, validate_seconds=0)
+    monkeypatch.setattr(loop, "train_step", only_one_step)
+    loop.train(state, log_steps=1, validate_seconds=0)
     (row,) = csv.DictReader((tmp_path / "log.csv").read_text().splitlines())
     if is_quantised:
         assert float(row["held_file_bpp"]) == pytest.approx(float(row["held_bpp"]), rel=0.25)
@@ -101,52 +102,70 @@ def test_real_files_are_logged_beside_the_estimate(pictures, tmp_path, monkeypat
 def test_a_run_that_is_stopped_keeps_its_last_step(pictures, tmp_path, monkeypatch, request_to_stop):
     """Nothing is observed or exported then; the next request is answered as before."""
     monkeypatch.setattr(dct_start, "WINDOWS", 8)
-    one_step = Run.train_step
 
-    def step_and_stop(self, factor, *, quantise):
+    def step_and_stop(state, factor, *, quantise):
         signal.raise_signal(request_to_stop)
-        return one_step(self, factor, quantise=quantise)
+        return train_step(state, factor, quantise=quantise)
 
     options = {"data": pictures, "settings": ["batch=2", "side=64", "compile=0"], "sizes": small_settings()}
     before = signal.getsignal(request_to_stop)
-    monkeypatch.setattr(Run, "train_step", step_and_stop)
+    monkeypatch.setattr(loop, "train_step", step_and_stop)
     with pytest.raises(KeyboardInterrupt):
         train_codec(tmp_path / "run", minutes=1, **options)
     assert signal.getsignal(request_to_stop) == before
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoint.pt", "log.csv"]
-    assert load_weights(tmp_path / "run" / "checkpoint.pt").step == 1
+    assert load_trained(tmp_path / "run" / "checkpoint.pt").step == 1
 
 
-def test_dead_units_start_again():
-    """Found by what they show of pictures, and on again afterwards."""
+def test_dead_units_are_found():
+    """By what they show of pictures."""
     model = small_codec()
     pixels = torch.rand(4, 3, 128, 128) - 0.5
     before = dead_units(model, pixels)["hyper_analysis.first"]
     unit = int((~before).nonzero()[0])
     model.hyper_analysis.first.bias[unit] = -1000
     assert dead_units(model, pixels)["hyper_analysis.first"][unit]
-    torch.manual_seed(1)
-    assert revive_units(model, pixels) > int(before.sum())
-    assert not dead_units(model, pixels)["hyper_analysis.first"][unit]
 
 
-def test_mixed_weights_are_between_both(tmp_path):
-    """Numbers are mixed, counts and ranges are the first one's; what is written is read again."""
+def test_weights_are_kept_in_half_precision(tmp_path):
+    """Matrices; counts and what is small are as they were."""
     start = TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS))
-    one = Weights(calibrated_codec().state_dict(), start, 7, small_settings())
-    other = Weights(small_codec(9).state_dict(), start, 5, small_settings())
-    ranges = "analysis.fine.0.ranges"
-    one.values[ranges][:] = 3.0
-    mixed = one.mixed(other, 0.25)
-    assert bool((mixed.values[ranges] == 3.0).all())
-    name = "synthesis.detail.first.weight"
-    expected = 0.75 * one.values[name] + 0.25 * other.values[name]
-    torch.testing.assert_close(mixed.values[name], expected)
-    assert torch.equal(mixed.values["symbol_counts"], one.values["symbol_counts"])
-    mixed.save(tmp_path / "mixed.npz")
-    again = load_weights(tmp_path / "mixed.npz")
+    weights = Weights(calibrated_codec().state_dict(), start, 7, small_settings())
+    weights.save(tmp_path / "w.npz")
+    again = load_weights(tmp_path / "w.npz")
     assert again.step == 7
-    torch.testing.assert_close(again.values[name], expected, atol=1e-3, rtol=1e-3)
+    for name, value in weights.values.items():
+        torch.testing.assert_close(again.values[name], value, atol=1e-3, rtol=1e-3)
+    for name in ("symbol_counts", "synthesis.detail.first.bias", "log_gain.table"):
+        assert torch.equal(again.values[name], weights.values[name])
+
+
+@pytest.mark.train
+def test_a_run_that_begins_with_weights_moves_what_adam_trains(pictures, tmp_path):
+    """Its gradients are clipped at their usual length, not at nothing."""
+    start = TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS))
+    Weights(calibrated_codec().state_dict(), start, 500, small_settings()).save(tmp_path / "w.npz")
+    training = Training(batch=2, side=64, compile=0, weights=str(tmp_path / "w.npz"), warm_up_steps=1)
+    state = RunState(tmp_path / "run", Crops(pictures), training, small_settings(), device=torch.device("cpu"))
+    before = state.model.log_gain.table.detach().clone()
+    for _ in range(3):
+        train_step(state, 1.0, quantise=False)
+    assert state.mean_norm > 1e-3
+    moved = (state.model.log_gain.table.detach() - before).abs().max()
+    assert float(moved) > training.adam_rate
+
+
+def test_the_rate_is_of_the_windows_that_are_measured(pictures, tmp_path):
+    """Whatever their size: pictures of 64 pixels too."""
+    for path in pictures.iterdir():
+        with Image.open(path) as image:
+            image.resize((64, 64)).save(path)
+    start = TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS))
+    Weights(calibrated_codec().state_dict(), start, 500, small_settings()).save(tmp_path / "w.npz")
+    training = Training(batch=2, side=64, compile=0, weights=str(tmp_path / "w.npz"))
+    state = RunState(tmp_path / "run", Crops(pictures), training, small_settings(), device=torch.device("cpu"))
+    _, rate, _ = validate(state, quantise=True)
+    assert loop.rate_in_files(state) == pytest.approx(rate, rel=0.25)
 
 
 def test_nothing_stays_behind_on_the_cpu(monkeypatch):

@@ -1,14 +1,8 @@
-"""A trained photo codec to a checked .isthmus file.
-
-python -m isthmus.learn.hyperprior.export.export CHECKPOINT.pt|WEIGHTS.npz FILE.isthmus
-"""
+"""A trained and calibrated codec to a checked .isthmus file."""
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +12,6 @@ from numpy.typing import NDArray
 from isthmus.codec.hyperprior.integer_networks import probe
 from isthmus.codec.hyperprior.layout import BLOCK, KIND
 from isthmus.codec.model import Model
-from isthmus.container.atomic import write_file
 from isthmus.container.model_file import ModelFile, parse_model, write_model
 from isthmus.entropy.fixed_point import companding_table
 from isthmus.entropy.reference_networks import IntegerLayer, ReferenceNetworks
@@ -33,7 +26,6 @@ from isthmus.learn.hyperprior.export.transform_graphs import analysis_graph, hyp
 from isthmus.learn.hyperprior.networks.codec import CodecSettings, HyperpriorCodec
 from isthmus.learn.hyperprior.networks.folding import fold_for_export
 from isthmus.learn.hyperprior.networks.quality import knot_weights, position_of
-from isthmus.learn.hyperprior.networks.weights import load_weights
 from isthmus.values import LatentSpec, PictureSpec
 
 DEFAULT_QUALITY = 60
@@ -136,20 +128,3 @@ def _check(model: Model) -> None:
         for quality in (1, DEFAULT_QUALITY, 100):
             if model.decode(model.encode(picture, quality=quality)).shape != picture.shape:
                 raise TrainingError("the exported model does not give back the pictures' size")
-
-
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("trained", type=Path)
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--facts", type=Path, help='JSON: what the manifest says, and under "decodes" ids of models')
-    arguments = parser.parse_args()
-    facts = json.loads(arguments.facts.read_text()) if arguments.facts else {}
-    decodes = [bytes.fromhex(one) for one in facts.pop("decodes", [])]
-    data = export_codec(load_weights(arguments.trained).model(), facts=facts, decodes=decodes)
-    write_file(arguments.file, data, force=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,19 +1,61 @@
-"""The photo codec's training on disk; `checkpoint.write_state` writes it."""
+"""A run on disk: tensors and plain values, read without unpickling; `loop.checkpoint.write_state` writes it."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from isthmus.errors import FormatError
+import torch
+from torch import Tensor
+
+from isthmus.errors import FormatError, InputError
+from isthmus.learn.hyperprior.networks.codec import CodecSettings
+from isthmus.learn.hyperprior.networks.entropy_model import EntropyModelSettings
+from isthmus.learn.hyperprior.networks.transforms import TransformStart
+from isthmus.learn.hyperprior.networks.weights import Weights, kept_values, load_weights
 from isthmus.learn.loop.checkpoint import read_state
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A run's state. It is unpickled: read none that you do not trust.
+    """A run's state.
 
     Raises:
-        FormatError: damaged, or no checkpoint of a photo codec.
+        FormatError: damaged, or no checkpoint of a hyperprior codec.
     """
-    state = read_state(path, unpickle=True)
-    if not isinstance(state, dict) or "average" not in state:
+    state = read_state(path)
+    if not isinstance(state, dict) or not {"average", "start", "settings"} <= set(state):
         raise FormatError(f"{path} is not a checkpoint of the photo codec")
     return state
+
+
+def load_trained(path: Path) -> Weights:
+    """The averaged weights of a checkpoint; or what an .npz file holds.
+
+    Raises:
+        InputError: no such file.
+        FormatError: damaged, or of another kind.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist")
+    if path.suffix == ".npz":
+        return load_weights(path)
+    saved = read_checkpoint(path)
+    return Weights(kept_values(saved["average"]), start_of(saved), saved["step"], settings_in(saved))
+
+
+def stored_start(start: TransformStart) -> dict[str, Tensor]:
+    """As a checkpoint has it."""
+    return {name: torch.from_numpy(values) for name, values in asdict(start).items()}
+
+
+def start_of(saved: Mapping[str, Any]) -> TransformStart:
+    """`stored_start` backwards."""
+    return TransformStart(**{name: values.numpy() for name, values in saved["start"].items()})
+
+
+def settings_in(saved: Mapping[str, Any]) -> CodecSettings:
+    """Sizes of the networks that a checkpoint is of."""
+    sizes = dict(saved["settings"])
+    return CodecSettings(**{**sizes, "prior": EntropyModelSettings(**sizes["prior"])})

@@ -1,4 +1,4 @@
-"""Units of the entropy networks that are never on: found, counted, started again."""
+"""Units of the entropy networks that are never on."""
 
 from collections.abc import Iterator
 
@@ -7,9 +7,6 @@ from torch import Tensor, nn
 
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.integer import IntegerConvolution
-
-SMALL = 0.1
-"""Size of a revived unit's weights against fresh ones: it must not disturb what reads it."""
 
 
 def watched_layers(model: HyperpriorCodec) -> Iterator[tuple[str, nn.Conv2d | IntegerConvolution]]:
@@ -40,19 +37,3 @@ def dead_units(model: HyperpriorCodec, pixels: Tensor) -> dict[str, Tensor]:
         for handle in handles:
             handle.remove()
     return {name: top <= 0 for name, top in highest.items()}
-
-
-@torch.no_grad()
-def revive_units(model: HyperpriorCodec, pixels: Tensor) -> int:
-    """Start dead units again with small random weights and no bias; how many there were."""
-    layers = dict(watched_layers(model))
-    count = 0
-    for name, dead in dead_units(model, pixels).items():
-        weight = layers[name].weight
-        fresh = torch.randn_like(weight) * (SMALL * (2 / weight[0].numel()) ** 0.5)
-        weight[dead] = fresh[dead]
-        bias = layers[name].bias
-        if bias is not None:
-            (bias if isinstance(bias, Tensor) else bias.table)[..., dead] = 0
-        count += int(dead.sum())
-    return count

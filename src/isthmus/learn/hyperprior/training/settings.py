@@ -22,7 +22,8 @@ class Training:
     decay_from: float = 0.25
     """Share of the budget after which the learning rate goes down."""
     quantise_from: float = 0.30
-    """Share of the budget after which the entropy networks run in integers and latents are rounded thriftily."""
+    """Share of the budget after which the entropy networks run in integers and latents are rounded as the encoder
+    rounds them."""
     average: float = 0.999
     """Of the running average of the weights, per step."""
     clip: float = 3.0
@@ -35,8 +36,6 @@ class Training:
     """Share of windows that are drawings."""
     weights: str = ""
     """Half-precision weights that a new run starts from."""
-    revive_units: int = 0
-    """1: start dead units of the entropy networks again, at the start."""
     mixed: int = 1
     """1: in bfloat16 where the processor computes in it. 0: in float32, whose finer steps fine-tuning may need."""
     compile: int = 1
@@ -44,8 +43,8 @@ class Training:
 
 
 def kept_training(checkpoint: Mapping[str, Any]) -> Training:
-    """What a run has trained with; the defaults where its checkpoint does not say."""
-    return Training(**checkpoint.get("training", {}))
+    """What a run has trained with."""
+    return Training(**checkpoint["training"])
 
 
 def rate_factor(share: float, step: int, training: Training) -> float:

@@ -1,0 +1,123 @@
+"""One step of a run: a batch, each window at a quality of its own, its loss, and what the optimisers make of it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from isthmus.learn.hyperprior.dataset.crops import to_pixels
+from isthmus.learn.hyperprior.networks.codec import CodecOutput
+from isthmus.learn.hyperprior.networks.integer import clamp_inwards
+from isthmus.learn.hyperprior.networks.quality import lambda_at, position_of
+from isthmus.learn.hyperprior.training.state import RunState
+
+MIDDLE_LAMBDA = 0.018
+"""Losses are weighed as if all qualities had about as many bits as the one of this lambda."""
+TRIED_QUALITIES = (10, 30, 50, 70, 90)
+WINDOWS_AT_ONCE = 9
+FIRST_STEPS = 20
+"""Gradients are clipped against their running mean from this step on."""
+LARGEST_JUMP = 10
+"""A longer gradient counts in the running mean as if it were this many times as long as the mean."""
+
+
+def train_step(state: RunState, factor: float, *, quantise: bool) -> tuple[float, float]:
+    """One batch. A step that is not finite is counted and left out.
+
+    Args:
+        state: of the run; it changes.
+        factor: of all learning rates.
+        quantise: run the entropy networks in fake-quantised integers.
+
+    Returns:
+        (loss, bits per pixel); NaN where the step was left out.
+    """
+    training = state.training
+    shares = {"jitter_share": training.vivid, "graphic_share": training.drawn}
+    pixels = to_pixels(state.crops.draw(training.batch, training.side, state.random, **shares), state.device)
+    # one quality in each part of the range, so that every batch sees them all
+    position = ((torch.arange(training.batch) + torch.rand(training.batch)) / training.batch).to(state.device)
+    for optimiser in (state.muon, state.adam):
+        optimiser.zero_grad(set_to_none=True)
+    state.model.train()
+    with torch.autocast(state.device.type, torch.bfloat16, enabled=state.is_mixed):
+        output = state.forward(pixels, position, **state.quantisation(quantise=quantise))
+    shown = clamp_inwards(output.reconstruction, -0.5, 0.5)  # beyond black and white is no error
+    bits = bits_per_pixel(output, pixels)
+    losses = rate_distortion(bits, squared_error(shown, pixels), lambda_at(position))
+    # a picture far from all others must not turn units off for the rest
+    loss = (losses * (training.most / losses.detach()).clamp_max(1)).mean()
+    loss.backward()
+    if not (_clip_gradients(state) and math.isfinite(float(loss.detach()))):
+        state.skipped += 1
+        return math.nan, math.nan
+    state.muon.param_groups[0]["lr"] = training.muon_rate * factor
+    for group in state.adam.param_groups:
+        group["lr"] = group["base"] * factor
+    state.muon.step()
+    state.adam.step()
+    state.step += 1
+    _average(state)
+    return float(loss.detach()), float(bits.detach().mean())
+
+
+def bits_per_pixel(output: CodecOutput, pixels: Tensor) -> Tensor:
+    """(batch,) estimated bits of the batch (batch, 3, rows, columns)."""
+    return (output.latent_bits + output.hyper_bits) / (pixels.shape[-1] * pixels.shape[-2])
+
+
+def squared_error(shown: Tensor, pixels: Tensor) -> Tensor:
+    """(batch,) mean squared errors of (batch, 3, rows, columns), for pixels of -0.5..0.5."""
+    return (shown - pixels).square().mean((1, 2, 3))
+
+
+def rate_distortion(bits: Tensor, errors: Tensor, lambdas: Tensor) -> Tensor:
+    """(batch,) R + lambda D of each sample, its error on 0..255, weighed so that all qualities count about alike."""
+    return (lambdas * 255**2 * errors + bits) * (MIDDLE_LAMBDA / lambdas).sqrt()
+
+
+def _clip_gradients(state: RunState) -> bool:
+    """Shorten gradients that are far longer than their running mean; whether they are finite.
+
+    A run that begins with weights has steps already, but has seen no gradient: then the first one is the mean.
+    """
+    has_mean = state.mean_norm > 0 and state.step > FIRST_STEPS
+    longest = state.mean_norm * state.training.clip if has_mean else math.inf if state.step > FIRST_STEPS else 1.0
+    norm = float(torch.nn.utils.clip_grad_norm_(state.model.parameters(), longest))
+    if not math.isfinite(norm):
+        return False
+    if state.mean_norm == 0:
+        state.mean_norm = norm
+    else:
+        seen = min(norm, LARGEST_JUMP * state.mean_norm) if has_mean else norm
+        state.mean_norm += (seen - state.mean_norm) / min(state.step + 1, 100)
+    return True
+
+
+@torch.no_grad()
+def _average(state: RunState) -> None:
+    """Move the running average towards the weights."""
+    keep = min(state.training.average, (state.step + 1) / (state.step + 10))
+    averages = [parameter.detach() for parameter in state.average.parameters()]
+    currents = [parameter.detach() for parameter in state.model.parameters()]
+    torch._foreach_lerp_(averages, currents, 1 - keep)
+
+
+@torch.no_grad()
+def validate(state: RunState, *, quantise: bool) -> tuple[float, float, float]:
+    """Mean loss, bits per pixel and PSNR in dB of the averaged weights on held-aside windows, over five qualities."""
+    pixels = to_pixels(state.held_aside(), state.device)
+    losses, rates, psnrs = [], [], []
+    for place in position_of(np.array(TRIED_QUALITIES)).tolist():
+        for part in torch.split(pixels, WINDOWS_AT_ONCE):
+            position = torch.full((len(part),), place, device=state.device)
+            with torch.autocast(state.device.type, torch.bfloat16, enabled=state.is_mixed):
+                output = state.average(part, position, **state.quantisation(quantise=quantise))
+            error, bits = squared_error(output.reconstruction.clamp(-0.5, 0.5), part), bits_per_pixel(output, part)
+            losses.append(rate_distortion(bits, error, lambda_at(position)))
+            rates.append(bits)
+            psnrs.append(-10 * torch.log10(error))
+    return float(torch.cat(losses).mean()), float(torch.cat(rates).mean()), float(torch.cat(psnrs).mean())
