@@ -5,7 +5,6 @@ A crash at any moment leaves the finished blocks in NAME.part, and nothing under
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ import numpy as np
 
 from isthmus.container import pack_file
 from isthmus.container.atomic import cannot_write, exists_already, move_into_place
+from isthmus.container.file_lock import lock_file
 from isthmus.container.pack_file import Block, PackHeader
 from isthmus.container.pack_table import PackTable, name_error
 from isthmus.errors import FormatError, InputError, OutputError, UsageError
@@ -176,7 +176,7 @@ class PackWriter:
         except OSError as error:
             raise cannot_write(self.part, error) from error
         try:
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(file)
         except OSError as error:
             file.close()
             raise OutputError(f"{self.part} is being written by another process") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from isthmus.errors import InputError, LimitError, UsageError
+from isthmus.imaging.pillow_limits import pillow_limits_aside
 from isthmus.values import MAX_PIXELS, Picture
 
 SUFFIXES = frozenset(
@@ -173,11 +173,8 @@ def _reduced(image: Image.Image) -> NDArray[np.uint8]:
 @contextmanager
 def _translated(path: Path, data: bytes | None = None) -> Iterator[None]:
     """Pillow's errors as ours, and its own limit replaced by ours while a file is read."""
-    limit = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata; what matters is in `conversions`
+        with pillow_limits_aside():
             yield
     except (InputError, LimitError):
         raise
@@ -194,5 +191,3 @@ def _translated(path: Path, data: bytes | None = None) -> Iterator[None]:
         raise InputError(f"{path} does not fit into memory") from error
     except Exception as error:  # Pillow's plugins raise whatever their parsers meet: struct.error, SyntaxError, ...
         raise InputError(f"{path} cannot be read, it is damaged or truncated: {error}") from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
