@@ -24,7 +24,7 @@ from isthmus.entropy.reference_networks import PriorNetworks, ReferenceNetworks
 from isthmus.learn.hyperprior.export.integer_layers import integer_layers
 from isthmus.learn.hyperprior.export.torch_networks import TorchNetworks
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
-from isthmus.learn.hyperprior.networks.weights import load_weights
+from isthmus.learn.hyperprior.training.weights import load_weights
 
 QUALITIES = (15, 60, 95)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from isthmus.container.image_file import VERSION
 from isthmus.container.model_file import parse_model
 from isthmus.learn.data.pictures import PictureSet
 from isthmus.learn.export.model_file import export_model
-from isthmus.learn.hyperprior.calibration.activation_ranges import measure_ranges
+from isthmus.learn.hyperprior.calibration.activation_ranges import calibrate_blocks
 from isthmus.learn.hyperprior.dataset.crops import to_pixels
 from isthmus.learn.hyperprior.export.export import export_codec
 from isthmus.learn.models.dense import build_dense
@@ -22,7 +23,7 @@ from isthmus.learn.recipes.settings import CodingSettings, ModelSettings
 from isthmus.packs.packing import PackOptions, pack_to_file
 from isthmus.packs.sources import Source
 from isthmus.values import Picture
-from tests.learn.hyperprior.small_codec import calibrated_codec
+from tests.learn.hyperprior.small_codec import small_calibration, small_codec
 
 FOLDER = Path(__file__).parent / f"v{VERSION}"
 QUALITIES = (1, 50, 75, 100)
@@ -59,11 +60,12 @@ def _factorised(name: str) -> None:
 
 def _hyperprior(name: str) -> None:
     """Calibrated: int8 blocks, clustered tables, several symbols in a step; in one tile and in several, and grey."""
-    network = calibrated_codec()
-    measure_ranges(network, to_pixels(_waves()[None, :64, :1024]))
+    network = small_codec()
+    blocks = calibrate_blocks(network, to_pixels(_waves()[None, :64, :1024]))
+    calibration = replace(small_calibration(network), blocks=blocks)
     waves = _waves()
     pictures = {"colour": Picture(waves[:, :100]), "grey": Picture(waves[:, :90, :1]), "tiled": Picture(waves)}
-    _write(name, export_codec(network, name=name, facts=FACTS), pictures)
+    _write(name, export_codec(network, calibration=calibration, name=name, facts=FACTS), pictures)
 
 
 def _waves() -> NDArray[np.uint8]:

@@ -167,7 +167,7 @@ class FactorisedPrior:
     def _build_bounds(
         self, quality: int
     ) -> tuple[NDArray[np.int32], NDArray[np.int32], list[batched_range_coder.Bounds]]:
-        """Lowest symbols (channels,), escapes (channels,), and what `lockstep` needs of each table."""
+        """Lowest symbols (channels,), escapes (channels,), and what `batched_range_coder` needs of each table."""
         tables = self.tables(quality)
         lowest = np.array([table.lowest for table in tables], np.int32)
         escapes = np.array([table.escape for table in tables], np.int32)

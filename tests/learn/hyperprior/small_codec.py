@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from isthmus.learn.hyperprior.calibration.calibration import Calibration, SymbolStatistics
 from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
 from isthmus.learn.hyperprior.calibration.symbol_statistics import count_hyper, count_symbols
 from isthmus.learn.hyperprior.dataset.crops import to_pixels
@@ -42,10 +43,8 @@ def small_codec(seed: int = 3) -> HyperpriorCodec:
     return model
 
 
-def calibrated_codec() -> HyperpriorCodec:
-    """The same with tables fitted to what it makes of random pictures."""
-    model = small_codec()
+def small_calibration(model: HyperpriorCodec) -> Calibration:
+    """Tables fitted to what the model makes of random pictures; blocks in floats."""
     pictures = np.random.default_rng(1).integers(0, 256, (6, 16, 16, 3), np.uint8).repeat(12, 1).repeat(12, 2)
-    model.symbol_counts = count_symbols(model, to_pixels(pictures), encoder_thresholds(model.symbol_counts))
-    model.hyper_thresholds, model.hyper_counts = count_hyper(model, (to_pixels(picture[None]) for picture in pictures))
-    return model
+    counts = count_symbols(model, to_pixels(pictures), encoder_thresholds(None, torch.device("cpu")))
+    return Calibration(SymbolStatistics(counts, *count_hyper(model, (to_pixels(one[None]) for one in pictures))))

@@ -18,8 +18,8 @@ from isthmus.container.atomic import write_file
 from isthmus.learn.hyperprior.calibration.calibrate import calibrate
 from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.hyperprior.export.export import export_codec
-from isthmus.learn.hyperprior.networks.weights import kept_values
 from isthmus.learn.hyperprior.training.checkpoint import load_trained
+from isthmus.learn.hyperprior.training.weights import kept_values
 
 
 def save_weights(trained: Path, path: Path, data: Path | None) -> None:
@@ -27,8 +27,8 @@ def save_weights(trained: Path, path: Path, data: Path | None) -> None:
     weights = load_trained(trained)
     if data is not None:
         model = weights.model()
-        calibrate(model, Crops(data))
-        weights = replace(weights, values=kept_values(model.state_dict()))
+        calibration = calibrate(model, Crops(data))
+        weights = replace(weights, values=kept_values(model.state_dict()), calibration=calibration)
     weights.save(path)
 
 
@@ -36,7 +36,9 @@ def export(trained: Path, path: Path, facts_path: Path | None) -> None:
     """The model file."""
     facts = json.loads(facts_path.read_text()) if facts_path is not None else {}
     decodes = [bytes.fromhex(one) for one in facts.pop("decodes", [])]
-    write_file(path, export_codec(load_trained(trained).model(), facts=facts, decodes=decodes), force=True)
+    weights = load_trained(trained)
+    data = export_codec(weights.model(), calibration=weights.calibration, facts=facts, decodes=decodes)
+    write_file(path, data, force=True)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -11,9 +12,8 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from isthmus.learn.hyperprior.calibration import activation_ranges
-from isthmus.learn.hyperprior.calibration.activation_ranges import best_range, measure_ranges, reset_int8_weights
-from isthmus.learn.hyperprior.calibration.activation_samples import Samples
+from isthmus.learn.hyperprior.calibration.activation_ranges import best_range, calibrate_blocks
+from isthmus.learn.hyperprior.calibration.calibration import BlockCalibration
 from isthmus.learn.hyperprior.calibration.equalisation import channel_scales, equalise, hidden_scales
 from isthmus.learn.hyperprior.calibration.gptq import Moments, gptq
 from isthmus.learn.hyperprior.dataset.crops import to_pixels
@@ -33,9 +33,9 @@ from isthmus.learn.hyperprior.networks.transforms import (
     set_fake_quantisation,
     weight_scales,
 )
-from isthmus.learn.hyperprior.networks.weights import Weights, load_weights
+from isthmus.learn.hyperprior.training.weights import Weights, load_weights
 from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
-from tests.learn.hyperprior.small_codec import LATENTS, small_codec, small_settings
+from tests.learn.hyperprior.small_codec import LATENTS, small_calibration, small_codec, small_settings
 
 
 def pictures(seed: int) -> torch.Tensor:
@@ -46,11 +46,9 @@ def pictures(seed: int) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def measured() -> HyperpriorCodec:
-    """With ranges of its activations on some pictures."""
-    model = small_codec()
-    measure_ranges(model, pictures(1))
-    return model
+def blocks() -> dict[str, BlockCalibration]:
+    """Of `small_codec`, on some pictures."""
+    return calibrate_blocks(small_codec(), pictures(1))
 
 
 def blocks_of(model: HyperpriorCodec) -> dict[str, QuantisedBlock]:
@@ -63,23 +61,24 @@ def operators(graph: bytes) -> set[str]:
     return {node.op_type for node in onnx.load_from_string(graph).graph.node}
 
 
-def test_a_model_that_was_not_measured_is_exported_in_floats(measured):
-    """And one that was, in bytes."""
-    assert "QuantizeLinear" not in operators(analysis_graph(small_codec()))
-    for graph in (analysis_graph(measured), synthesis_graph(measured)):
+def test_blocks_without_a_calibration_are_exported_in_floats(blocks):
+    """And those with one in int8."""
+    model = fold_for_export(small_codec())
+    assert "QuantizeLinear" not in operators(analysis_graph(model, {}))
+    for graph in (analysis_graph(model, blocks), synthesis_graph(model, blocks)):
         assert "QuantizeLinear" in operators(graph)
 
 
-def test_ranges_are_those_of_the_layers(measured):
+def test_ranges_are_those_of_the_layers(blocks):
     """All blocks have some."""
-    assert all(block.ranges.any() for block in blocks_of(measured).values())
-    twin = fold_for_export(measured)
+    twin = fold_for_export(small_codec())
+    assert set(blocks) == set(blocks_of(twin))
     block = twin.analysis.fine[0]
     seen = []
     handle = block.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
     twin.analysis(pictures(1))
     handle.remove()
-    low, high = block.ranges[0].tolist()
+    low, high = blocks["analysis.fine.0"].ranges[0].tolist()
     assert float(seen[0].min()) <= low < high <= float(seen[0].max())
     outside = ((seen[0] < low) | (seen[0] > high)).float().mean()
     assert outside < 1e-3
@@ -96,9 +95,9 @@ def compare(one: HyperpriorCodec, other: HyperpriorCodec, *, edge: int) -> None:
         assert float((before - after).abs().mean()) < 0.1 * float(before.abs().mean())
 
 
-def test_folding_changes_nothing(measured):
+def test_folding_changes_nothing():
     """What goes in and comes out stays the same."""
-    model = deepcopy(measured)
+    model = small_codec()
     torch.manual_seed(6)
     for block in blocks_of(model).values():
         block.expand.bias.normal_(0, 0.1)
@@ -106,7 +105,7 @@ def test_folding_changes_nothing(measured):
     compare(model, twin, edge=0)
 
 
-def test_balance_changes_nothing_but_what_is_between_layers():
+def test_equalisation_changes_nothing_but_what_is_between_layers():
     """The channels are more alike."""
     model = small_codec()
     model.analysis.stem.weight[7] *= 30  # one that reaches far
@@ -147,45 +146,39 @@ def test_ranges_weigh_steps_against_what_they_hold():
     torch.manual_seed(4)
     values = torch.randn(2, 200_000)
     values[0, :40] = 60
-    even = torch.ones(200_000)
-    low, high = best_range(Samples(values, even), torch.ones(2)).tolist()
+    low, high = best_range(values, torch.ones(2)).tolist()
     assert -6 < low < -3
     assert high == 60
-    small = even.clone()
-    small[:40] = 1e-6  # where the picture is coded badly
-    for weights, sensitivity in ((even, torch.tensor([1e-6, 1.0])), (small, torch.ones(2))):
-        assert 3 < float(best_range(Samples(values, weights), sensitivity)[1]) < 6
-    assert best_range(Samples(-values, even), torch.ones(2), slope=0.001)[0] > -6
+    assert 3 < float(best_range(values, torch.tensor([1e-6, 1.0]))[1]) < 6
+    assert best_range(-values, torch.ones(2), slope=0.001)[0] > -6
 
 
-def test_the_analysis_is_nearly_what_was_trained(measured):
+def test_the_analysis_is_nearly_what_was_trained(blocks):
     """On pictures that nothing was measured on."""
     pixels = pictures(2)[:1]
+    model = fold_for_export(small_codec())
     with torch.no_grad():
-        trained = measured.analysis(pixels).numpy()
-    coded = OnnxRuntimeGraph(analysis_graph(fold_for_export(measured)), name="analysis").run(
-        pixels.contiguous().numpy()
-    )
+        trained = model.analysis(pixels).numpy()
+    coded = OnnxRuntimeGraph(analysis_graph(model, blocks), name="analysis").run(pixels.contiguous().numpy())
     difference = np.sqrt(np.mean((coded - trained) ** 2) / np.mean(trained**2))
     assert 0 < difference < 0.02
 
 
-def test_the_synthesis_is_nearly_what_was_trained(monkeypatch):
-    """With quality biases that say something, and ranges as wide as its activations."""
-    monkeypatch.setattr(activation_ranges, "NARROWER", 1.0)
+def test_the_synthesis_is_nearly_what_was_trained():
+    """With quality biases that say something."""
     model = small_codec()
     torch.manual_seed(5)
     tables = [*model.synthesis.coarse_quality_biases, model.synthesis.detail_quality_bias]
     for quality_bias in tables:
         quality_bias.table.normal_(0, 0.3)
     pixels, knots = pictures(2), knot_weights(torch.full((4,), 0.4))
-    measure_ranges(model, pixels)
+    blocks = calibrate_blocks(model, pixels)
     with torch.no_grad():
         model = fold_for_export(model)
         latents = model.analysis(pixels)
         trained = model.synthesis(latents, knots)[0].permute(1, 2, 0).numpy()
         quality_biases = torch.cat([quality_bias(knots[:1]) for quality_bias in tables], 1)
-    graph = OnnxRuntimeGraph(synthesis_graph(model), name="synthesis")
+    graph = OnnxRuntimeGraph(synthesis_graph(model, blocks), name="synthesis")
     (coded,) = graph.run_named({"latents": latents[:1].contiguous().numpy(), "quality_bias": quality_biases.numpy()})
     shown = np.clip((trained + 0.5) * 255, 0, 255)
     rows, columns = shown.shape[0] // 8, shown.shape[1] // 8
@@ -231,20 +224,21 @@ def test_the_largest_products_do_not_overflow(build):
         expected = block(values).numpy()
         largest = float(np.abs(expected).max())
         # no value leaves its range, inputs are its very end: bytes of 255
-        block.ranges[:] = torch.tensor([0.0, largest])
-        block.ranges[0, 1] = 1.0
-        block.ranges[1, 1] = 192.0 if build is coarse_block else 9 * 192.0
-        for name in block.INT8_INPUTS:
-            block.get_buffer(f"int8_{name}").fill_(WEIGHT_LIMIT)
+        ranges = torch.tensor([0.0, largest]).repeat(len(block.INT8_INPUTS) + len(block.INT8_OUTPUTS), 1)
+        ranges[0, 1] = 1.0
+        ranges[1, 1] = 192.0 if build is coarse_block else 9 * 192.0
+    weights = {
+        name: torch.full_like(block.layer(name).weight, WEIGHT_LIMIT).to(torch.int8) for name in block.INT8_INPUTS
+    }
     builder = GraphBuilder("one", {"x": 192})
-    graph = builder.finish({"y": build(builder, "x", block)})
+    graph = builder.finish({"y": build(builder, "x", block, BlockCalibration(ranges, weights))})
     (made,) = OnnxRuntimeGraph(graph, name="one").run_named({"x": values.numpy()})
     np.testing.assert_allclose(made, expected, rtol=0.1)  # the steps of bytes; an overflow halves the sums
 
 
-def test_weights_have_seven_bits(measured):
+def test_weights_have_seven_bits(blocks):
     """So that two products of them and bytes fit into 16."""
-    initializers = onnx.load_from_string(analysis_graph(measured)).graph.initializer
+    initializers = onnx.load_from_string(analysis_graph(fold_for_export(small_codec()), blocks)).graph.initializer
     weights = [numpy_helper.to_array(one) for one in initializers if one.data_type == onnx.TensorProto.INT8]
     assert len(weights) == 5
     assert all(np.abs(weight).max() == WEIGHT_LIMIT for weight in weights)
@@ -266,34 +260,35 @@ def test_training_sees_bytes():
     assert torch.equal(x.grad, inside.float())
 
 
-def test_blocks_compute_in_bytes_when_asked(measured):
-    """Nearly what they compute in floats; those that were not measured go on in floats."""
-    model, other, pixels = deepcopy(measured), small_codec(), pictures(2)
+def test_blocks_are_fake_quantised_when_asked(blocks):
+    """Nearly what they compute in floats; those without a calibration go on in floats."""
+    model, pixels = small_codec(), pictures(2)
     floats = model.analysis(pixels)
-    set_fake_quantisation(model)
+    set_fake_quantisation(model, {name: block.ranges for name, block in blocks.items()})
     assert 0 < float((model.analysis(pixels) - floats).abs().mean()) < 0.02 * float(floats.abs().mean())
-    set_fake_quantisation(other)
-    assert torch.equal(other.analysis(pixels), small_codec().analysis(pixels))
+    set_fake_quantisation(model, {})
+    assert torch.equal(model.analysis(pixels), floats)
 
 
-def test_forgotten_bytes_are_the_nearest(measured):
-    """Weights that were trained since are not exported as what they were."""
-    model = deepcopy(measured)
-    assert model.synthesis.detail.int8_first.any()
-    reset_int8_weights(model)
-    whole, steps = int8_weight(model.synthesis.detail, "first")
-    weight = model.synthesis.detail.first.weight.numpy()
-    assert np.abs(whole * steps[:, None, None, None] - weight).max() <= 0.501 * steps.max()
+def test_weights_without_int8_are_exported_as_the_nearest(blocks):
+    """Those that were trained since are not exported as what they were."""
+    model = small_codec()
+    calibration = replace(small_calibration(model), blocks=blocks).without_int8_weights()
+    block = calibration.blocks["synthesis.detail"]
+    assert torch.equal(block.ranges, blocks["synthesis.detail"].ranges)
+    whole, weight = int8_weight(model.synthesis.detail, "first", block), model.synthesis.detail.first.weight
+    steps = weight_scales(weight).numpy()
+    assert np.abs(whole * steps[:, None, None, None] - weight.numpy()).max() <= 0.501 * steps.max()
     assert np.abs(whole).max() == WEIGHT_LIMIT
 
 
-def test_ranges_are_kept_with_the_weights(measured, tmp_path):
-    """Rounded to half precision."""
+def test_a_calibration_is_kept_with_the_weights(blocks, tmp_path):
+    """To the last bit."""
+    model = small_codec()
+    calibration = replace(small_calibration(model), blocks=blocks)
     start = TransformStart(np.full(192, 0.3), np.full(LATENTS, 0.3), np.arange(LATENTS))
-    Weights(measured.state_dict(), start, 1, small_settings()).save(tmp_path / "w.npz")
-    kept = load_weights(tmp_path / "w.npz").values
-    for name, block in blocks_of(measured).items():
-        np.testing.assert_allclose(kept[f"{name}.ranges"], block.ranges, rtol=1e-3)
-        for layer in block.INT8_INPUTS:
-            rounded = f"{name}.int8_{layer}"
-            assert torch.equal(kept[rounded], measured.get_buffer(rounded))
+    Weights(model.state_dict(), start, 1, small_settings(), calibration).save(tmp_path / "w.npz")
+    kept = load_weights(tmp_path / "w.npz").calibration
+    before, after = calibration.to_tensors(), kept.to_tensors()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)

@@ -19,8 +19,8 @@ from isthmus.learn.hyperprior.networks.entropy_model import decode_rdo
 def test_training_rounds_as_the_encoder_does(counted):
     """At every scale index, with tables of normal distributions and with counted ones."""
     random = np.random.default_rng(6)
-    counts = random.integers(0, 999, COUNTS_SHAPE) if counted else np.zeros(COUNTS_SHAPE, np.int64)
-    thresholds = encoder_thresholds(torch.from_numpy(counts))
+    counts = torch.from_numpy(random.integers(0, 999, COUNTS_SHAPE)) if counted else None
+    thresholds = encoder_thresholds(counts, torch.device("cpu"))
     scales = random.integers(SKIPPED_SCALES, SCALES, 20_000).astype(np.int32)
     mean = random.integers(-200, 200, scales.size).astype(np.float32) / 2**MEAN_BITS
     steps = random.normal(0, 8, scales.size).astype(np.float32)

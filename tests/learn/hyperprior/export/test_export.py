@@ -30,14 +30,15 @@ from isthmus.learn.hyperprior.networks.entropy_model import soft_dead_zone
 from isthmus.learn.hyperprior.networks.integer import INT8_LIMIT, WEIGHT_LIMIT, IntegerConvolution
 from isthmus.transforms.engine import Engine
 from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
-from tests.learn.hyperprior.small_codec import FIRST_GROUP, HYPER, LATENTS, calibrated_codec, small_codec
+from tests.learn.hyperprior.small_codec import FIRST_GROUP, HYPER, LATENTS, small_calibration, small_codec
 
 
-@pytest.fixture(scope="module", params=[small_codec, calibrated_codec])
+@pytest.fixture(scope="module", params=[False, True])
 def priors(request) -> tuple[Hyperprior, Hyperprior, Hyperprior, np.ndarray]:
     """(on ONNX Runtime, on the NumPy reference, on PyTorch as trained, thresholds) of one network."""
-    network = request.param()
-    coder = Model(parse_model(export_codec(network), name="small"), Engine(threads=1)).coder
+    network = small_codec()
+    calibration = small_calibration(network) if request.param else None
+    coder = Model(parse_model(export_codec(network, calibration=calibration), name="small"), Engine(threads=1)).coder
     assert isinstance(coder, HyperpriorCoder)
     prior = coder.prior
     others = [
@@ -50,7 +51,8 @@ def priors(request) -> tuple[Hyperprior, Hyperprior, Hyperprior, np.ndarray]:
 @pytest.fixture(scope="module")
 def counted_file() -> bytes:
     """A model file whose tables are fitted to counts."""
-    return export_codec(calibrated_codec())
+    network = small_codec()
+    return export_codec(network, calibration=small_calibration(network))
 
 
 @pytest.mark.parametrize("quality", [1, 37, 100])
@@ -71,7 +73,7 @@ def test_the_hyper_analysis_reads_what_is_nearly_coded():
     steps = torch.tensor([0.0, 0.4, -0.6, 0.75, -1.5, 7.9])
     expected = torch.tensor([0.0, 0.1, -0.15, 0.9375, -1.125, 7.975])
     torch.testing.assert_close(soft_dead_zone(steps), expected)
-    network = calibrated_codec()
+    network = small_codec()
     graph = OnnxRuntimeGraph(hyper_analysis_graph(network), name="hyper_analysis")
     latents = 4 * torch.randn(1, network.settings.latents, 8, 12)
     with torch.no_grad():

@@ -20,15 +20,15 @@ from isthmus.errors import FormatError, InputError, UsageError
 from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.hyperprior.experiment import settings_of, train_codec
 from isthmus.learn.hyperprior.networks.transforms import TransformStart
-from isthmus.learn.hyperprior.networks.weights import Weights, load_weights
 from isthmus.learn.hyperprior.training import dct_start, loop
 from isthmus.learn.hyperprior.training.checkpoint import load_trained, read_checkpoint
 from isthmus.learn.hyperprior.training.dead_units import dead_units
 from isthmus.learn.hyperprior.training.settings import Training, kept_training
 from isthmus.learn.hyperprior.training.state import RunState
 from isthmus.learn.hyperprior.training.step import train_step, validate
+from isthmus.learn.hyperprior.training.weights import Weights, load_weights
 from isthmus.learn.loop.checkpoint import write_state
-from tests.learn.hyperprior.small_codec import LATENTS, calibrated_codec, small_codec, small_settings
+from tests.learn.hyperprior.small_codec import LATENTS, small_calibration, small_codec, small_settings
 
 
 @pytest.fixture
@@ -130,21 +130,23 @@ def test_dead_units_are_found():
 def test_weights_are_kept_in_half_precision(tmp_path):
     """Matrices; counts and what is small are as they were."""
     start = TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS))
-    weights = Weights(calibrated_codec().state_dict(), start, 7, small_settings())
+    model = small_codec()
+    weights = Weights(model.state_dict(), start, 7, small_settings(), small_calibration(model))
     weights.save(tmp_path / "w.npz")
     again = load_weights(tmp_path / "w.npz")
     assert again.step == 7
     for name, value in weights.values.items():
         torch.testing.assert_close(again.values[name], value, atol=1e-3, rtol=1e-3)
-    for name in ("symbol_counts", "synthesis.detail.first.bias", "log_gain.table"):
+    for name in ("synthesis.detail.first.bias", "log_gain.table"):
         assert torch.equal(again.values[name], weights.values[name])
+    assert torch.equal(again.calibration.symbols.counts, weights.calibration.symbols.counts)
 
 
 @pytest.mark.train
 def test_a_run_that_begins_with_weights_moves_what_adam_trains(pictures, tmp_path):
     """Its gradients are clipped at their usual length, not at nothing."""
     start = TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS))
-    Weights(calibrated_codec().state_dict(), start, 500, small_settings()).save(tmp_path / "w.npz")
+    Weights(small_codec().state_dict(), start, 500, small_settings()).save(tmp_path / "w.npz")
     training = Training(batch=2, side=64, compile=0, weights=str(tmp_path / "w.npz"), warm_up_steps=1)
     state = RunState(tmp_path / "run", Crops(pictures), training, small_settings(), device=torch.device("cpu"))
     before = state.model.log_gain.table.detach().clone()
@@ -161,7 +163,7 @@ def test_the_rate_is_of_the_windows_that_are_measured(pictures, tmp_path):
         with Image.open(path) as image:
             image.resize((64, 64)).save(path)
     start = TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS))
-    Weights(calibrated_codec().state_dict(), start, 500, small_settings()).save(tmp_path / "w.npz")
+    Weights(small_codec().state_dict(), start, 500, small_settings()).save(tmp_path / "w.npz")
     training = Training(batch=2, side=64, compile=0, weights=str(tmp_path / "w.npz"))
     state = RunState(tmp_path / "run", Crops(pictures), training, small_settings(), device=torch.device("cpu"))
     _, rate, _ = validate(state, quantise=True)

@@ -1,20 +1,13 @@
-"""The transforms' 8-bit blocks on pictures: what ranges their activations have, and what bytes suit as weights."""
+"""The transforms' int8 blocks on pictures: the ranges of their activations, and the int8 weights that suit them."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from isthmus.learn.hyperprior.calibration.activation_samples import (
-    LEAST_ERROR,
-    Samples,
-    encoded_at_places,
-    run,
-    samples,
-    squared_errors,
-)
-from isthmus.learn.hyperprior.calibration.encoding import Encoded
+from isthmus.learn.hyperprior.calibration.activation_samples import encoded_at_places, samples
+from isthmus.learn.hyperprior.calibration.calibration import BlockCalibration
 from isthmus.learn.hyperprior.calibration.gptq import Moments, gptq
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.folding import fold_for_export
@@ -23,28 +16,21 @@ from isthmus.learn.hyperprior.networks.transforms import (
     WEIGHT_LIMIT,
     QuantisedBlock,
     fake_quantise,
-    set_fake_quantisation,
     weight_scales,
 )
 
 OUTSIDE = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 """Shares of activations that a range may leave out on a side."""
 POSITIONS = 500
-"""Of `photo_samples`."""
-NARROWER = 0.85
-"""What a range of the synthesis is multiplied by as long as pictures gain."""
-NARROWED_ON = 3
-"""Every so many of the windows are looked at for that."""
+"""Of `activation_samples.samples`."""
 
 
 @torch.no_grad()
-def measure_ranges(model: HyperpriorCodec, pixels: Tensor) -> None:
-    """Measure activations and keep their ranges, and weights rounded for them, in the model.
-
-    From then on it is exported in 8 bits.
+def calibrate_blocks(model: HyperpriorCodec, pixels: Tensor) -> dict[str, BlockCalibration]:
+    """Ranges and int8 weights of each block, by its name; the blocks as export folds them.
 
     Args:
-        model: trained.
+        model: trained, equalised, in floats.
         pixels: (windows, 3, rows, columns), -0.5..0.5, sides multiples of 64.
     """
     twin = fold_for_export(model)
@@ -53,49 +39,37 @@ def measure_ranges(model: HyperpriorCodec, pixels: Tensor) -> None:
     read = {f"{name}.{layer}": block.layer(layer) for name, block in blocks.items() for layer in block.INT8_INPUTS}
     made = {f"{name}.{layer}": block.layer(layer) for name, block in blocks.items() for layer in block.INT8_OUTPUTS}
     inputs = samples(twin, pixels, read, count=POSITIONS, of_inputs=True)
-    sums = samples(twin, pixels, made, count=POSITIONS, of_inputs=False)
+    outputs = samples(twin, pixels, made, count=POSITIONS, of_inputs=False)
+    calibrated = {}
     for name, block in blocks.items():
         ranges = [
             best_range(inputs[f"{name}.{layer}"], _sensitivity(block.layer(layer))) for layer in block.INT8_INPUTS
         ]
         behind = _sensitivity(block.layer("expand")).chunk(len(block.INT8_OUTPUTS))
         ranges += [
-            best_range(sums[f"{name}.{layer}"], sensitivity, slope=LEAK)
+            best_range(outputs[f"{name}.{layer}"], sensitivity, slope=LEAK)
             for layer, sensitivity in zip(block.INT8_OUTPUTS, behind, strict=True)
         ]
-        block.ranges.copy_(torch.stack(ranges))
-    _narrow(twin, pixels[::NARROWED_ON])
-    for name, block in blocks.items():
-        measured = model.get_submodule(name)
-        measured.get_buffer("ranges").copy_(block.ranges)
-        for layer in block.INT8_INPUTS:
-            weight = block.layer(layer).weight
-            seen = moments[f"{name}.{layer}"].mean()
-            rounded = gptq(weight.flatten(1), weight_scales(weight), seen, WEIGHT_LIMIT)
-            measured.get_buffer(f"int8_{layer}").copy_(rounded.reshape(weight.shape))
+        weights = {layer: _int8(block.layer(layer).weight, moments[f"{name}.{layer}"]) for layer in block.INT8_INPUTS}
+        calibrated[name] = BlockCalibration(torch.stack(ranges), weights)
+    return calibrated
 
 
-@torch.no_grad()
-def reset_int8_weights(model: HyperpriorCodec) -> None:
-    """Of weights that are about to change: until they are measured again, they are exported as the nearest bytes."""
-    for block in model.modules():
-        if isinstance(block, QuantisedBlock):
-            for name in block.INT8_INPUTS:
-                block.get_buffer(f"int8_{name}").zero_()
-
-
-def best_range(some: Samples, sensitivity: Tensor, *, slope: float = 1.0) -> Tensor:
-    """(2,) the range in which bytes are nearest to the values, in the mean of squares.
+def best_range(values: Tensor, sensitivity: Tensor, *, slope: float = 1.0) -> Tensor:
+    """The range in which int8 is nearest to the values, in the mean of squares.
 
     Wider ranges hold more of them, narrower ones have finer steps.
 
     Args:
-        some: of what the bytes shall hold.
+        values: (channels, samples) of what shall be int8.
         sensitivity: (channels,) what an error of each channel is worth, in squares.
         slope: what is left of an error below zero.
+
+    Returns:
+        (2,) the least and the largest value.
     """
-    flat, order = some.values.float().flatten().sort()
-    weights = (sensitivity.cpu()[:, None] * some.weights).flatten()[order]
+    flat, order = values.float().flatten().sort()
+    weights = sensitivity.cpu()[:, None].expand(values.shape).flatten()[order]
     weights = torch.where(flat > 0, weights, weights * slope**2)
     beyond = [int(len(flat) * share) for share in OUTSIDE]
     lows, highs = [flat[index] for index in beyond], [flat[-1 - index] for index in beyond]
@@ -110,30 +84,9 @@ def best_range(some: Samples, sensitivity: Tensor, *, slope: float = 1.0) -> Ten
     return torch.stack([low, high])
 
 
-def _narrow(model: HyperpriorCodec, pixels: Tensor) -> None:
-    """Narrow the synthesis' ranges as long as pictures gain by it, one after another.
-
-    Layers behind forgive what is cut off, more than fine steps where a picture is smooth. Of the synthesis that can be
-    seen at once, since latents stay the same.
-    """
-    set_fake_quantisation(model)
-    windows = list(encoded_at_places(model, pixels))
-    best = _decibels(model, windows)
-    for block in model.synthesis.modules():
-        for measured in block.ranges if isinstance(block, QuantisedBlock) else ():
-            while True:
-                before = measured.clone()
-                measured.mul_(NARROWER)
-                made = _decibels(model, windows)
-                if made <= best:
-                    measured.copy_(before)
-                    break
-                best = made
-
-
-def _decibels(model: HyperpriorCodec, windows: Iterable[Encoded]) -> float:
-    errors = torch.cat([squared_errors(model, one) for one in windows])
-    return float(-10 * torch.log10(errors.clamp_min(LEAST_ERROR)).mean())
+def _int8(weight: Tensor, moments: Moments) -> Tensor:
+    """(outputs, inputs, side, side) int8."""
+    return gptq(weight.flatten(1), weight_scales(weight), moments.mean(), WEIGHT_LIMIT).reshape(weight.shape)
 
 
 def _sensitivity(layer: nn.Conv2d) -> Tensor:
@@ -141,7 +94,7 @@ def _sensitivity(layer: nn.Conv2d) -> Tensor:
     return layer.weight.square().sum((0, 2, 3))
 
 
-def _moments(model: HyperpriorCodec, pixels: Tensor, blocks: dict[str, QuantisedBlock]) -> dict[str, Moments]:
+def _moments(model: HyperpriorCodec, pixels: Tensor, blocks: Mapping[str, QuantisedBlock]) -> dict[str, Moments]:
     """Of what each layer reads."""
     moments, handles = {}, []
     for name, block in blocks.items():
@@ -149,8 +102,8 @@ def _moments(model: HyperpriorCodec, pixels: Tensor, blocks: dict[str, Quantised
             layer = block.layer(layer_name)
             moments[f"{name}.{layer_name}"] = seen = Moments(layer.kernel_size[0])
             handles.append(layer.register_forward_pre_hook(partial(_add, seen)))
-    for _ in run(model, pixels):
-        pass
+    for one in encoded_at_places(model, pixels):
+        model.decode(one.estimate.decoded, one.knots)
     for handle in handles:
         handle.remove()
     return moments

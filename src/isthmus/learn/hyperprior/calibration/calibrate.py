@@ -1,8 +1,9 @@
-"""What export has to know of pictures: a trained photo codec's symbols on them, and the ranges of its activations."""
+"""Calibration: a trained codec on training pictures, in the one order that is right."""
 
 import torch
 
-from isthmus.learn.hyperprior.calibration.activation_ranges import measure_ranges
+from isthmus.learn.hyperprior.calibration.activation_ranges import calibrate_blocks
+from isthmus.learn.hyperprior.calibration.calibration import Calibration, SymbolStatistics
 from isthmus.learn.hyperprior.calibration.equalisation import equalise
 from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
 from isthmus.learn.hyperprior.calibration.symbol_statistics import count_hyper, count_symbols
@@ -10,31 +11,37 @@ from isthmus.learn.hyperprior.dataset.crops import Crops, to_pixels
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.transforms import set_fake_quantisation
 
-MEASURED_WINDOWS, COUNTED_WINDOWS, COUNTED_PICTURES = 32, 120, 300
-"""Of the training, on which ranges are measured, symbols counted, hyper-latents counted."""
+RANGE_WINDOWS, COUNTED_WINDOWS, COUNTED_PICTURES = 32, 120, 300
+"""Of the training: on which ranges are measured, symbols counted, hyper-latents counted."""
 
 
-def calibrate(model: HyperpriorCodec, crops: Crops) -> None:
-    """Look at what the model makes of some training pictures, and keep in it what its export asks for.
+def calibrate(model: HyperpriorCodec, crops: Crops) -> Calibration:
+    """Calibrate a trained model.
 
-    Its weights become others that compute the same, and suit bytes: it is one to export, or to begin a run with. It
-    computes in floats from then on.
+    Its weights are equalised first: they become others that compute the same. It computes in floats from then on.
+
+    Args:
+        model: trained, in evaluation mode.
+        crops: what it was trained on.
     """
     device = next(model.parameters()).device
-    pixels = to_pixels(crops.training_centres(MEASURED_WINDOWS), device)
-    set_fake_quantisation(model, wanted=False)
+    pixels = to_pixels(crops.training_centres(RANGE_WINDOWS), device)
+    set_fake_quantisation(model, {})
     with torch.autocast(device.type, enabled=False):
         equalise(model, pixels)
-        measure_ranges(model, pixels)
-    count(model, crops)
+        blocks = calibrate_blocks(model, pixels)
+    return Calibration(count(model, crops), blocks)
 
 
-def count(model: HyperpriorCodec, crops: Crops) -> None:
+def count(model: HyperpriorCodec, crops: Crops) -> SymbolStatistics:
     """Only the symbols. In float32, also in the middle of training in bfloat16."""
     device = next(model.parameters()).device
     with torch.autocast(device.type, enabled=False):
         pixels = to_pixels(crops.training_centres(COUNTED_WINDOWS), device)
-        for _ in range(2):  # with the tables so far, then with those that follow from what was counted
-            model.symbol_counts = count_symbols(model, pixels, encoder_thresholds(model.symbol_counts))
-        wholes = (to_pixels(picture[None], device) for picture in crops.training_pictures(COUNTED_PICTURES))
-        model.hyper_thresholds, model.hyper_counts = count_hyper(model, wholes)
+        counts = None
+        for _ in range(2):  # rounded with the tables that training assumes, then with those that follow from the counts
+            counts = count_symbols(model, pixels, encoder_thresholds(counts, device))
+        pictures = (to_pixels(picture[None], device) for picture in crops.training_pictures(COUNTED_PICTURES))
+        thresholds, hyper_counts = count_hyper(model, pictures)
+    assert counts is not None  # noqa: S101 - counted twice
+    return SymbolStatistics(counts, thresholds, hyper_counts)

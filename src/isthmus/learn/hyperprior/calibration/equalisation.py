@@ -11,7 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from isthmus.learn.hyperprior.calibration.activation_samples import Samples, samples
+from isthmus.learn.hyperprior.calibration.activation_samples import samples
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.folding import Residual
 from isthmus.learn.hyperprior.networks.quality import QualityTable
@@ -23,7 +23,7 @@ With all of one size, the weights that make up for it would need more bits."""
 CAPS = tuple(2.0 ** (step / 4) for step in range(-4, 28))
 """How many times as far as above zero units may reach below it: the best is chosen, or units stay as they are."""
 POSITIONS = 2000
-"""Of `photo_samples`."""
+"""Of `activation_samples.samples`."""
 OUTSIDE = 1e-4
 """Share of a channel's values beyond what counts as its reach, on either side."""
 
@@ -47,7 +47,7 @@ def equalise(model: HyperpriorCodec, pixels: Tensor) -> None:
     )
     for name, block in blocks.items():
         sensitivity = block.expand.weight.square().sum((0, 2, 3))
-        scales = hidden_scales(sums[name].values.to(sensitivity), sensitivity)
+        scales = hidden_scales(sums[name].to(sensitivity), sensitivity)
         _rescale_outputs(block.spatial, scales)
         block.expand.weight.mul_(scales[:, None, None])
         if block in quality_biases:
@@ -89,9 +89,9 @@ def hidden_scales(sums: Tensor, sensitivity: Tensor) -> Tensor:
     return best
 
 
-def _reach(seen: Mapping[str, Samples]) -> dict[str, Tensor]:
+def _reach(seen: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """(channels,) of each."""
-    return {name: _quantile(some.values.float().abs()) for name, some in seen.items()}
+    return {name: _quantile(some.float().abs()) for name, some in seen.items()}
 
 
 def _largest(reach: Mapping[str, Tensor], prefix: str) -> Tensor:

@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from isthmus.entropy.hyper_latents import CONTEXTS, HYPER_GROUPS, HYPER_LIMIT
+from isthmus.entropy.hyper_latents import CONTEXTS, HYPER_GROUPS, HYPER_LIMIT, NEIGHBOUR_CONTEXTS
 from isthmus.entropy.tables import FrequencyTable, integer_frequencies
+from isthmus.learn.hyperprior.calibration.calibration import SymbolStatistics
 from isthmus.learn.hyperprior.calibration.table_clustering import cluster
-from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec, middle_knots
+from isthmus.learn.hyperprior.networks.codec import middle_knots
+from isthmus.learn.hyperprior.networks.entropy_model import HyperDensity
 
 CLUSTERED_TABLES = 48
 """Of a group of qualities, for the contexts of all channels."""
@@ -22,22 +24,26 @@ PRIOR_COUNT = 30
 
 
 @torch.no_grad()
-def hyper_tables(model: HyperpriorCodec) -> tuple[list[FrequencyTable], dict[str, NDArray[Any]]]:
+def hyper_tables(
+    density: HyperDensity, symbols: SymbolStatistics | None
+) -> tuple[list[FrequencyTable], dict[str, NDArray[Any]]]:
     """Tables, group by group, and the arrays of docs/format.md that say which context has which of them.
 
-    If nothing was counted, each channel has one table, in all contexts.
+    Args:
+        density: what training assumed.
+        symbols: None: each channel has one table, in all contexts.
     """
-    channels = model.hyper_density.channels
+    channels = density.channels
     values = torch.arange(-HYPER_LIMIT, HYPER_LIMIT + 1, dtype=torch.float32).expand(1, channels, 1, -1)
-    counted = model.hyper_counts.numpy()
+    counted = None if symbols is None else symbols.hyper_counts.cpu().numpy()
     tables: list[FrequencyTable] = []
     chosen, offsets = [], []
     for group in range(HYPER_GROUPS):
-        masses = model.hyper_density(values, middle_knots(torch.tensor([group])))[0, :, 0].double().numpy()
+        masses = density(values, middle_knots(torch.tensor([group])))[0, :, 0].double().numpy()
         masses /= masses.sum(1, keepdims=True)
         table_index = np.arange(channels)[:, None].repeat(CONTEXTS, 1)
         centres = np.zeros((channels, CONTEXTS), np.int64)
-        if counted.any():
+        if counted is not None:
             whole = _mixed(counted[group].sum(1), masses)
             in_context = _mixed(counted[group], whole[:, None]).reshape(channels * CONTEXTS, -1)
             centres = np.rint(in_context @ np.arange(-HYPER_LIMIT, HYPER_LIMIT + 1)).astype(np.int64)
@@ -47,8 +53,9 @@ def hyper_tables(model: HyperpriorCodec) -> tuple[list[FrequencyTable], dict[str
         chosen.append(table_index)
         offsets.append(centres.reshape(channels, CONTEXTS))
         tables += [_table(mass) for mass in masses]
+    unseen = np.zeros((HYPER_GROUPS, channels, 2, NEIGHBOUR_CONTEXTS - 1), np.int16)
     return tables, {
-        "hyper_thresholds": model.hyper_thresholds.numpy(),
+        "hyper_thresholds": unseen if symbols is None else symbols.hyper_thresholds.cpu().numpy(),
         "hyper_table_index": np.stack(chosen).astype(np.uint8),
         "hyper_offsets": np.stack(offsets).astype(np.int8),
     }

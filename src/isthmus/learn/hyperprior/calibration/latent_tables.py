@@ -12,7 +12,7 @@ from torch import Tensor
 from isthmus.entropy.fixed_point import SCALES
 from isthmus.entropy.hyperprior import SKIPPED_SCALES
 from isthmus.entropy.rdo_quantisation import rdo_thresholds, symbol_bits
-from isthmus.entropy.scale_tables import COUNTED_SCALES, counted_part, probabilities_of, table_of
+from isthmus.entropy.scale_tables import COUNTED_SCALES, COUNTS_SHAPE, counted_part, probabilities_of, table_of
 from isthmus.entropy.tables import FrequencyTable
 from isthmus.learn.hyperprior.calibration.table_clustering import cluster
 
@@ -22,35 +22,37 @@ LEAST_SHARE = 5e-4
 """What is used more seldom is clustered as if it were used in this part of all cases: other pictures need it more."""
 
 
-def encoder_thresholds(counts: Tensor) -> Tensor:
+def encoder_thresholds(counts: Tensor | None, device: torch.device) -> Tensor:
     """The thresholds with which an encoder rounds whose tables are fitted to these counts.
 
     Training, calibration and the exported model's encoder all use them: there is one rounding.
 
     Args:
-        counts: COUNTS_SHAPE int64, on any device; zeros where nothing was counted yet.
+        counts: COUNTS_SHAPE int64; None where nothing was counted yet.
+        device: of what is returned.
 
     Returns:
-        (SCALES, symbols) float32 on the same device, of `entropy.rdo_quantisation.rdo_thresholds`.
+        (SCALES, symbols) float32, of `entropy.rdo_quantisation.rdo_thresholds`.
     """
-    tables, table_index = latent_tables(counts.cpu().numpy())
-    return torch.from_numpy(rdo_thresholds(symbol_bits(tables))[table_index]).to(counts.device)
+    tables, table_index = latent_tables(None if counts is None else counts.cpu().numpy())
+    return torch.from_numpy(rdo_thresholds(symbol_bits(tables))[table_index]).to(device)
 
 
-def latent_tables(counts: NDArray[np.integer[Any]]) -> tuple[list[FrequencyTable], NDArray[np.uint8]]:
+def latent_tables(counts: NDArray[np.integer[Any]] | None) -> tuple[list[FrequencyTable], NDArray[np.uint8]]:
     """The tables, and which of them each scale index has.
 
     The smallest scales, which are seldom coded, and the widest, which are not counted, have one each.
 
     Args:
-        counts: COUNTS_SHAPE, how often each symbol was counted; zeros: one normal table for each scale index.
+        counts: COUNTS_SHAPE, how often each symbol was counted; None: one normal table for each scale index.
 
     Returns:
         The tables, and (SCALES,) uint8 the table of each scale index.
     """
-    if not counts.any():
-        one_each = np.arange(SCALES, dtype=np.uint8)
-        return [table_of(probabilities_of(seen, scale_index)) for scale_index, seen in enumerate(counts)], one_each
+    if counts is None:
+        unseen = np.zeros(COUNTS_SHAPE, np.int64)
+        tables = [table_of(probabilities_of(seen, scale_index)) for scale_index, seen in enumerate(unseen)]
+        return tables, np.arange(SCALES, dtype=np.uint8)
     coded = range(SKIPPED_SCALES, COUNTED_SCALES)
     masses = np.array([counted_part(probabilities_of(counts[index], index)) for index in coded])
     weights = counts[coded].sum(1).astype(np.float64)

@@ -18,6 +18,7 @@ from isthmus.entropy.reference_networks import IntegerLayer, ReferenceNetworks
 from isthmus.entropy.table_coder import symbols_per_step
 from isthmus.entropy.tables import pack_tables
 from isthmus.errors import TrainingError
+from isthmus.learn.hyperprior.calibration.calibration import Calibration
 from isthmus.learn.hyperprior.calibration.hyper_latent_tables import hyper_tables
 from isthmus.learn.hyperprior.calibration.latent_tables import latent_tables
 from isthmus.learn.hyperprior.export.entropy_graphs import entropy_graphs_of
@@ -34,6 +35,7 @@ DEFAULT_QUALITY = 60
 def export_codec(
     model: HyperpriorCodec,
     *,
+    calibration: Calibration | None = None,
     name: str = "photo",
     facts: Mapping[str, Any] | None = None,
     decodes: Sequence[bytes] = (),
@@ -42,6 +44,7 @@ def export_codec(
 
     Args:
         model: trained, in evaluation mode.
+        calibration: of these weights; None: blocks compute in floats, and tables are what training assumed.
         name: what people will call it.
         facts: licence, recipe and figures for the manifest.
         decodes: ids of earlier models whose pictures this one decodes to the same pixels.
@@ -50,11 +53,11 @@ def export_codec(
         TrainingError: the entropy networks could leave exact arithmetic, or the engine differs from the reference.
     """
     model = fold_for_export(model)
-    layers = integer_layers(model)
+    layers, blocks = integer_layers(model), {} if calibration is None else calibration.blocks
     graphs = {
-        "analysis": analysis_graph(model),
+        "analysis": analysis_graph(model, blocks),
         "hyper_analysis": hyper_analysis_graph(model),
-        "synthesis": synthesis_graph(model),
+        "synthesis": synthesis_graph(model, blocks),
         **entropy_graphs_of(layers),
     }
     data = write_model(
@@ -65,7 +68,7 @@ def export_codec(
             latents=LatentSpec(model.settings.latents, BLOCK),
             default_quality=DEFAULT_QUALITY,
             graphs=graphs,
-            arrays=_arrays(model, layers),
+            arrays={**_arrays(model, layers), **_tables(model, calibration)},
             facts=facts or {},
             decodes=tuple(decodes),
         )
@@ -96,16 +99,21 @@ def _arrays(model: HyperpriorCodec, layers: Mapping[str, IntegerLayer]) -> dict[
         "analysis_margin": np.array([analysis_margin], np.int32),
         "probe": np.frombuffer(probe(ReferenceNetworks(layers), companding, **sizes).to_bytes(4, "little"), np.uint8),
     }
-    latent, arrays["latent_table_index"] = latent_tables(model.symbol_counts.numpy())
-    arrays["latent_symbols_per_step"] = symbols_per_step(latent)
-    hyper, contexts = hyper_tables(model)
-    for name, tables in (("latent", latent), ("hyper", hyper)):
-        lowest, counts, frequencies = pack_tables(tables)
-        arrays |= {f"{name}_lowest": lowest, f"{name}_sizes": counts, f"{name}_frequencies": frequencies}
-    arrays |= contexts
     for name, layer in layers.items():
         arrays[f"layer.{name}.shift"] = layer.bias.shift
         arrays[f"layer.{name}.bias"] = layer.bias.bias
+    return arrays
+
+
+def _tables(model: HyperpriorCodec, calibration: Calibration | None) -> dict[str, NDArray[Any]]:
+    """The frequency tables, and what has which of them."""
+    symbols = None if calibration is None else calibration.symbols
+    latent, latent_index = latent_tables(None if symbols is None else symbols.counts.cpu().numpy())
+    hyper, contexts = hyper_tables(model.hyper_density, symbols)
+    arrays = {"latent_table_index": latent_index, "latent_symbols_per_step": symbols_per_step(latent), **contexts}
+    for name, tables in (("latent", latent), ("hyper", hyper)):
+        lowest, counts, frequencies = pack_tables(tables)
+        arrays |= {f"{name}_lowest": lowest, f"{name}_sizes": counts, f"{name}_frequencies": frequencies}
     return arrays
 
 

@@ -1,27 +1,27 @@
-"""Blocks of the photo codec's transforms: on 8-bit numbers where ranges were measured, otherwise on floats.
+"""Blocks of the transforms as ONNX: int8 where they are calibrated, otherwise floats.
 
-Bytes are two to four times as fast where processors multiply them. They are written with ONNX's QuantizeLinear and
-DequantizeLinear around ordinary products, which engines that can do so turn into products of bytes; all others compute
-nearly the same in floats. Activations are bytes of a measured range, weights have a scale for each output. Values are
-laid out channels last, as products of bytes want them.
+Int8 is two to four times as fast where processors multiply it. It is written with ONNX's QuantizeLinear and
+DequantizeLinear around ordinary products, which engines that can do so turn into integer products; all others compute
+nearly the same in floats. Activations are unsigned bytes of a calibrated range, weights have a scale for each output.
+Values are laid out channels last, as integer products want them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from isthmus.learn.hyperprior.calibration.calibration import BlockCalibration
 from isthmus.learn.hyperprior.export.graph_builder import GraphBuilder
 from isthmus.learn.hyperprior.networks.transforms import (
     LEAK,
     CoarseBlock,
     FineBlock,
-    FineDetail,
     QuantisedBlock,
     scale_and_zero_point,
     weight_scales,
@@ -30,66 +30,171 @@ from isthmus.learn.hyperprior.networks.transforms import (
 
 @dataclass(frozen=True)
 class ScaleAndZeroPoint:
-    """Real numbers as unsigned bytes: step * (byte - zero)."""
+    """Real numbers as unsigned bytes: scale * (byte - zero point)."""
 
-    step: np.float32
+    scale: np.float32
     zero: np.uint8
 
     @classmethod
-    def of(cls, measured: Tensor) -> ScaleAndZeroPoint | None:
-        """From a measured range, (2,); None if it was not measured."""
-        if measured[0] == measured[1]:
+    def of(cls, measured: Tensor) -> ScaleAndZeroPoint:
+        """From a calibrated range, (2,)."""
+        scale, zero = scale_and_zero_point(measured)
+        return cls(np.float32(scale), np.uint8(zero))
+
+
+@dataclass(frozen=True)
+class BlockGraph:
+    """The layers of one block in a graph.
+
+    Attributes:
+        builder: of the graph.
+        block: whose layers they are.
+        calibration: None: they compute in floats.
+        order: of the channels that the block reads and adds to; None: as they are.
+    """
+
+    builder: GraphBuilder
+    block: QuantisedBlock
+    calibration: BlockCalibration | None
+    order: NDArray[np.int64] | None = None
+
+    def to_int8(self, x: str, layer: str) -> str:
+        """What a layer reads, as int8; as it is where the block is not calibrated."""
+        scale = self._input(layer)
+        return x if scale is None else self._quantise(x, scale)
+
+    def to_float(self, x: str, layer: str) -> str:
+        """`to_int8` backwards: engines keep int8 up to the product behind."""
+        scale = self._input(layer)
+        return x if scale is None else self._dequantise(x, scale)
+
+    def read(self, x: str, layer: str) -> str:
+        """`to_int8` and `to_float`."""
+        return self.to_float(self.to_int8(x, layer), layer)
+
+    def product(self, x: str, layer: str, rows: NDArray[np.int64] | None = None) -> str:
+        """1x1 convolution of int8 to floats: engines have no other that ends in floats.
+
+        Args:
+            x: of `read`, channels last.
+            layer: its name.
+            rows: which outputs, in which order; None: as they are.
+        """
+        chosen = slice(None) if rows is None else rows
+        weight, bias = self._weight(layer)[chosen, :, 0, 0].T, self._bias(layer)[chosen]
+        if self.calibration is None:
+            real = self.builder.half(weight)
+        else:
+            constants = self.builder.constant(weight), self.builder.constant(self._steps(layer)[chosen])
+            real = self.builder.node("DequantizeLinear", *constants, axis=1)
+        return self.builder.shifted(self.builder.node("MatMul", x, real), bias)
+
+    def neighbours(self, x: str, layer: str) -> str:
+        """3x3 convolution of int8 to int8: engines have no fast one that ends in floats; channels last."""
+        builder, weight, values = self.builder, self._weight(layer), self._bias(layer)
+        scale, x = self._input(layer), builder.channels_first(x)
+        if self.calibration is None or scale is None:
+            return builder.channels_last(builder.convolution(x, weight, values))
+        steps = self._steps(layer)
+        real = builder.node("DequantizeLinear", builder.constant(weight), builder.constant(steps), axis=0)
+        units = steps * scale.scale
+        shift = np.rint(values / units).astype(np.int32)
+        bias = builder.node("DequantizeLinear", builder.constant(shift), builder.constant(units), axis=0)
+        made = builder.node("Conv", x, real, bias, kernel_shape=[3, 3], pads=[1] * 4)
+        behind = len(self.block.INT8_INPUTS) + self.block.INT8_OUTPUTS.index(layer)
+        output = ScaleAndZeroPoint.of(self.calibration.ranges[behind])
+        return self._dequantise(self._quantise(builder.channels_last(made), output), output)
+
+    def _input(self, layer: str) -> ScaleAndZeroPoint | None:
+        if self.calibration is None:
             return None
-        step, zero = scale_and_zero_point(measured)
-        return cls(np.float32(step), np.uint8(zero))
+        return ScaleAndZeroPoint.of(self.calibration.ranges[self.block.INT8_INPUTS.index(layer)])
+
+    def _quantise(self, x: str, scale: ScaleAndZeroPoint) -> str:
+        return self.builder.node(
+            "QuantizeLinear", x, self.builder.constant(scale.scale), self.builder.constant(scale.zero)
+        )
+
+    def _dequantise(self, x: str, scale: ScaleAndZeroPoint) -> str:
+        return self.builder.node(
+            "DequantizeLinear", x, self.builder.constant(scale.scale), self.builder.constant(scale.zero)
+        )
+
+    def _weight(self, layer: str) -> NDArray[Any]:
+        """(outputs, inputs, side, side) float32, int8 if calibrated."""
+        weight: NDArray[Any] = array(self.block.layer(layer).weight)
+        if self.calibration is not None:
+            weight = int8_weight(self.block, layer, self.calibration)
+        if self.order is None:
+            return weight
+        return weight[self.order] if layer == "expand" else weight[:, self.order] if layer == "reduce" else weight
+
+    def _steps(self, layer: str) -> NDArray[np.float32]:
+        """(outputs,) what one is worth among the int8 weights of each output."""
+        return self._reordered(array(weight_scales(self.block.layer(layer).weight)), layer)
+
+    def _bias(self, layer: str) -> NDArray[np.float32]:
+        convolution = self.block.layer(layer)
+        if convolution.bias is None:
+            return np.zeros(convolution.out_channels, np.float32)
+        return self._reordered(array(convolution.bias), layer)
+
+    def _reordered(self, values: NDArray[np.float32], layer: str) -> NDArray[np.float32]:
+        return values[self.order] if self.order is not None and layer == "expand" else values
 
 
-def fine_block(builder: GraphBuilder, x: str, block: FineBlock) -> str:
+def fine_block(builder: GraphBuilder, x: str, block: FineBlock, calibration: BlockCalibration | None) -> str:
     """See `FineBlock`; `x` and the result are (1, channels, rows, columns) float32."""
-    at_spatial, at_expand, spatial_out = _scales(block)
+    layers = BlockGraph(builder, block, calibration)
     x = builder.channels_last(x)
-    hidden = _neighbours(builder, _bytes(builder, x, at_spatial), at_spatial, block, "spatial", spatial_out)
-    return _with_expand(builder, x, leak(builder, hidden), at_expand, block)
+    hidden = layers.neighbours(layers.read(x, "spatial"), "spatial")
+    return _with_expand(layers, x, leak(builder, hidden))
 
 
-def coarse_block(builder: GraphBuilder, x: str, block: CoarseBlock, quality_bias: str | None = None) -> str:
-    """See `CoarseBlock`; `x` and the result are (1, channels, rows, columns) float32."""
-    at_reduce, at_spatial, at_expand, spatial_out = _scales(block)
+def coarse_block(
+    builder: GraphBuilder,
+    x: str,
+    block: CoarseBlock,
+    calibration: BlockCalibration | None,
+    *,
+    quality_bias: str | None = None,
+    order: NDArray[np.int64] | None = None,
+) -> str:
+    """See `CoarseBlock`; `x` and the result are (1, channels, rows, columns) float32, the channels in some order."""
+    layers = BlockGraph(builder, block, calibration, order)
     x = builder.channels_last(x)
-    hidden = _bytes(builder, _product(builder, _bytes(builder, x, at_reduce), block, "reduce"), at_spatial)
-    hidden = _neighbours(builder, hidden, at_spatial, block, "spatial", spatial_out)
+    hidden = layers.read(layers.product(layers.read(x, "reduce"), "reduce"), "spatial")
+    hidden = layers.neighbours(hidden, "spatial")
     if quality_bias is not None:
         hidden = builder.node("Add", hidden, builder.channels_last(quality_bias))
-    return _with_expand(builder, x, leak(builder, hidden), at_expand, block)
+    return _with_expand(layers, x, leak(builder, hidden))
 
 
-def fine_detail(builder: GraphBuilder, reads: Sequence[str], block: FineDetail, quality_biases: Sequence[str]) -> str:
+def fine_detail(layers: BlockGraph, reads: Sequence[str], quality_biases: Sequence[str]) -> str:
     """All but the last layer of a `FineDetail`.
 
     Args:
-        builder: of the graph.
-        reads: what its two 3x3 layers read, (1, rows, columns, channels) each, but for what one tells the other.
-        block: measured or not.
+        layers: of the detail.
+        reads: what its two 3x3 layers read, (1, rows, columns, channels) each, but for the skip between them.
         quality_biases: (1, hidden, 1, 1) of each of the two.
 
     Returns:
-        (1, rows, columns, 2 * hidden), for `expand_of`: bytes if measured.
+        (1, rows, columns, 2 * hidden), for `expand_of`: int8 if calibrated.
     """
-    at_first, at_skip, at_second, at_expand, first_sums, second_sums = _scales(block)
+    builder = layers.builder
     to_first, to_second = reads
     first_bias, second_bias = (builder.channels_last(quality_bias) for quality_bias in quality_biases)
-    first = _neighbours(builder, _bytes(builder, to_first, at_first), at_first, block, "first", first_sums)
+    first = layers.neighbours(layers.read(to_first, "first"), "first")
     first = leak(builder, builder.node("Add", first, first_bias))
-    told = builder.node("Add", to_second, _product(builder, _bytes(builder, first, at_skip), block, "skip"))
-    second = _neighbours(builder, _bytes(builder, told, at_second), at_second, block, "second", second_sums)
+    skipped = layers.product(layers.read(first, "skip"), "skip")
+    second = layers.neighbours(layers.read(builder.node("Add", to_second, skipped), "second"), "second")
     second = leak(builder, builder.node("Add", second, second_bias))
-    return builder.join(3, *(_to_bytes(builder, hidden, at_expand) for hidden in (first, second)))
+    return builder.join(3, *(layers.to_int8(hidden, "expand") for hidden in (first, second)))
 
 
-def expand_of(builder: GraphBuilder, hidden: str, block: FineDetail, order: NDArray[np.int64]) -> str:
-    """The last layer, its outputs in some order."""
-    scale = ScaleAndZeroPoint.of(block.ranges[block.INT8_INPUTS.index("expand")])
-    return _product(builder, _to_floats(builder, hidden, scale), block, "expand", order=order)
+def expand_of(layers: BlockGraph, hidden: str, rows: NDArray[np.int64]) -> str:
+    """The last layer of a detail, its outputs in some order."""
+    return layers.product(layers.to_float(hidden, "expand"), "expand", rows)
 
 
 def array(values: Tensor | None) -> NDArray[np.float32]:
@@ -104,88 +209,19 @@ def leak(builder: GraphBuilder, x: str) -> str:
     return builder.node("LeakyRelu", x, alpha=LEAK)
 
 
-def int8_weight(block: QuantisedBlock, name: str) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """A layer's weight as bytes, (outputs, inputs, side, side), and the steps of its outputs.
-
-    The bytes are those that were measured to suit; the nearest ones where nothing was.
-    """
-    weight = block.get_submodule(name).get_parameter("weight")
-    steps = array(weight_scales(weight))
-    rounded: NDArray[np.int8] = block.get_buffer(f"int8_{name}").numpy()
-    if not rounded.any():
-        rounded = np.rint(array(weight) / steps[:, None, None, None]).astype(np.int8)
-    return rounded, steps
-
-
-def _scales(block: QuantisedBlock) -> list[ScaleAndZeroPoint | None]:
-    return [ScaleAndZeroPoint.of(measured) for measured in block.ranges]
+def int8_weight(block: QuantisedBlock, layer: str, calibration: BlockCalibration) -> NDArray[np.int8]:
+    """(outputs, inputs, side, side): those of the calibration, or the nearest ones where it has none of the layer."""
+    if layer in calibration.int8_weights:
+        rounded: NDArray[np.int8] = calibration.int8_weights[layer].cpu().numpy()
+        return rounded
+    weight = block.layer(layer).weight
+    nearest: NDArray[np.int8] = np.rint(array(weight) / array(weight_scales(weight))[:, None, None, None]).astype(
+        np.int8
+    )
+    return nearest
 
 
-def _with_expand(
-    builder: GraphBuilder, x: str, hidden: str, scale: ScaleAndZeroPoint | None, block: FineBlock | CoarseBlock
-) -> str:
+def _with_expand(layers: BlockGraph, x: str, hidden: str) -> str:
     """What a residual block ends in: `x` and `hidden` are channels last, the result is channels first."""
-    product = _product(builder, _bytes(builder, hidden, scale), block, "expand")
-    return builder.channels_first(builder.node("Add", x, product))
-
-
-def _product(
-    builder: GraphBuilder,
-    x: str,
-    block: QuantisedBlock,
-    name: str,
-    order: NDArray[np.int64] | None = None,
-) -> str:
-    """1x1 convolution of bytes to floats: engines have no other that ends in floats."""
-    chosen = slice(None) if order is None else order
-    if block.ranges.any():
-        whole, steps = int8_weight(block, name)
-        bytes_ = builder.constant(whole[chosen, :, 0, 0].T), builder.constant(steps[chosen])
-        weight = builder.node("DequantizeLinear", *bytes_, axis=1)
-    else:
-        weight = builder.half(array(block.get_submodule(name).get_parameter("weight"))[chosen, :, 0, 0].T)
-    return builder.shifted(builder.node("MatMul", x, weight), _bias(block, name)[chosen])
-
-
-def _neighbours(
-    builder: GraphBuilder,
-    x: str,
-    scale: ScaleAndZeroPoint | None,
-    block: QuantisedBlock,
-    name: str,
-    sums: ScaleAndZeroPoint | None,
-) -> str:
-    """3x3 convolution of bytes to bytes: engines have no fast one that ends in floats."""
-    x, values = builder.channels_first(x), _bias(block, name)
-    if scale is None:
-        real = array(block.get_submodule(name).get_parameter("weight"))
-        return builder.channels_last(builder.convolution(x, real, values))
-    whole, steps = int8_weight(block, name)
-    weight = builder.node("DequantizeLinear", builder.constant(whole), builder.constant(steps), axis=0)
-    units = steps * scale.step
-    shift = np.rint(values / units).astype(np.int32)
-    bias = builder.node("DequantizeLinear", builder.constant(shift), builder.constant(units), axis=0)
-    made = builder.node("Conv", x, weight, bias, kernel_shape=[3, 3], pads=[1] * 4)
-    return _bytes(builder, builder.channels_last(made), sums)
-
-
-def _bias(block: QuantisedBlock, name: str) -> NDArray[np.float32]:
-    layer = cast("nn.Conv2d", block.get_submodule(name))
-    return np.zeros(layer.out_channels, np.float32) if layer.bias is None else array(layer.bias)
-
-
-def _bytes(builder: GraphBuilder, x: str, scale: ScaleAndZeroPoint | None) -> str:
-    """What is left of `x` in bytes: engines keep them as such up to the product behind."""
-    return _to_floats(builder, _to_bytes(builder, x, scale), scale)
-
-
-def _to_bytes(builder: GraphBuilder, x: str, scale: ScaleAndZeroPoint | None) -> str:
-    if scale is None:
-        return x
-    return builder.node("QuantizeLinear", x, builder.constant(scale.step), builder.constant(scale.zero))
-
-
-def _to_floats(builder: GraphBuilder, x: str, scale: ScaleAndZeroPoint | None) -> str:
-    if scale is None:
-        return x
-    return builder.node("DequantizeLinear", x, builder.constant(scale.step), builder.constant(scale.zero))
+    product = layers.product(layers.read(hidden, "expand"), "expand")
+    return layers.builder.channels_first(layers.builder.node("Add", x, product))

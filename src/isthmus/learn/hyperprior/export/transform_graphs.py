@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 import numpy as np
@@ -10,25 +10,35 @@ from numpy.typing import NDArray
 from torch import nn
 
 from isthmus.codec.hyperprior.layout import SQUARE
+from isthmus.learn.hyperprior.calibration.calibration import BlockCalibration
 from isthmus.learn.hyperprior.export.graph_builder import QUALITY_BIAS, GraphBuilder, block_order
-from isthmus.learn.hyperprior.export.int8_blocks import array, coarse_block, expand_of, fine_block, fine_detail
+from isthmus.learn.hyperprior.export.int8_blocks import (
+    BlockGraph,
+    array,
+    coarse_block,
+    expand_of,
+    fine_block,
+    fine_detail,
+)
 from isthmus.learn.hyperprior.export.mirrored_split import mirrored_split
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.entropy_model import DEAD_ZONE_EDGE, DEAD_ZONE_STRENGTH
-from isthmus.learn.hyperprior.networks.folding import reordered
 from isthmus.learn.hyperprior.networks.quality import QualityTable
 from isthmus.learn.hyperprior.networks.transforms import CoarseBlock, FineBlock, ScaledConvolution, Synthesis
 
+Blocks = Mapping[str, BlockCalibration]
+"""Calibrations by the name of the block; those that are not here compute in floats."""
 
-def analysis_graph(model: HyperpriorCodec) -> bytes:
+
+def analysis_graph(model: HyperpriorCodec, blocks: Blocks) -> bytes:
     """Pixels (1, 3, rows, columns) -0.5..0.5 -> latents, about unit variance."""
     builder = GraphBuilder("analysis", {"pixels": 3})
     x = builder.convolution("pixels", _blocks(model.analysis.stem, 3, 8), _bias(model.analysis.stem), stride=8)
-    for block in cast("Iterable[FineBlock]", model.analysis.fine):
-        x = fine_block(builder, x, block)
+    for number, block in enumerate(cast("Iterable[FineBlock]", model.analysis.fine)):
+        x = fine_block(builder, x, block, blocks.get(f"analysis.fine.{number}"))
     x = builder.convolution(x, _blocks(model.analysis.merge, 192, 2), _bias(model.analysis.merge), stride=2)
-    for coarse in cast("Iterable[CoarseBlock]", model.analysis.coarse):
-        x = coarse_block(builder, x, coarse)
+    for number, coarse in enumerate(cast("Iterable[CoarseBlock]", model.analysis.coarse)):
+        x = coarse_block(builder, x, coarse, blocks.get(f"analysis.coarse.{number}"))
     return builder.finish({"latents": x})
 
 
@@ -52,13 +62,14 @@ def hyper_analysis_graph(model: HyperpriorCodec) -> bytes:
     return builder.finish({"hyper": builder.convolution(x, last, array(net.last.bias), stride=2)})
 
 
-def synthesis_graph(model: HyperpriorCodec) -> bytes:
+def synthesis_graph(model: HyperpriorCodec, blocks: Blocks) -> bytes:
     """Latents (1, channels, rows, columns) and quality_biases (1, hidden widths in order, 1, 1) -> picture.
 
     That is bytes, square by square: (1, 2 rows, 2 columns, 8 x 8 x 3), each in the order row, column, colour.
 
     Args:
-        model: `fold_for_export`, so that split and detail end in pixels.
+        model: of `fold_for_export`, so that split and detail end in pixels.
+        blocks: calibrations by block; those that are not here compute in floats.
     """
     net = model.synthesis
     hidden = net.detail.first.out_channels
@@ -70,11 +81,14 @@ def synthesis_graph(model: HyperpriorCodec) -> bytes:
     turns = net.turns.numpy()
     order = np.argsort(turns, kind="stable")  # from here on, so that both halves of the splits lie together
     x = builder.node("Gather", "latents", builder.constant(order), axis=1)
-    for coarse, quality_bias in zip(cast("Iterable[CoarseBlock]", net.coarse), quality_biases, strict=False):
-        x = coarse_block(builder, x, reordered(coarse, order), quality_bias)
+    coarse_blocks = zip(cast("Iterable[CoarseBlock]", net.coarse), quality_biases, strict=False)
+    for number, (coarse, quality_bias) in enumerate(coarse_blocks):
+        calibration = blocks.get(f"synthesis.coarse.{number}")
+        x = coarse_block(builder, x, coarse, calibration, quality_bias=quality_bias, order=order)
     halves = builder.split(builder.channels_last(x), np.bincount(turns, minlength=2))
-    detail = fine_detail(builder, _detail_reads(builder, halves, net), net.detail, quality_biases[-2:])
-    return builder.finish({"picture": _picture(builder, halves, net, _rows_apart(builder, detail, 2 * hidden))})
+    layers = BlockGraph(builder, net.detail, blocks.get("synthesis.detail"))
+    detail = fine_detail(layers, _detail_reads(builder, halves, net), quality_biases[-2:])
+    return builder.finish({"picture": _picture(layers, halves, net, _rows_apart(builder, detail, 2 * hidden))})
 
 
 def _detail_reads(builder: GraphBuilder, halves: list[str], net: Synthesis) -> list[str]:
@@ -99,9 +113,9 @@ def _rows_apart(builder: GraphBuilder, x: str, channels: int) -> list[str]:
     return [builder.node("Reshape", part, rows) for part in builder.split(pairs, np.array([1, 1]), axis=1)]
 
 
-def _picture(builder: GraphBuilder, halves: list[str], net: Synthesis, details: list[str]) -> str:
+def _picture(layers: BlockGraph, halves: list[str], net: Synthesis, details: list[str]) -> str:
     """Split and detail, rounded; where a pair's lower row of squares is made, squares are upside down."""
-    pixels = block_order(3, SQUARE)
+    builder, pixels = layers.builder, block_order(3, SQUARE)
     upside_down = pixels.reshape(SQUARE, -1)[::-1].ravel()
     matrix = array(net.split.folded()).reshape(len(pixels), 2, 2, -1)
     bias = array(net.split.bias).reshape(len(pixels), 2, 2) + np.float32(0.5)
@@ -109,7 +123,7 @@ def _picture(builder: GraphBuilder, halves: list[str], net: Synthesis, details: 
     parts = mirrored_split(builder, halves, net.turns.numpy(), matrix[pixels], ordered)
     units = builder.constant(np.float32(1 / 255)), builder.constant(np.uint8(0))
     upper, lower = (
-        builder.node("QuantizeLinear", builder.node("Add", part, expand_of(builder, detail, net.detail, order)), *units)
+        builder.node("QuantizeLinear", builder.node("Add", part, expand_of(layers, detail, order)), *units)
         for part, detail, order in zip(parts, details, (pixels, upside_down), strict=True)
     )
     runs = builder.constant(np.array([0, 0, -1, SQUARE, SQUARE * 3], np.int64))

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from isthmus.entropy.fixed_point import KNOTS, LATENT_LIMIT, SCALES
-from isthmus.entropy.hyper_latents import CONTEXTS, HYPER_GROUPS, HYPER_LIMIT, NEIGHBOUR_CONTEXTS
+from isthmus.entropy.hyper_latents import HYPER_GROUPS, HYPER_LIMIT
 from isthmus.entropy.hyperprior import SKIPPED_SCALES
-from isthmus.entropy.scale_tables import COUNTED_SCALES, COUNTS_SHAPE, LARGEST_COUNTED, SCALE_STEP, SMALLEST_SCALE
+from isthmus.entropy.scale_tables import COUNTED_SCALES, LARGEST_COUNTED, SCALE_STEP, SMALLEST_SCALE
 from isthmus.learn.hyperprior.networks.entropy_model import (
     EntropyModelSettings,
     Estimate,
@@ -69,13 +69,7 @@ class CodecOutput:
 
 
 class HyperpriorCodec(nn.Module):
-    """The networks and the quality-dependent gains.
-
-    Attributes:
-        symbol_counts: COUNTS_SHAPE int64, what the tables of latents are fitted to; zeros until `count_symbols` has
-            counted.
-        hyper_thresholds, hyper_counts: the same for hyper-latents, of `count_hyper`.
-    """
+    """The networks and the quality-dependent gains."""
 
     def __init__(self, settings: CodecSettings, start: TransformStart) -> None:
         super().__init__()
@@ -86,13 +80,6 @@ class HyperpriorCodec(nn.Module):
         self.hyper_synthesis = HyperSynthesis(settings.prior)
         self.passes = Passes(settings.latents, settings.prior)
         self.hyper_density = HyperDensity(settings.prior.hyper_latents)
-        self.symbol_counts: Tensor
-        self.hyper_thresholds: Tensor
-        self.hyper_counts: Tensor
-        contexts = (HYPER_GROUPS, settings.prior.hyper_latents)
-        self.register_buffer("symbol_counts", torch.zeros(COUNTS_SHAPE, dtype=torch.int64))
-        self.register_buffer("hyper_thresholds", torch.zeros(*contexts, 2, NEIGHBOUR_CONTEXTS - 1, dtype=torch.int16))
-        self.register_buffer("hyper_counts", torch.zeros(*contexts, CONTEXTS, 2 * HYPER_LIMIT + 1, dtype=torch.int64))
         lambdas = lambda_at(torch.linspace(0, 1, KNOTS)).numpy()
         # the step of a uniform quantiser whose error, weighed against rate at high resolution, is best for each lambda
         steps = np.sqrt(18 / (math.log(2) * lambdas * 255**2))

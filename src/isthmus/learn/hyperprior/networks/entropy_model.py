@@ -99,7 +99,7 @@ DEAD_ZONE_STRENGTH = 0.75
 
 
 def soft_dead_zone(steps: Tensor) -> Tensor:
-    """Latents moved towards what thrifty rounding will leave of them; the gradient is passed straight through.
+    """Latents moved towards what RDO quantisation will leave of them; the gradient is passed straight through.
 
     Most are coded as zero, however far they were from it: they need no scale_index that expects more.
     """

@@ -5,7 +5,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
@@ -24,18 +23,6 @@ def fold_for_export(model: HyperpriorCodec) -> HyperpriorCodec:
     """A copy that computes the same, without the inverse DCT of its own; folded once more, it stays as it is."""
     twin = deepcopy(model)
     _fold_inverse_dct(twin.synthesis)
-    return twin
-
-
-def reordered(block: CoarseBlock, order: NDArray[np.int64]) -> CoarseBlock:
-    """A copy that works on the channels in another order, its bytes too."""
-    twin, places = deepcopy(block), torch.from_numpy(order)
-    for name, axis in (("reduce", 1), ("expand", 0)):
-        weight = twin.get_submodule(name).get_parameter("weight")
-        weight.data = weight.data.index_select(axis, places)
-        twin.register_buffer(f"int8_{name}", block.get_buffer(f"int8_{name}").index_select(axis, places))
-    bias = cast("Tensor", twin.expand.bias)
-    bias.data = bias.data[places]
     return twin
 
 

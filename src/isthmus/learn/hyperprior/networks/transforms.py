@@ -9,6 +9,7 @@ Every residual block ends in zeros, so training starts from the orthonormal tran
 normalised to about unit variance by fixed scales which the export folds into the weights.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -123,7 +124,7 @@ WEIGHT_LIMIT = 63
 
 
 def fake_quantise(x: Tensor, measured: Tensor) -> Tensor:
-    """What bytes keep of activations; the gradient is passed straight through to what they can hold.
+    """Fake quantisation to unsigned bytes; the gradient is passed straight through to what they can hold.
 
     Args:
         x: any shape.
@@ -155,32 +156,18 @@ def _zeros(convolution: nn.Conv2d) -> nn.Conv2d:
 
 
 class QuantisedBlock(nn.Module):
-    """A block whose layers multiply bytes once it was measured what ranges their inputs have.
-
-    Buffers: `ranges`, zeros until then; and `rounded_NAME`, int8 of each layer's weight's shape, that weight as bytes.
-
-    Symbols:
-        INT8_INPUTS: the layers that do.
-        INT8_OUTPUTS: those of them whose sums become bytes.
+    """A block that runs in int8 once its activation ranges are calibrated.
 
     Attributes:
-        ranges: (INT8_INPUTS + INT8_OUTPUTS, 2) float32: the least and largest input of each layer, and behind them the
-            outputs of the layers in INT8_OUTPUTS.
-        is_fake_quantised: whether activations are fake-quantised. Weights stay as they are: GPTQ makes good what
-            rounding does to them.
+        INT8_INPUTS: the layers that read int8.
+        INT8_OUTPUTS: those of them whose outputs become int8.
+        ranges: (INT8_INPUTS + INT8_OUTPUTS, 2) of `BlockCalibration` while its activations are fake-quantised, in a
+            trial or in training; else None. Weights stay as they are: GPTQ makes good what rounding does to them.
     """
 
     INT8_INPUTS: tuple[str, ...] = ()
     INT8_OUTPUTS: tuple[str, ...] = ()
-    ranges: Tensor
-    is_fake_quantised: bool
-
-    def register_quantisation(self) -> None:
-        """Room for what is measured, when the layers are there."""
-        self.is_fake_quantised = False
-        self.register_buffer("ranges", torch.zeros(len(self.INT8_INPUTS) + len(self.INT8_OUTPUTS), 2))
-        for name in self.INT8_INPUTS:
-            self.register_buffer(f"int8_{name}", torch.zeros_like(self.layer(name).weight, dtype=torch.int8))
+    ranges: Tensor | None = None
 
     def layer(self, name: str) -> nn.Conv2d:
         """One of the layers."""
@@ -188,19 +175,24 @@ class QuantisedBlock(nn.Module):
 
     def through(self, name: str, x: Tensor) -> Tensor:
         """What a layer makes of `x`."""
-        if self.is_fake_quantised:
+        if self.ranges is not None:
             x = fake_quantise(x, self.ranges[self.INT8_INPUTS.index(name)])
         made: Tensor = self.layer(name)(x)
-        if self.is_fake_quantised and name in self.INT8_OUTPUTS:
+        if self.ranges is not None and name in self.INT8_OUTPUTS:
             made = fake_quantise(made, self.ranges[len(self.INT8_INPUTS) + self.INT8_OUTPUTS.index(name)])
         return made
 
 
-def set_fake_quantisation(model: nn.Module, *, wanted: bool = True) -> None:
-    """Let those blocks of a model that were measured be tried, and trained, in bytes; or none of them."""
-    for block in model.modules():
+def set_fake_quantisation(model: nn.Module, ranges: Mapping[str, Tensor]) -> None:
+    """Fake-quantise the activations of some blocks, and of no others.
+
+    Args:
+        model: with `QuantisedBlock`s.
+        ranges: of each block by its name, of `Calibration.ranges`.
+    """
+    for name, block in model.named_modules():
         if isinstance(block, QuantisedBlock):
-            block.is_fake_quantised = wanted and bool(block.ranges.any())
+            block.ranges = ranges[name].to(block.layer("expand").weight.device) if name in ranges else None
 
 
 class FineBlock(QuantisedBlock):
@@ -212,7 +204,6 @@ class FineBlock(QuantisedBlock):
         super().__init__()
         self.spatial = nn.Conv2d(channels, hidden, 3, padding=1)
         self.expand = _zeros(nn.Conv2d(hidden, channels, 1))
-        self.register_quantisation()
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, rows, columns) -> the same shape."""
@@ -229,7 +220,6 @@ class CoarseBlock(QuantisedBlock):
         self.reduce = nn.Conv2d(channels, hidden, 1, bias=False)
         self.spatial = nn.Conv2d(hidden, hidden, 3, padding=1)
         self.expand = _zeros(nn.Conv2d(hidden, channels, 1))
-        self.register_quantisation()
 
     def forward(self, x: Tensor, quality_bias: Tensor | None = None) -> Tensor:
         """`quality_bias`: (batch, hidden, 1, 1), added before the activation."""
@@ -276,7 +266,6 @@ class FineDetail(QuantisedBlock):
         self.skip = nn.Conv2d(hidden, read, 1, bias=False)
         self.second = nn.Conv2d(read, hidden, 3, padding=1)
         self.expand = _zeros(nn.Conv2d(2 * hidden, FINE, 1))
-        self.register_quantisation()
 
     def forward(self, x: Tensor, quality_bias: Tensor) -> Tensor:
         """(batch, latents, rows, columns) and (batch, 2 * hidden, 1, 1) -> (batch, FINE, 2 rows, 2 columns).

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from isthmus.errors import FormatError, InputError
+from isthmus.learn.hyperprior.calibration.calibration import Calibration
 from isthmus.learn.hyperprior.networks.codec import CodecSettings
 from isthmus.learn.hyperprior.networks.entropy_model import EntropyModelSettings
 from isthmus.learn.hyperprior.networks.transforms import TransformStart
-from isthmus.learn.hyperprior.networks.weights import Weights, kept_values, load_weights
+from isthmus.learn.hyperprior.training.weights import Weights, kept_values, load_weights
 from isthmus.learn.loop.checkpoint import read_state
 
 
@@ -25,7 +26,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         FormatError: damaged, or no checkpoint of a hyperprior codec.
     """
     state = read_state(path)
-    if not isinstance(state, dict) or not {"average", "start", "settings"} <= set(state):
+    if not isinstance(state, dict) or not {"average", "start", "settings", "calibration"} <= set(state):
         raise FormatError(f"{path} is not a checkpoint of the photo codec")
     return state
 
@@ -42,7 +43,9 @@ def load_trained(path: Path) -> Weights:
     if path.suffix == ".npz":
         return load_weights(path)
     saved = read_checkpoint(path)
-    return Weights(kept_values(saved["average"]), start_of(saved), saved["step"], settings_in(saved))
+    return Weights(
+        kept_values(saved["average"]), start_of(saved), saved["step"], settings_in(saved), calibration_in(saved)
+    )
 
 
 def stored_start(start: TransformStart) -> dict[str, Tensor]:
@@ -53,6 +56,11 @@ def stored_start(start: TransformStart) -> dict[str, Tensor]:
 def start_of(saved: Mapping[str, Any]) -> TransformStart:
     """`stored_start` backwards."""
     return TransformStart(**{name: values.numpy() for name, values in saved["start"].items()})
+
+
+def calibration_in(saved: Mapping[str, Any]) -> Calibration | None:
+    """The calibration that a run began with or made on its way."""
+    return None if saved["calibration"] is None else Calibration.from_tensors(saved["calibration"])
 
 
 def settings_in(saved: Mapping[str, Any]) -> CodecSettings:

@@ -89,7 +89,7 @@ def rate_in_files(state: RunState) -> float:
     NaN while they cannot be exported. Ranges, and what symbols cost, may have been calibrated long before.
     """
     try:
-        file = export_codec(deepcopy(state.average).cpu())
+        file = export_codec(deepcopy(state.average).cpu(), calibration=state.calibration)
     except TrainingError:
         return math.nan
     return file_rate(file, state.held_aside(), TRIED_QUALITIES)

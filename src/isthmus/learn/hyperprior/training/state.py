@@ -14,13 +14,13 @@ from torch import Tensor
 
 from isthmus.entropy.scale_tables import scale_bits
 from isthmus.errors import UsageError
-from isthmus.learn.hyperprior.calibration.activation_ranges import reset_int8_weights
 from isthmus.learn.hyperprior.calibration.calibrate import count
+from isthmus.learn.hyperprior.calibration.calibration import Calibration
 from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
 from isthmus.learn.hyperprior.dataset.crops import Crops, to_pixels
 from isthmus.learn.hyperprior.networks.codec import CodecOutput, CodecSettings, HyperpriorCodec
 from isthmus.learn.hyperprior.networks.transforms import set_fake_quantisation
-from isthmus.learn.hyperprior.training.checkpoint import load_trained, start_of, stored_start
+from isthmus.learn.hyperprior.training.checkpoint import calibration_in, load_trained, start_of, stored_start
 from isthmus.learn.hyperprior.training.dct_start import measure_start
 from isthmus.learn.hyperprior.training.dead_units import dead_units
 from isthmus.learn.hyperprior.training.muon import Muon
@@ -50,6 +50,7 @@ class RunState:
         average: the running average of its weights, which is exported.
         step: steps done in all, those of the weights that it began with included.
         skipped: steps left out because they were not finite.
+        calibration: that training uses; its int8 weights are those of no weights any more.
         mean_norm: running mean of the gradients' lengths; 0 before the first.
         used: seconds of the budget that were used.
 
@@ -78,6 +79,7 @@ class RunState:
         self.is_mixed = bool(training.mixed) and computes_in_bf16(on_cuda=device.type == "cuda")
         self.random = np.random.default_rng(seed)
         self._quantised: dict[str, Any] | None = None
+        self.calibration: Calibration | None = None
         self._begin(saved)
         self.forward: Callable[..., CodecOutput] = torch.compile(self.model) if training.compile else self.model
         basis, matrices, rest = split_parameters(self.model)
@@ -90,16 +92,17 @@ class RunState:
         if saved is not None:
             self._restore(saved)
         for model in (self.model, self.average):
-            reset_int8_weights(model)
-            set_fake_quantisation(model)
+            set_fake_quantisation(model, {} if self.calibration is None else self.calibration.ranges)
 
     def _begin(self, saved: Mapping[str, Any] | None) -> None:
         """The networks: of the checkpoint, of weights, or of cosine transforms."""
         weights = load_trained(Path(self.training.weights)) if saved is None and self.training.weights else None
         if saved is not None:
-            self.start = start_of(saved)
+            self.start, self.calibration = start_of(saved), calibration_in(saved)
         elif weights is not None:
             self.start, self.step = weights.start, weights.step
+            if weights.calibration is not None:
+                self.calibration = weights.calibration.without_int8_weights()
         else:
             self.start = measure_start(self.crops, self.settings.latents)
         self.model, self.average = (self._placed(HyperpriorCodec(self.settings, self.start)) for _ in range(2))
@@ -141,6 +144,7 @@ class RunState:
             "start": stored_start(self.start),
             "settings": asdict(self.settings),
             "training": asdict(self.training),
+            "calibration": None if self.calibration is None else self.calibration.to_tensors(),
         }
         numbers = ("step", "skipped", "mean_norm", "used", "budget")
         write_state(self.folder / CHECKPOINT, state | {name: getattr(self, name) for name in numbers})
@@ -155,11 +159,15 @@ class RunState:
         if not quantise:
             return {"quantise": False}
         if self._quantised is None:
-            if not self.average.symbol_counts.any():
-                count(self.average, self.crops)
-            counts = self.average.symbol_counts
+            if self.calibration is None:
+                self.calibration = Calibration(count(self.average, self.crops))
+            counts = self.calibration.symbols.counts
             bits = torch.from_numpy(scale_bits(counts.cpu().numpy())).to(self.device)
-            self._quantised = {"quantise": True, "thresholds": encoder_thresholds(counts), "symbol_bits": bits}
+            self._quantised = {
+                "quantise": True,
+                "thresholds": encoder_thresholds(counts, self.device),
+                "symbol_bits": bits,
+            }
         return self._quantised
 
     def held_aside(self) -> NDArray[np.uint8]:

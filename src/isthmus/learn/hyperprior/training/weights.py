@@ -1,4 +1,4 @@
-"""Averaged weights of a hyperprior codec in half precision, small enough to be kept in a repository."""
+"""Averaged weights of a hyperprior codec in half precision with their calibration, small enough for a repository."""
 
 import zipfile
 import zlib
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from isthmus.errors import FormatError
+from isthmus.learn.hyperprior.calibration.calibration import Calibration
 from isthmus.learn.hyperprior.networks.codec import CodecSettings, HyperpriorCodec
 from isthmus.learn.hyperprior.networks.transforms import TransformStart
 
-_START = "start."
+_START, _CALIBRATION = "start.", "calibration."
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,14 @@ class Weights:
         start: what training started from.
         step: steps trained.
         settings: sizes of the networks.
+        calibration: of these weights; None where there is none.
     """
 
     values: dict[str, Tensor]
     start: TransformStart
     step: int
     settings: CodecSettings
+    calibration: Calibration | None = None
 
     def model(self) -> HyperpriorCodec:
         """Ready to run."""
@@ -43,6 +46,8 @@ class Weights:
     def save(self, path: Path) -> None:
         """Write an .npz file."""
         arrays = {name: _stored(name, value) for name, value in self.values.items()}
+        calibration = {} if self.calibration is None else self.calibration.to_tensors()
+        arrays |= {_CALIBRATION + name: value.cpu().numpy() for name, value in calibration.items()}
         starts = {_START + name: np.asarray(value) for name, value in vars(self.start).items()}
         np.savez_compressed(path, step=np.array(self.step), **arrays, **starts)  # type: ignore[arg-type]
 
@@ -55,10 +60,16 @@ def load_weights(path: Path) -> Weights:
     """
     try:
         with path.open("rb") as file, np.load(file) as stored:
-            names = [name for name in stored.files if not name.startswith(_START) and name != "step"]
-            values = {name: _loaded(stored[name]) for name in names}
+            loaded = {name: _loaded(stored[name]) for name in stored.files if name != "step"}
+            values = {name: value for name, value in loaded.items() if not name.startswith((_START, _CALIBRATION))}
+            parts = {
+                name.removeprefix(_CALIBRATION): value
+                for name, value in loaded.items()
+                if name.startswith(_CALIBRATION)
+            }
+            calibration = Calibration.from_tensors(parts) if parts else None
             start = TransformStart(*(stored[_START + name] for name in ("fine_scale", "latent_scale", "kept")))
-            return Weights(values, start, int(stored["step"]), CodecSettings())
+            return Weights(values, start, int(stored["step"]), CodecSettings(), calibration)
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise FormatError(f"{path} holds no weights of the photo codec, or it is damaged") from error
 
