@@ -47,6 +47,16 @@ def test_a_file_of_the_photo_model_before_its_id_changed_is_found_and_decoded():
     check(model, GOLDEN_1, "photo-60")
 
 
+def test_a_pack_of_the_photo_model_before_its_id_changed_opens():
+    """Found by the id, and with the model given by name."""
+    expected = np.load(GOLDEN_1 / "photo-60.npz")["pixels"].astype(int)
+    for model in (None, "photo"):
+        pack = Pack(GOLDEN_1 / "photo.isthpack", model=model)
+        assert len(pack) == 2
+        assert np.abs(pack[1].astype(int) - expected[::-1]).mean() < 3
+        assert "2 pictures" in repr(pack)
+
+
 @pytest.mark.parametrize(("folder", "name"), MODELS)
 def test_a_golden_model_is_read_and_written_again(folder, name):
     """Nothing is lost, and the id holds: of `factorized` models both versions have the same."""

@@ -80,6 +80,10 @@ class Model:
         """Name, kind, id and the pictures that it takes."""
         return f"<isthmus.Model {self.name!r}, {self.file.kind}, id {self.id.hex()}, takes {self.file.picture}>"
 
+    def decodes(self, model_id: bytes) -> bool:
+        """Whether it decodes the pictures of the model of an id: its own, or one that its file lists."""
+        return model_id in self.file.decoded_ids
+
     def encode(
         self,
         picture: PictureLike,

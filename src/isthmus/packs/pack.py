@@ -96,6 +96,11 @@ class Pack:
         self._block.cache_clear()
         self._read = _closed
 
+    def __repr__(self) -> str:
+        """Path, pictures, quality and the id of the model."""
+        model = self.layout.header.model_id.hex()
+        return f"<isthmus.Pack {self.path!r}, {len(self)} pictures, quality {self.quality}, model {model}>"
+
     def __len__(self) -> int:
         """Pictures."""
         return len(self.layout.table)
@@ -266,7 +271,7 @@ class Pack:
             model = load_model(self._model_name, threads=self._engine.threads, engine=self._engine.name)
         else:
             model = Model(self._model_name, self._engine)
-        if model.id != wanted:
+        if not model.decodes(wanted):
             raise ModelMismatchError(
                 f"the pack needs the model with the id {wanted.hex()}, {model.name} has {model.id.hex()}"
             )

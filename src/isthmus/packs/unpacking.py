@@ -100,7 +100,7 @@ def _recovered(path: Path, options: UnpackOptions, model: str | None, engine: En
         loaded = load_model(model, threads=engine.threads, engine=engine.name)
     else:
         loaded = load_model_by_id(header.model_id, beside=path.resolve().parent, engine=engine)
-    if loaded.id != header.model_id:
+    if not loaded.decodes(header.model_id):
         raise ModelMismatchError(f"{path} needs the model with the id {header.model_id.hex()}, not {loaded.name}")
     found: list[Found] = []
     for block in pack_file.scan(read, size):

@@ -39,6 +39,10 @@ class PackDataset(Dataset[Item]):
         if codes and not self.pack.layout.header.size:
             raise UsageError(f"{path} was made by a model for any size: codes=True is for models of one size")
 
+    def __repr__(self) -> str:
+        """What it gives, and of which pack."""
+        return f"<PackDataset of {'codes' if self.codes else 'pictures'} of {self.pack!r}>"
+
     def __len__(self) -> int:
         """Pictures."""
         return len(self.pack)

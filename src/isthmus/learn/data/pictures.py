@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from isthmus.errors import InputError
 from isthmus.learn.recipes.settings import DataSettings
+from isthmus.values import MODE_NAMES
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,12 @@ class PictureSet:
 
     def __len__(self) -> int:
         return len(self.pictures)
+
+    def __repr__(self) -> str:
+        """How many of what size, and whether they are labelled."""
+        count, rows, columns, channels = self.pictures.shape
+        labels = "" if self.labels is None else f", {len(np.unique(self.labels))} classes"
+        return f"<PictureSet of {count} {columns}×{rows} {MODE_NAMES[channels]} pictures{labels}>"
 
 
 @dataclass(frozen=True)
