@@ -1,10 +1,10 @@
-# make demo | test | check | golden | bench | figures. Everything lives in .venv; only git, Python 3.11+ and make are needed.
+# make demo | test (what is quick) | check (all, as CI) | golden | bench | figures. Everything lives in .venv; only git, Python 3.11+ and make are needed.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 # The wheels of PyTorch that fit constraints.txt may lie in an index of their own; pip finds it by its own settings.
 
-.PHONY: demo test check lint types contracts golden bench figures clean
+.PHONY: demo test test-all check lint types contracts golden bench figures clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'isthmus needs Python 3.11 or newer')"
@@ -18,9 +18,12 @@ demo: $(READY)
 	$(BIN)/isthmus demo -o demo --force
 
 test: $(READY)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(READY)
 	$(BIN)/python -m pytest
 
-check: lint types contracts test
+check: lint types contracts test-all
 
 lint: $(READY)
 	$(BIN)/ruff check .

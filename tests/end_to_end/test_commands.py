@@ -135,6 +135,7 @@ def test_bad_input_gets_one_clear_line(tmp_path, arguments, code, message):
     assert {path for path in after if path not in before} == set()
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_interrupted_training_keeps_its_last_epoch(tmp_path):
     """Ctrl-C gives one line and exit code 130, and --resume goes on."""
@@ -186,6 +187,7 @@ def test_a_run_stopped_early_promises_nothing(kept, told, tmp_path, monkeypatch,
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_the_demo_writes_its_report(tmp_path):
     """With a hundred files, their pictures, and a table; a second run is refused without --force."""
@@ -214,6 +216,7 @@ def test_no_command_overwrites_its_input(tmp_path):
     assert (tmp_path / "a.png").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_interrupted_evaluation_says_so_in_one_line(tmp_path, jobs):
     """Ctrl-C reaches its processes too; the journal stays for the same command."""

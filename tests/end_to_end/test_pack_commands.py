@@ -41,6 +41,7 @@ def idx(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_killed_at_ten_moments(idx, tmp_path):
     """Nothing is under the final name; what was finished is there; --resume gives the file of an undisturbed run."""
     whole, target = tmp_path / "whole.isthpack", tmp_path / "killed.isthpack"

@@ -76,6 +76,7 @@ def _pictures():
     return sorted(path for path in ROBUSTNESS.rglob("*") if path.is_file()) if ROBUSTNESS.is_dir() else []
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @needs_robustness
 def test_every_odd_picture_comes_back_or_fails_in_one_line():

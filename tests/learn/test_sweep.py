@@ -54,6 +54,7 @@ def test_a_stopped_sweep_goes_on_and_names_failed_runs(tmp_path, monkeypatch):
     assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_sweep_that_is_killed_mid_training_goes_on_from_its_checkpoint(tmp_path):
     """Killed outright, no handler runs: the same command ends both runs, and does no epoch twice."""
@@ -95,6 +96,7 @@ def test_a_variation_is_read_or_refused():
             parse_variation(text)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_model_of_noisy_pictures_denoises_and_draws_its_map(tmp_path):
     """Whole pictures of any size; a model that never saw noise is refused."""

@@ -114,6 +114,7 @@ def test_damaged_model_files_are_errors_or_unchanged(data):
     assert model.id == parse_model(original, name="golden").id
 
 
+@pytest.mark.slow
 def test_twenty_thousand_damaged_files_are_errors_or_exact(golden_model):
     """Bits flipped, parts cut, doubled and spliced, in files of both kinds: an IsthmusError, or an original."""
     photo = load_model(GOLDEN / "golden-hyperprior.isthmus", threads=1)

@@ -23,7 +23,7 @@ pytest.importorskip("ray", reason="the extra scale is not installed", exc_type=I
 from isthmus.scale.cluster import check_address
 from isthmus.scale.packing import run_on_ray
 
-pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 HERE = partial(in_processes, jobs=1)
 QUALITY = PackOptions(75)
 

@@ -37,8 +37,15 @@ def encode(
         model: None is the shipped photo codec.
 
     Raises:
-        UsageError: not a picture, not a quality, or a target out of reach.
+        UsageError: not a picture, not a quality, two wishes, or a target out of reach.
         ModelMismatchError: the model does not take this picture.
+
+    Example:
+        >>> picture = np.full((48, 64, 3), 200, np.uint8)
+        >>> decode(encode(picture, quality=60)).shape
+        (48, 64, 3)
+        >>> len(encode(picture, target_bytes=200)) <= 200
+        True
     """
     return (model or shipped_model(DEFAULT_MODEL)).encode(
         picture, quality=quality, target_bytes=target_bytes, target_bpp=target_bpp, target_psnr=target_psnr

@@ -62,6 +62,7 @@ def test_the_parts_of_an_epoch_are_the_batches_of_one_process(count, batch, proc
         assert {len(part) for part in step} == {len(step[0])}
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_two_processes_learn_as_one_with_the_doubled_batch(glyphs, tmp_path):
     """The same curve but for the order of sums, and not the curve of the single batch."""
@@ -76,6 +77,7 @@ def test_two_processes_learn_as_one_with_the_doubled_batch(glyphs, tmp_path):
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_run_resumes_with_another_number_of_processes(glyphs, tmp_path):
     """One process, then two, then one, with batches of the same pictures: the curve of a run that never stopped."""
@@ -164,6 +166,7 @@ def test_nodes_must_know_each_other(monkeypatch):
     assert is_main(nodes)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_two_nodes_train_one_model(tmp_path):
     """Two commands that know each other's address, as on two machines: the first one has all files."""

@@ -72,6 +72,7 @@ def test_the_rate_of_noisy_codes_is_their_entropy():
     assert torch.allclose(layer.eval()(latents), 8 * latents)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_dearer_rate_makes_smaller_files(tmp_path):
     """The same network and steps, with bits two thousand times as dear: fewer bytes, and still a codec."""
@@ -88,6 +89,7 @@ def test_a_dearer_rate_makes_smaller_files(tmp_path):
     assert errors[0] < errors[1] < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.train
 def test_strong_recipes_train_on_a_few_real_pictures(shared_data, tmp_path):

@@ -19,6 +19,7 @@ DIGITS = ["digits-reduction", "digits-k4", "digits-tiles", "digits-conv", "digit
 OF_ANY_SIZE = {"digits-tiles", "digits-conv", "digits-denoise", "tiles-dense", "tiles-conv", "faces-conv"}
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.train
 @pytest.mark.parametrize("name", [*DIGITS, "tiles-dense", "tiles-conv", "faces-conv"])

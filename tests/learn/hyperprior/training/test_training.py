@@ -43,6 +43,7 @@ def pictures(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_short_run_is_resumed_and_exported(pictures, tmp_path, monkeypatch):
