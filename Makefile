@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 # The wheels of PyTorch that fit constraints.txt may lie in an index of their own; pip finds it by its own settings.
 
-.PHONY: demo test test-all check lint types contracts golden bench figures clean
+.PHONY: demo test test-all lowest check lint types contracts golden bench figures clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'isthmus needs Python 3.11 or newer')"
@@ -23,7 +23,14 @@ test: $(READY)
 test-all: $(READY)
 	$(BIN)/python -m pytest
 
-check: lint types contracts test-all
+# the light wing without PyTorch, with the lowest versions that pyproject.toml allows
+lowest: constraints-lowest.txt
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet -c constraints-lowest.txt -e . pytest pytest-timeout hypothesis
+	.venv-lowest/bin/python -m pytest -m "not slow" tests/codec tests/container tests/entropy tests/golden tests/imaging \
+		tests/metrics tests/packs tests/properties tests/transforms tests/contracts/test_doctests.py tests/end_to_end/test_rate.py
+
+check: lint types contracts test-all lowest
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -48,4 +55,4 @@ figures: $(READY)
 	$(BIN)/python benchmarks/figures.py --runs $(RUNS) --data $(DATA) -o docs/figures
 
 clean:
-	rm -rf .venv demo build dist
+	rm -rf .venv .venv-lowest demo build dist

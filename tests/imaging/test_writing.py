@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
 
 from isthmus.imaging import writing
+from isthmus.imaging.reading import read_picture
+from isthmus.metrics.distortion import psnr
 from isthmus.values import Picture
 
 
@@ -38,3 +42,35 @@ def test_large_pictures_are_written_behind_it(monkeypatch, side, is_large):
     data = writing.to_file_bytes(Picture(np.zeros((side, side, 3), np.uint8)), ".png")
     assert data.startswith(b"\x89PNG")
     assert bool(asked) == is_large
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("suffix", sorted(writing.FORMATS))
+def test_every_format_is_read_back(suffix, channels, tmp_path):
+    """Exactly, but JPEG nearly; with the ICC profile and EXIF where the format has them."""
+    if suffix == ".pgm" and channels == 3:
+        pytest.skip("a .pgm is grey")
+    rows, columns = np.mgrid[:40, :50]
+    pixels = np.stack([4 * rows + columns, 5 * columns, 255 - 3 * rows], -1).astype(np.uint8)[:, :, :channels]
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    picture = Picture(
+        pixels, icc=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), exif=exif.tobytes()
+    )
+    if channels == 1:
+        picture = replace(picture, icc=None)
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(writing.to_file_bytes(picture, suffix))
+    back = read_picture(path)
+    if channels == 1 and back.channels == 3:  # WebP knows no grey
+        assert np.all(back.pixels == back.pixels[:, :, :1])
+        back = replace(back, pixels=back.pixels[:, :, :1])
+    if writing.FORMATS[suffix] == "JPEG":
+        assert psnr(back.pixels, pixels) > 40
+    else:
+        assert np.array_equal(back.pixels, pixels)
+    if writing.FORMATS[suffix] not in ("BMP", "PPM"):
+        assert back.icc == picture.icc
+    if writing.FORMATS[suffix] in ("JPEG", "PNG", "WEBP"):
+        assert back.exif is not None
+        assert b"a description" in back.exif
