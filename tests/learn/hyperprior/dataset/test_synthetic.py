@@ -3,7 +3,7 @@
 import numpy as np
 
 from isthmus.learn.hyperprior.dataset.crops import Crops
-from isthmus.learn.hyperprior.dataset.synthetic import drawing, vivid
+from isthmus.learn.hyperprior.dataset.synthetic import colour_jitter, synthetic_graphic
 
 
 def saturation(pixels):
@@ -14,14 +14,14 @@ def saturation(pixels):
 def test_vivid_windows_have_stronger_colours():
     """Of a dull one, in the mean of many."""
     window = np.random.default_rng(0).integers(100, 140, (32, 48, 3)).astype(np.uint8)
-    made = [vivid(window, np.random.default_rng(seed)) for seed in range(20)]
+    made = [colour_jitter(window, np.random.default_rng(seed)) for seed in range(20)]
     assert all(one.shape == window.shape and one.dtype == np.uint8 for one in made)
     assert np.mean([saturation(one) for one in made]) > 2 * saturation(window)
 
 
 def test_drawings_have_all_corners_of_the_colour_cube():
     """And few colours each."""
-    made = [drawing(64, np.random.default_rng(seed)) for seed in range(60)]
+    made = [synthetic_graphic(64, np.random.default_rng(seed)) for seed in range(60)]
     assert all(one.shape == (64, 64, 3) and one.dtype == np.uint8 for one in made)
     seen = {tuple(pixel) for one in made for pixel in one.reshape(-1, 3).tolist()}
     assert {(red, green, blue) for red in (0, 255) for green in (0, 255) for blue in (0, 255)} <= seen

@@ -12,7 +12,7 @@ from isthmus.entropy.hyper_latents import CONTEXTS, HYPER_GROUPS, HYPER_LIMIT, N
 from isthmus.entropy.tables import FrequencyTable, integer_frequencies
 from isthmus.learn.hyperprior.calibration.calibration import SymbolStatistics
 from isthmus.learn.hyperprior.calibration.table_clustering import cluster
-from isthmus.learn.hyperprior.networks.codec import middle_knots
+from isthmus.learn.hyperprior.networks.codec import group_centre_knots
 from isthmus.learn.hyperprior.networks.entropy_model import HyperDensity
 
 CLUSTERED_TABLES = 48
@@ -39,7 +39,7 @@ def hyper_tables(
     tables: list[FrequencyTable] = []
     chosen, offsets = [], []
     for group in range(HYPER_GROUPS):
-        masses = density(values, middle_knots(torch.tensor([group])))[0, :, 0].double().numpy()
+        masses = density(values, group_centre_knots(torch.tensor([group])))[0, :, 0].double().numpy()
         masses /= masses.sum(1, keepdims=True)
         table_index = np.arange(channels)[:, None].repeat(CONTEXTS, 1)
         centres = np.zeros((channels, CONTEXTS), np.int64)

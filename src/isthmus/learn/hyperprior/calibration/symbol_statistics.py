@@ -20,7 +20,7 @@ from isthmus.entropy.hyper_latents import (
 )
 from isthmus.entropy.scale_tables import COUNTS_SHAPE, LARGEST_COUNTED
 from isthmus.learn.hyperprior.calibration.encoding import encoded
-from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec, middle_knots
+from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec, group_centre_knots
 
 DEVIATIONS = (-1.0, -0.3, 0.3, 1.0)
 """Edges between the contexts of a hyper-latent, in standard deviations of its neighbours' mean."""
@@ -65,23 +65,23 @@ def count_hyper(model: HyperpriorCodec, pictures: Iterable[Tensor]) -> tuple[Ten
     for picture in pictures:
         latents = model.analysis(picture)
         for group, one in enumerate(seen):
-            knots = middle_knots(torch.tensor([group], device=picture.device))
+            knots = group_centre_knots(torch.tensor([group], device=picture.device))
             one.append(model.rounded_hyper(model.limited_steps(latents, knots))[0].cpu().numpy().astype(np.int8))
-    edges, counts = zip(*map(_count_group, seen), strict=True)
-    return torch.from_numpy(np.stack(edges)), torch.from_numpy(np.stack(counts))
+    thresholds, counts = zip(*map(_count_group, seen), strict=True)
+    return torch.from_numpy(np.stack(thresholds)), torch.from_numpy(np.stack(counts))
 
 
 def _count_group(grids: list[NDArray[np.int8]]) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
     """Thresholds (channels, 2, NEIGHBOUR_CONTEXTS - 1) and counts (channels, CONTEXTS, symbols) of some grids."""
     places = [part_places(*grid.shape[1:]) for grid in grids]
-    edges = np.stack([_thresholds(grids, places, part) for part in (1, 2)], axis=1)
-    channels, symbols = len(edges), 2 * HYPER_LIMIT + 1
+    thresholds = np.stack([_thresholds(grids, places, part) for part in (1, 2)], axis=1)
+    channels, symbols = len(thresholds), 2 * HYPER_LIMIT + 1
     counts = np.zeros(channels * CONTEXTS * symbols, np.int64)
     for grid, parts in zip(grids, places, strict=True):
         for part, some in enumerate(parts):
-            table = np.arange(channels)[:, None] * CONTEXTS + contexts_of(grid, part, some, edges)
+            table = np.arange(channels)[:, None] * CONTEXTS + contexts_of(grid, part, some, thresholds)
             counts += np.bincount((table * symbols + at(grid, some) + HYPER_LIMIT).ravel(), minlength=len(counts))
-    return edges, counts.reshape(channels, CONTEXTS, symbols)
+    return thresholds, counts.reshape(channels, CONTEXTS, symbols)
 
 
 def _thresholds(grids: list[NDArray[np.int8]], places: list[list[Places]], part: int) -> NDArray[np.int16]:
@@ -90,5 +90,8 @@ def _thresholds(grids: list[NDArray[np.int8]], places: list[list[Places]], part:
     around = np.concatenate([at(neighbour_means(grid, part), parts[part]) for grid, parts in pairs], axis=1)
     if around.size == 0:  # grids of one row or column have no second part
         return np.zeros((len(around), len(DEVIATIONS)), np.int16)
-    edges: NDArray[np.int16] = np.ceil(around.mean(1)[:, None] + around.std(1)[:, None] * DEVIATIONS).astype(np.int16)
-    return edges
+    means, deviations = around.mean(1)[:, None], around.std(1)[:, None]
+    thresholds: NDArray[np.int16] = np.ceil(means + deviations * DEVIATIONS).astype(np.int16)
+        np.int16
+    )
+    return thresholds

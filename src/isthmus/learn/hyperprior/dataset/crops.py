@@ -12,7 +12,7 @@ from isthmus.codec.hyperprior.layout import BLOCK, HYPER_BLOCK
 from isthmus.errors import InputError
 from isthmus.imaging.reading import find_pictures, read_picture
 from isthmus.imaging.windows import Window, pixels_in
-from isthmus.learn.hyperprior.dataset.synthetic import drawing, vivid
+from isthmus.learn.hyperprior.dataset.synthetic import colour_jitter, synthetic_graphic
 
 HELD_ASIDE_EVERY = 20
 """Every 20th file by name is never trained on."""
@@ -57,7 +57,7 @@ class Crops:
         for _ in range(count):
             kind = random.random()
             if kind < graphic_share:
-                windows.append(drawing(side, random))
+                windows.append(synthetic_graphic(side, random))
                 continue
             picture = self.training[random.integers(len(self.training))]
             top, left = (random.integers(max(length - side, 0) + 1) for length in picture.shape[:2])
@@ -67,7 +67,7 @@ class Crops:
             if random.random() < 0.15:  # turned pictures are rare in use: horizons and trunks keep their statistics
                 part = part.transpose(1, 0, 2)
             if kind > 1 - jitter_share:
-                part = vivid(part, random)
+                part = colour_jitter(part, random)
             windows.append(_padded(part, side))
         return np.stack(windows)
 

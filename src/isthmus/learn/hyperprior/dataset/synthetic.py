@@ -1,4 +1,4 @@
-"""Windows of what photographs seldom hold, so that the codec knows it as well: vivid colours, and drawings."""
+"""Synthetic augmentation: windows with jittered colours, and graphics, which photographs seldom hold."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ GREY_WEIGHTS = (0.299, 0.587, 0.114)
 MOST_SHAPES = 16
 
 
-def vivid(window: Pixels, random: np.random.Generator) -> Pixels:
+def colour_jitter(window: Pixels, random: np.random.Generator) -> Pixels:
     """(rows, columns, 3): the window with stronger colours and contrast, other hues, or negative."""
     values = window[:, :, random.permutation(3)].astype(np.float32)
     if random.random() < 0.25:
@@ -21,7 +21,7 @@ def vivid(window: Pixels, random: np.random.Generator) -> Pixels:
     return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
 
 
-def drawing(side: int, random: np.random.Generator) -> Pixels:
+def synthetic_graphic(side: int, random: np.random.Generator) -> Pixels:
     """(side, side, 3): flat or graded colours, shapes, lines and writing, without smooth edges or with."""
     scale = int(random.integers(1, 3))
     image = Image.fromarray(_background(side * scale, random))

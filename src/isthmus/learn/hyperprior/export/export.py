@@ -125,7 +125,7 @@ def margins(settings: CodecSettings) -> tuple[int, int]:
 
 
 def _check(model: Model) -> None:
-    """Encode and decode noise and a ramp with the file that was just made; loading has tried the exact networks.
+    """Encode and decode noise and a ramp with the file that was just made; loading has tried the integer networks.
 
     Raises:
         TrainingError: what comes back is another size.

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from isthmus.entropy.fixed_point import MEAN_BITS
-from isthmus.entropy.passes import LAYERS
+from isthmus.entropy.passes import LAYERS, PASSES
 from isthmus.entropy.reference_networks import IntegerLayer, QualityBias
 from isthmus.errors import TrainingError
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.integer import ACTIVATION_BITS, EXACT_LIMIT, WEIGHT_LIMIT, IntegerConvolution
-
-_CORNERS = np.array([[1, 0, 1], [0, 0, 0], [1, 0, 1]])
-KNOWN_PLACES = {"second_context": _CORNERS, "third_context": 1 - _CORNERS - np.diag([0, 1, 0])}
-"""Of the nine neighbours, the second pass knows the diagonal ones and the third the direct ones. The others are zeros,
-whatever their weights are: without weights, they need not be read."""
 
 
 def integer_layers(model: HyperpriorCodec) -> dict[str, IntegerLayer]:
@@ -35,10 +31,22 @@ def _find(model: HyperpriorCodec, name: str) -> IntegerConvolution:
     return module
 
 
+def _neighbours_read(name: str) -> NDArray[np.int64]:
+    """(side, side) of a context's kernel, 1 where its pass knows a neighbour: other places are zeros, whatever their
+    weights, and without weights they need not be read. Of other layers 1, all places.
+    """
+    for one in PASSES:
+        if name == one.context and len(one.neighbours) > 1:
+            places = np.zeros((3, 3), np.int64)
+            places[tuple(np.transpose(one.neighbours))] = 1
+            return places
+    return np.ones((1, 1), np.int64)
+
+
 @torch.no_grad()
 def _integer_layer(module: IntegerConvolution, name: str) -> IntegerLayer:
     shifts = module.shifts()
-    weight = torch.floor(module.weight * (2.0**shifts)[:, None, None, None] + 0.5).numpy() * KNOWN_PLACES.get(name, 1)
+    weight = torch.floor(module.weight * (2.0**shifts)[:, None, None, None] + 0.5).numpy() * _neighbours_read(name)
     bias = torch.floor(module.bias.table * 2.0 ** (shifts + module.input_bits) + 0.5).numpy().astype(np.int64)
     half = len(shifts) // 2
     output_bits = np.full(len(shifts), ACTIVATION_BITS)

@@ -164,10 +164,10 @@ class HyperpriorCodec(nn.Module):
 
 def group_knots(position: Tensor) -> Tensor:
     """Knot weights of the middle of each quality's group: groups share tables of hyper-latents."""
-    return middle_knots(torch.floor((position * HYPER_GROUPS).clamp(0, HYPER_GROUPS - 0.5)))
+    return group_centre_knots(torch.floor((position * HYPER_GROUPS).clamp(0, HYPER_GROUPS - 0.5)))
 
 
-def middle_knots(groups: Tensor) -> Tensor:
+def group_centre_knots(groups: Tensor) -> Tensor:
     """(count,) numbers of groups of qualities -> (count, knots) weights of their middles."""
     return knot_weights((groups + 0.5) / HYPER_GROUPS)
 
