@@ -92,6 +92,4 @@ def _thresholds(grids: list[NDArray[np.int8]], places: list[list[Places]], part:
         return np.zeros((len(around), len(DEVIATIONS)), np.int16)
     means, deviations = around.mean(1)[:, None], around.std(1)[:, None]
     thresholds: NDArray[np.int16] = np.ceil(means + deviations * DEVIATIONS).astype(np.int16)
-        np.int16
-    )
     return thresholds
