@@ -169,6 +169,10 @@ def load_model(name: str | Path, *, threads: int = 0, engine: str = "onnxruntime
         ModelNotFoundError: no such model.
         FormatError: the file is damaged.
         UsageError: no such engine.
+
+    Example:
+        >>> load_model("photo").name
+        'photo'
     """
     return Model(read_model(finding.find_by_name(name)), Engine(engine, threads))
 

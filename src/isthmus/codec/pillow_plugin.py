@@ -19,7 +19,16 @@ MAX_HEADER = 1 << 16
 
 
 def register_pillow() -> None:
-    """Make `PIL.Image.open` and `Image.save` know .isth files; `save` takes `quality`, `target_bytes` and `model`."""
+    """Make `PIL.Image.open` and `Image.save` know .isth files; `save` takes `quality`, `target_bytes` and `model`.
+
+    Example:
+        >>> import io
+        >>> register_pillow()
+        >>> file = io.BytesIO()
+        >>> Image.new("RGB", (40, 30), "teal").save(file, "ISTH", quality=60)
+        >>> Image.open(file).size
+        (40, 30)
+    """
     Image.register_open(FORMAT, IsthmusImageFile, lambda prefix: prefix.startswith(MAGIC))
     Image.register_save(FORMAT, _save)
     Image.register_extension(FORMAT, SUFFIX)
