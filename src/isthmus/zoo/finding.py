@@ -58,11 +58,15 @@ def find_by_id(model_id: bytes, *, beside: Path | None = None) -> Path:
     candidates = [path for _, path in known_models()]
     if beside is not None:
         candidates += sorted(beside.glob(f"*{SUFFIX}"))
-    stated = {path: read_decoded_ids(path) for path in candidates}
-    for is_own in (True, False):  # a model of this id goes before one that says that it decodes its pictures
-        for path, ids in stated.items():
-            if model_id in (ids[:1] if is_own else ids):
-                return path
+    standing_in = None  # a model of the id itself goes before one that says that it decodes its pictures
+    for path in candidates:
+        own, *others = read_decoded_ids(path) or (None,)
+        if own == model_id:
+            return path
+        if standing_in is None and model_id in others:
+            standing_in = path
+    if standing_in is not None:
+        return standing_in
     folder = f"the file's folder ({beside})" if beside is not None else "the file's folder (none: read from memory)"
     raise ModelNotFoundError(
         f"no model with the id {model_id.hex()}: looked at --model, the shipped models, "

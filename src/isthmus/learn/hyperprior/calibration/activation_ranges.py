@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from isthmus.learn.hyperprior.calibration.activation_samples import encoded_at_places, samples
+from isthmus.learn.hyperprior.calibration.activation_samples import run_transforms, samples
 from isthmus.learn.hyperprior.calibration.calibration import BlockCalibration
 from isthmus.learn.hyperprior.calibration.gptq import Moments, gptq
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
@@ -102,10 +102,7 @@ def _moments(model: HyperpriorCodec, pixels: Tensor, blocks: Mapping[str, Quanti
             layer = block.layer(layer_name)
             moments[f"{name}.{layer_name}"] = seen = Moments(layer.kernel_size[0])
             handles.append(layer.register_forward_pre_hook(partial(_add, seen)))
-    for one in encoded_at_places(model, pixels):
-        model.decode(one.estimate.decoded, one.knots)
-    for handle in handles:
-        handle.remove()
+    run_transforms(model, pixels, handles)
     return moments
 
 

@@ -1,12 +1,13 @@
 """Activations of the transforms on pictures: some of them, at some qualities."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
-from isthmus.learn.hyperprior.calibration.encoding import Encoded, encoded
+from isthmus.learn.hyperprior.calibration.encoding import encoded
 from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 
@@ -50,13 +51,20 @@ def samples(
         else layer.register_forward_hook(partial(on_output, name=name))
         for name, layer in layers.items()
     ]
-    for one in encoded_at_places(model, pixels):
-        model.decode(one.estimate.decoded, one.knots)
-    for handle in handles:
-        handle.remove()
+    run_transforms(model, pixels, handles)
     return {name: torch.cat(parts, 1) for name, parts in drawn.items()}
 
 
-def encoded_at_places(model: HyperpriorCodec, pixels: Tensor) -> Iterator[Encoded]:
-    """AT_ONCE windows at each of PLACES, rounded with the tables that training assumes."""
-    return encoded(model, pixels, PLACES, encoder_thresholds(None, pixels.device))
+@torch.no_grad()
+def run_transforms(model: HyperpriorCodec, pixels: Tensor, handles: Iterable[RemovableHandle]) -> None:
+    """Run both transforms on all windows at each of PLACES, for the hooks in them; the hooks are removed then.
+
+    Args:
+        model: with the hooks.
+        pixels: (windows, 3, rows, columns), -0.5..0.5, sides multiples of 64.
+        handles: of the hooks.
+    """
+    for one in encoded(model, pixels, PLACES, encoder_thresholds(None, pixels.device)):
+        model.decode(one.estimate.decoded, one.knots)
+    for handle in handles:
+        handle.remove()

@@ -38,10 +38,9 @@ def count(model: HyperpriorCodec, crops: Crops) -> SymbolStatistics:
     device = next(model.parameters()).device
     with torch.autocast(device.type, enabled=False):
         pixels = to_pixels(crops.training_centres(COUNTED_WINDOWS), device)
-        counts = None
-        for _ in range(2):  # rounded with the tables that training assumes, then with those that follow from the counts
-            counts = count_symbols(model, pixels, encoder_thresholds(counts, device))
+        # rounded with the tables that training assumes, then with those that follow from the counts
+        assumed = count_symbols(model, pixels, encoder_thresholds(None, device))
+        counts = count_symbols(model, pixels, encoder_thresholds(assumed, device))
         pictures = (to_pixels(picture[None], device) for picture in crops.training_pictures(COUNTED_PICTURES))
         thresholds, hyper_counts = count_hyper(model, pictures)
-    assert counts is not None  # noqa: S101 - counted twice
     return SymbolStatistics(counts, thresholds, hyper_counts)

@@ -101,14 +101,13 @@ class BlockGraph:
         shift = np.rint(values / units).astype(np.int32)
         bias = builder.node("DequantizeLinear", builder.constant(shift), builder.constant(units), axis=0)
         made = builder.node("Conv", x, real, bias, kernel_shape=[3, 3], pads=[1] * 4)
-        behind = len(self.block.INT8_INPUTS) + self.block.INT8_OUTPUTS.index(layer)
-        output = ScaleAndZeroPoint.of(self.calibration.ranges[behind])
+        output = ScaleAndZeroPoint.of(self.block.output_range(self.calibration.ranges, layer))
         return self._dequantise(self._quantise(builder.channels_last(made), output), output)
 
     def _input(self, layer: str) -> ScaleAndZeroPoint | None:
         if self.calibration is None:
             return None
-        return ScaleAndZeroPoint.of(self.calibration.ranges[self.block.INT8_INPUTS.index(layer)])
+        return ScaleAndZeroPoint.of(self.block.input_range(self.calibration.ranges, layer))
 
     def _quantise(self, x: str, scale: ScaleAndZeroPoint) -> str:
         return self.builder.node(

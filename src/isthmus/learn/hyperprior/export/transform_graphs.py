@@ -93,10 +93,10 @@ def synthesis_graph(model: HyperpriorCodec, blocks: Blocks) -> bytes:
 
 def _detail_reads(builder: GraphBuilder, halves: list[str], net: Synthesis) -> list[str]:
     """What the two layers of the detail read, (1, 2 rows, 2 columns, channels) each."""
-    narrow = net.detail.reduce
-    matrix = array(narrow.folded()).reshape(len(narrow.signs), 2, 2, -1)
-    bias = array(narrow.bias).reshape(len(narrow.signs), 2, 2)
-    signs = array(narrow.signs[:, ~net.turns][:, 0])
+    reduce = net.detail.reduce
+    matrix = array(reduce.folded()).reshape(len(reduce.signs), 2, 2, -1)
+    bias = array(reduce.bias).reshape(len(reduce.signs), 2, 2)
+    signs = array(reduce.signs[:, ~net.turns][:, 0])
     reads = []
     for part in np.split(np.arange(len(signs)), 2):
         turned = np.stack([bias[part, 0], bias[part, 1] * signs[part, None]], 1)

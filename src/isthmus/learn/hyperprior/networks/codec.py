@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from isthmus.entropy.fixed_point import KNOTS, LATENT_LIMIT, SCALES
 from isthmus.entropy.hyper_latents import HYPER_GROUPS, HYPER_LIMIT
 from isthmus.entropy.hyperprior import SKIPPED_SCALES
+from isthmus.entropy.passes import PASSES
 from isthmus.entropy.scale_tables import COUNTED_SCALES, LARGEST_COUNTED, SCALE_STEP, SMALLEST_SCALE
 from isthmus.learn.hyperprior.networks.entropy_model import (
     EntropyModelSettings,
@@ -86,15 +87,11 @@ class HyperpriorCodec(nn.Module):
         spread = start.latent_scale[None, :] / steps[:, None]
         self.log_gain = QualityTable(np.log(spread))
         bias = scale_index_of(torch.from_numpy(spread * 0.7)).clamp(0, 56).numpy()
-        first = settings.prior.first_group
-        for network, part in (
-            (self.passes.first_pass, bias[:, :first]),
-            (self.passes.second_pass, bias[:, :first]),
-            (self.passes.third_pass, bias[:, :first]),
-            (self.passes.fourth_pass, bias[:, first:]),
-        ):
+        for one in PASSES:
+            part = bias[:, one.channels(settings.prior.first_group)]
+            table = self.passes.get_parameter(f"{one.network}.last.bias.table")
             with torch.no_grad():
-                network.last.bias.table[:, : part.shape[1]] = torch.from_numpy(part.astype(np.float32))
+                table[:, : part.shape[1]] = torch.from_numpy(part.astype(np.float32))
 
     def gains(self, knots: Tensor) -> Tensor:
         """(batch, latents, 1, 1): quantisation steps per unit of latent."""

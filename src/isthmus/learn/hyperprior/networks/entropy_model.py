@@ -100,7 +100,7 @@ DEAD_ZONE_STRENGTH = 0.75
 def soft_dead_zone(steps: Tensor) -> Tensor:
     """Latents moved towards what RDO quantisation will leave of them; the gradient is passed straight through.
 
-    Most are coded as zero, however far they were from it: they need no scale_index that expects more.
+    Most are coded as zero, however far they were from it: they need no scale index that expects more.
     """
     sizes = steps.abs()
     coded = torch.floor(sizes + (1 - DEAD_ZONE_EDGE))
@@ -319,5 +319,5 @@ class HyperDensity(nn.Module):
 
 
 def scale_index_of(spread: Tensor) -> Tensor:
-    """The scale_index whose scale is nearest to a standard deviation in quantisation steps."""
+    """The scale index whose scale is nearest to a standard deviation in quantisation steps."""
     return torch.log(spread / SMALLEST_SCALE) / SCALE_STEP

@@ -173,13 +173,21 @@ class QuantisedBlock(nn.Module):
         """One of the layers."""
         return cast("nn.Conv2d", self.get_submodule(name))
 
+    def input_range(self, ranges: Tensor, name: str) -> Tensor:
+        """(2,) of `ranges`: that of what a layer reads."""
+        return ranges[self.INT8_INPUTS.index(name)]
+
+    def output_range(self, ranges: Tensor, name: str) -> Tensor:
+        """(2,) of `ranges`: that of what a layer of INT8_OUTPUTS makes."""
+        return ranges[len(self.INT8_INPUTS) + self.INT8_OUTPUTS.index(name)]
+
     def through(self, name: str, x: Tensor) -> Tensor:
         """What a layer makes of `x`."""
         if self.ranges is not None:
-            x = fake_quantise(x, self.ranges[self.INT8_INPUTS.index(name)])
+            x = fake_quantise(x, self.input_range(self.ranges, name))
         made: Tensor = self.layer(name)(x)
         if self.ranges is not None and name in self.INT8_OUTPUTS:
-            made = fake_quantise(made, self.ranges[len(self.INT8_INPUTS) + self.INT8_OUTPUTS.index(name)])
+            made = fake_quantise(made, self.output_range(self.ranges, name))
         return made
 
 
