@@ -16,9 +16,14 @@ from isthmus.evaluate.codec import Codec, Pixels
 from isthmus.imaging.reading import read_picture
 from isthmus.metrics.distortion import mse, psnr_of_mse
 from isthmus.metrics.similarity import ms_ssim, ssim
-from isthmus.metrics.ssimulacra2 import ssimulacra2
+from isthmus.metrics.ssimulacra2 import SMALLEST_SIDE, ssimulacra2
 
-METRICS = {"ssim": ssim, "ms_ssim": ms_ssim, "ssimulacra2": ssimulacra2}
+
+def _ssimulacra2(first: Pixels, second: Pixels) -> float | None:
+    return ssimulacra2(first, second) if min(first.shape[:2]) >= SMALLEST_SIDE else None
+
+
+METRICS = {"ssim": ssim, "ms_ssim": ms_ssim, "ssimulacra2": _ssimulacra2}
 """What may be measured beside the PSNR; each is None where a picture is too small for it."""
 
 DEFAULT_METRICS = ("ssim", "ms_ssim")
