@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from isthmus.container.image_file import ALPHA, EXIF, ICC, MAGIC, ImageFile, read_image
+from isthmus.container.image_file import ALPHA, EXIF, ICC, MAGIC, XMP, ImageFile, read_image
 from isthmus.container.model_file import parse_model
 from isthmus.container.pack_file import MAGIC as PACK_MAGIC
 from isthmus.container.pack_file import read_layout
@@ -60,6 +60,7 @@ def _describe_image(data: bytes, path: Path) -> dict[str, Any]:
         "alpha_bytes": _length(image, ALPHA),
         "icc_bytes": _length(image, ICC),
         "exif_bytes": _length(image, EXIF),
+        "xmp_bytes": _length(image, XMP),
         "model_id": image.model_id.hex(),
         "model": _model_of(image.model_id, path),
     }

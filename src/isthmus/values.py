@@ -25,6 +25,8 @@ class Picture:
         alpha: (rows, columns) uint8, 255 is opaque; None where the picture has no alpha.
         icc: the colour profile's bytes; None where the picture has none and sRGB is meant.
         exif: the EXIF block, its orientation already applied and reset; None where there is none.
+        xmp: the XMP packet; None where there is none.
+        resolution: pixels per inch across and down, where the file says it outside EXIF; else None.
         conversions: one line for each thing that reading the picture changed ("CMYK converted to RGB").
     """
 
@@ -32,6 +34,8 @@ class Picture:
     alpha: NDArray[np.uint8] | None = None
     icc: bytes | None = None
     exif: bytes | None = None
+    xmp: bytes | None = None
+    resolution: tuple[float, float] | None = None
     conversions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,14 +42,14 @@ def check_denoises(model: Model) -> None:
 
 
 def denoise(picture: Picture, model: Model) -> Picture:
-    """The picture without its noise; alpha, ICC and EXIF stay.
+    """The picture without its noise; alpha and metadata stay.
 
     Raises:
         ModelMismatchError: the model does not take this picture.
     """
     values = model.pictures_of(pipeline.latents_of([picture], model.factorised_coder))[0]
     pixels = crop(np.rint(values * np.float32(255)).astype(np.uint8), picture.height, picture.width)
-    return Picture(np.ascontiguousarray(pixels), alpha=picture.alpha, icc=picture.icc, exif=picture.exif)
+    return replace(picture, pixels=np.ascontiguousarray(pixels))
 
 
 def denoise_files(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import groupby
 from typing import TypeVar
@@ -18,17 +19,9 @@ from numpy.typing import NDArray
 from isthmus.codec.coder import BatchCoder, Coder, whole_quality
 from isthmus.codec.factorised_coder import FactorisedCoder
 from isthmus.codec.quantiser import check_quality
+from isthmus.codec.sections import from_sections, to_sections
 from isthmus.codec.targets import Target, highest_quality_within, lowest_quality_reaching
-from isthmus.container.image_file import (
-    ALPHA,
-    EXIF,
-    ICC,
-    ImageFile,
-    read_header,
-    read_image,
-    salvage_image,
-    write_image,
-)
+from isthmus.container.image_file import ImageFile, read_header, read_image, salvage_image, write_image
 from isthmus.errors import FormatError, ModelMismatchError, UsageError
 from isthmus.imaging import fitting
 from isthmus.imaging.windows import Window
@@ -108,7 +101,7 @@ def decode_region(data: bytes, coder: Coder, region: Window) -> Picture:
     whole = _from_file(np.empty((image.height, image.width, image.channels), np.uint8), image)
     rows, columns = region.inside(Window(0, 0, image.height, image.width))
     alpha = whole.alpha[rows, columns] if whole.alpha is not None else None
-    return Picture(coder.decode_region(image, region), alpha=alpha, icc=whole.icc, exif=whole.exif)
+    return replace(whole, pixels=coder.decode_region(image, region), alpha=alpha)
 
 
 def salvage(data: bytes, coder: Coder) -> tuple[Picture, tuple[str, ...]]:
@@ -211,8 +204,6 @@ def _batches(pictures: Sequence[Sized]) -> Iterator[list[Sized]]:
 
 
 def _to_file(picture: Picture, tiles: tuple[bytes, ...], coder: Coder, quality: float) -> bytes:
-    alpha = fitting.encode_alpha(picture.alpha) if picture.alpha is not None else None
-    sections = {ALPHA: alpha, ICC: picture.icc, EXIF: picture.exif}
     return write_image(
         ImageFile(
             model_id=coder.file.id,
@@ -222,7 +213,7 @@ def _to_file(picture: Picture, tiles: tuple[bytes, ...], coder: Coder, quality: 
             quality=whole_quality(quality),
             tiles=tiles,
             tile_size=coder.tile_size(picture),
-            sections={kind: section for kind, section in sections.items() if section is not None},
+            sections=to_sections(picture),
         )
     )
 
@@ -231,9 +222,7 @@ def _from_file(pixels: NDArray[np.uint8], image: ImageFile) -> Picture:
     """The decoded pixels with what else the file holds."""
     if pixels.shape != (image.height, image.width, image.channels):
         raise FormatError(f"the model makes {pixels.shape} where the file announces {image.width}×{image.height}")
-    alpha = image.sections.get(ALPHA)
-    decoded = fitting.decode_alpha(alpha, image.height, image.width) if alpha is not None else None
-    return Picture(pixels, alpha=decoded, icc=image.sections.get(ICC), exif=image.sections.get(EXIF))
+    return from_sections(pixels, image.sections)
 
 
 def _of_this_model(image: ImageFile, coder: Coder) -> ImageFile:

@@ -1,7 +1,7 @@
 """The .isth file: one picture. docs/format.md has every byte.
 
 magic(7) version(1) model id(8) width height flags(1) quality(1) [tile size] tile lengths... [sections] CRC-32(4)
-then each section's bytes and its CRC-32(4): the tiles in rows, then what the section table lists (alpha, ICC, EXIF)
+then each section's bytes and its CRC-32(4): the tiles in rows, then what the section table lists (alpha, ICC, ...)
 
 A section's CRC-32 also covers the header's and the section's number: a section of another file, or at another place, is
 noticed. A section that the table lists has a kind. Readers skip unknown kinds whose lowest bit is set, as those of PNG
@@ -30,8 +30,8 @@ FLAG_SECTIONS = 0x04
 """A section table follows; in version 1 this flag and the next two announce alpha, ICC and EXIF."""
 KNOWN_FLAGS = {1: 0x1F, 2: FLAG_RGB | FLAG_TILED | FLAG_SECTIONS}
 
-ALPHA, ICC, EXIF = 2, 3, 5
-SECTION_NAMES = {ALPHA: "alpha", ICC: "ICC", EXIF: "EXIF"}
+ALPHA, ICC, EXIF, XMP, RESOLUTION = 2, 3, 5, 7, 9
+SECTION_NAMES = {ALPHA: "alpha", ICC: "ICC", EXIF: "EXIF", XMP: "XMP", RESOLUTION: "resolution"}
 """The kinds of sections that this release knows; an odd kind is one that a reader may skip."""
 VERSION_1_FLAGS = {0x04: ALPHA, 0x08: ICC, 0x10: EXIF}
 
