@@ -8,10 +8,10 @@ from typing import Any
 from isthmus.container.image_file import ALPHA, EXIF, ICC, MAGIC, XMP, ImageFile, read_image
 from isthmus.container.model_file import parse_model
 from isthmus.container.pack_file import MAGIC as PACK_MAGIC
-from isthmus.container.pack_file import read_layout
+from isthmus.container.pack_file import MODEL, read_layout
 from isthmus.errors import FormatError, InputError, ModelNotFoundError
 from isthmus.packs.manifest import MANIFEST, read_manifest
-from isthmus.packs.pack import open_ranges
+from isthmus.packs.opening import open_ranges
 from isthmus.values import MODE_NAMES
 from isthmus.zoo.finding import find_by_id
 
@@ -76,7 +76,7 @@ def _describe_pack(path: Path) -> dict[str, Any]:
     read, size = open_ranges(str(path))
     layout = read_layout(read, size)
     header, count = layout.header, len(layout.table)
-    labels = layout.table.labels
+    labels, payload_bytes = layout.table.labels, int(layout.table.lengths.sum(dtype="int64"))
     return {
         "format": "isthpack",
         "pictures": count,
@@ -85,12 +85,14 @@ def _describe_pack(path: Path) -> dict[str, Any]:
         "quality": header.quality,
         "bytes": size,
         "bytes_per_picture": size / max(1, count),
-        "payload_bytes_per_picture": int(layout.table.lengths.sum(dtype="int64")) / max(1, count),
+        "payload_bytes": payload_bytes,
+        "payload_bytes_per_picture": payload_bytes / max(1, count),
+        "model_bytes": header.section_lengths.get(MODEL),
         "source_bytes": layout.source_bytes,
         "ratio": layout.source_bytes / size,
         "classes": len(set(labels.tolist())) if labels is not None else None,
         "model_id": header.model_id.hex(),
-        "model": _model_of(header.model_id, path),
+        "model": _model_of(header.model_id, path) or ("within" if MODEL in header.section_lengths else None),
     }
 
 

@@ -6,7 +6,7 @@ import re
 
 from isthmus.container import image_file, pack_file, pack_table
 from isthmus.container.graph_check import ALLOWED_OPERATORS
-from tests.conftest import GOLDEN, GOLDEN_1, ROOT
+from tests.conftest import GOLDEN, ROOT
 
 PAGE = (ROOT / "docs" / "format.md").read_text()
 
@@ -14,7 +14,7 @@ PAGE = (ROOT / "docs" / "format.md").read_text()
 def test_the_worked_examples_are_golden_files():
     """The hexadecimal dumps on the page are the golden files', byte for byte."""
     dumps = re.findall(r"```hex\n(.*?)```", PAGE, re.DOTALL)
-    for dump, path in zip(dumps, (GOLDEN / "plain-75.isth", GOLDEN_1 / "two.isthpack"), strict=True):
+    for dump, path in zip(dumps, (GOLDEN / "plain-75.isth", GOLDEN / "pack-2.isthpack"), strict=True):
         digits = "".join(line.split("  ")[0] for line in dump.splitlines())
         assert bytes.fromhex(digits) == path.read_bytes()
 
@@ -34,11 +34,14 @@ def test_the_kinds_of_sections_are_those_of_the_code():
 
 
 def test_the_flags_of_packs_are_those_of_the_code():
-    """In the header and in a table."""
-    assert (pack_file.FLAG_RGB, pack_file.FLAG_SIZED) == (0x01, 0x02)
-    assert "0x01 RGB, 0x02 all pictures have the size" in PAGE
-    table = (pack_table.FLAG_NUMBERED, pack_table.FLAG_SIZES, pack_table.FLAG_LABELS)
-    assert f"flags (0x{table[0]:02x} numbered\nnames, 0x{table[1]:02x} sizes, 0x{table[2]:02x} labels)" in PAGE
+    """In the header and in a table, and the kinds of further columns."""
+    assert (pack_file.FLAG_RGB, pack_file.FLAG_SIZED, pack_file.FLAG_SECTIONS) == (0x01, 0x02, 0x04)
+    assert "0x01 RGB, 0x02 all pictures have the size that follows, 0x04 sections" in PAGE
+    table = (pack_table.FLAG_NUMBERED, pack_table.FLAG_SIZES, pack_table.FLAG_LABELS, pack_table.FLAG_MORE)
+    listed = "flags (0x{:02x} numbered\nnames, 0x{:02x} sizes, 0x{:02x} labels, 0x{:02x} further columns)"
+    assert listed.format(*table) in PAGE
+    columns = dict(re.findall(r"\| (\d+) \| (forms|qualities): ", PAGE))
+    assert {int(kind): name for kind, name in columns.items()} == pack_table.COLUMN_NAMES
 
 
 def test_every_allowed_operator_is_listed():

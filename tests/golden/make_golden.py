@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from isthmus.codec.model import Model, load_model
 from isthmus.container.image_file import VERSION
 from isthmus.container.model_file import parse_model
+from isthmus.container.pack_file import VERSION as PACK_VERSION
 from isthmus.learn.data.pictures import PictureSet
 from isthmus.learn.export.model_file import export_model
 from isthmus.learn.hyperprior.calibration.activation_ranges import calibrate_blocks
@@ -33,39 +34,44 @@ FACTS = {"licence": "CC0-1.0"}
 def main() -> int:
     """Write models of each kind, pictures of some qualities, and what each decodes to: those that are not there."""
     FOLDER.mkdir(exist_ok=True)
-    makers = {"golden": _factorised, "golden-hyperprior": _hyperprior}
-    missing = {name: make for name, make in makers.items() if not (FOLDER / f"{name}.isthmus").exists()}
+    makers = {
+        "golden.isthmus": _factorised,
+        "golden-hyperprior.isthmus": _hyperprior,
+        f"pack-{PACK_VERSION}.isthpack": _pack,
+        f"pack-{PACK_VERSION}-model.isthpack": _pack_with_model,
+    }
+    missing = {name: make for name, make in makers.items() if not (FOLDER / name).exists()}
     for name, make in missing.items():
-        make(name)
+        make(FOLDER / name)
     print(f"made: {', '.join(missing) or 'nothing'}; golden files that were there stay as they are")
     return 0
 
 
-def _factorised(name: str) -> None:
+def _factorised(path: Path) -> None:
     random = np.random.default_rng(7)
     blobs = random.normal(size=(400, 4, 4, 1)).repeat(2, 1).repeat(2, 2)
     pictures = np.clip(128 + 60 * blobs, 0, 255).astype(np.uint8)
     torch.manual_seed(7)
     network = build_dense(ModelSettings(height=8, width=8, hidden=(24,), code=6, code_activation="linear")).eval()
-    data = export_model(network, PictureSet(pictures), CodingSettings(default_excess=1e-5), name=name, facts=FACTS)
+    settings = CodingSettings(default_excess=1e-5)
+    data = export_model(network, PictureSet(pictures), settings, name=path.stem, facts=FACTS)
     noise = random.integers(0, 256, (8, 8, 1), np.uint8)
     sources = {
         "plain": Picture(pictures[0]),
         "noise": Picture(noise),
         "extras": Picture(pictures[1], alpha=noise[:, :, 0], icc=b"an ICC profile", exif=b"Exif\0\0some EXIF"),
     }
-    _write(name, data, sources)
-    _write_pack(name)
+    _write(path, data, sources)
 
 
-def _hyperprior(name: str) -> None:
+def _hyperprior(path: Path) -> None:
     """Calibrated: int8 blocks, clustered tables, several symbols in a step; in one tile and in several, and grey."""
     network = small_codec()
     blocks = calibrate_blocks(network, to_pixels(_waves()[None, :64, :1024]))
     calibration = replace(small_calibration(network), blocks=blocks)
     waves = _waves()
     pictures = {"colour": Picture(waves[:, :100]), "grey": Picture(waves[:, :90, :1]), "tiled": Picture(waves)}
-    _write(name, export_codec(network, calibration=calibration, name=name, facts=FACTS), pictures)
+    _write(path, export_codec(network, calibration=calibration, name=path.stem, facts=FACTS), pictures)
 
 
 def _waves() -> NDArray[np.uint8]:
@@ -76,9 +82,9 @@ def _waves() -> NDArray[np.uint8]:
     return np.clip(waves.transpose(1, 2, 0) + noise, 0, 255).astype(np.uint8)
 
 
-def _write(name: str, data: bytes, sources: dict[str, Picture]) -> None:
-    (FOLDER / f"{name}.isthmus").write_bytes(data)
-    model = Model(parse_model(data, name=name))
+def _write(path: Path, data: bytes, sources: dict[str, Picture]) -> None:
+    path.write_bytes(data)
+    model = Model(parse_model(data, name=path.stem))
     for source, picture in sources.items():
         for quality in QUALITIES:
             stem = FOLDER / f"{source}-{quality}"
@@ -88,11 +94,16 @@ def _write(name: str, data: bytes, sources: dict[str, Picture]) -> None:
             np.savez_compressed(stem.with_suffix(".npz"), pixels=model.decode(file), symbols=symbols)
 
 
-def _write_pack(name: str) -> None:
-    model = load_model(FOLDER / f"{name}.isthmus")
+def _pack(path: Path, *, embed: bool = False) -> None:
+    """Two pictures with labels, of the golden model, which stands in the pack or beside it."""
+    model = load_model(FOLDER / "golden.isthmus")
     stored = [np.load(FOLDER / f"{source}-100.npz")["pixels"][:, :, None] for source in ("plain", "noise")]
     sources = [Source(f"{index}.png", pixels=one, label=index + 5) for index, one in enumerate(stored)]
-    pack_to_file(sources, FOLDER / "two.isthpack", model, PackOptions(75))
+    pack_to_file(sources, path, model, PackOptions(75, embed=embed))
+
+
+def _pack_with_model(path: Path) -> None:
+    _pack(path, embed=True)
 
 
 if __name__ == "__main__":

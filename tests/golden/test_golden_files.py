@@ -75,9 +75,16 @@ def test_the_golden_hyperprior_has_what_the_format_has():
     assert len(arrays["latent_symbols_per_step"]) == arrays["latent_table_index"].max() + 1 < SCALES
 
 
-def test_the_golden_pack_holds_what_the_golden_files_hold(golden_model):
-    """Names, labels and the pixels of the pictures as single files of the same model give them."""
-    pack = Pack(GOLDEN_1 / "two.isthpack", model=GOLDEN_1 / "golden.isthmus")
+PACKS = [(1, GOLDEN_1 / "two.isthpack"), (2, GOLDEN / "pack-2.isthpack"), (2, GOLDEN / "pack-2-model.isthpack")]
+
+
+@pytest.mark.parametrize(("version", "path"), PACKS)
+def test_the_golden_packs_hold_what_the_golden_files_hold(version, path, golden_model, tmp_path):
+    """Names, labels and the pixels of the pictures as single files of the same model give them, in every version."""
+    alone = tmp_path / path.name
+    alone.write_bytes(path.read_bytes())
+    pack = Pack(alone, model=None if "model" in path.name else path.parent / "golden.isthmus")
+    assert pack.layout.header.version == version
     assert [pack.names[0], pack.names[1]] == ["0.png", "1.png"]
     assert pack.labels is not None
     assert pack.labels.tolist() == [5, 6]

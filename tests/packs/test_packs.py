@@ -17,9 +17,22 @@ from PIL import Image
 import isthmus
 from isthmus.codec.hyperprior import adaptive_quality
 from isthmus.codec.model import load_model
+from isthmus.container.image_file import read_image
+from isthmus.container.model_file import write_model
 from isthmus.container.pack_file import PackHeader
 from isthmus.container.pack_writer import PackWriter
-from isthmus.errors import FormatError, InputError, IsthmusError, ModelNotFoundError, OutputError, UsageError
+from isthmus.description import describe
+from isthmus.errors import (
+    ChecksumError,
+    FormatError,
+    InputError,
+    IsthmusError,
+    ModelMismatchError,
+    ModelNotFoundError,
+    OutputError,
+    UnsupportedVersionError,
+    UsageError,
+)
 from isthmus.packs.pack import Pack
 from isthmus.packs.packing import PackOptions, pack_to_file
 from isthmus.packs.sources import Source, find_sources
@@ -161,11 +174,11 @@ def test_an_unfinished_pack_goes_on(path, model, sources, tmp_path):
     """What a writer left is taken up, up to its last whole block, and gives the same file."""
     target = tmp_path / "d.isthpack"
     full = path.read_bytes()
-    for size in (3, 30, 5000, len(full) - 10):
+    for size in (3, 40, 5000, len(full) - 10):
         target.with_name("d.isthpack.part").write_bytes(full[:size])
         with pytest.raises(OutputError, match="--resume"):
             pack_to_file(sources, target, model, OPTIONS)
-        if size < 30:  # not even the header
+        if size < 40:  # not even the header
             with pytest.raises(IsthmusError):
                 pack_to_file(sources, target, model, OPTIONS, resume=True)
             pack_to_file(sources, target, model, OPTIONS, force=True)
@@ -396,3 +409,71 @@ def test_it_is_part_of_the_package(path):
     assert isthmus.Pack is Pack
     assert len(isthmus.Pack(str(path))) == COUNT
     assert Path(isthmus.Pack(path).path) == path
+
+
+def test_a_pack_with_its_model_opens_anywhere(path, pack, sources, model, tmp_path):
+    """Alone in a folder, also unfinished and appended to; its bytes are those of the pack without, and the model."""
+    alone = tmp_path / "alone.isthpack"
+    pack_to_file(sources[:200], alone, model, PackOptions(75, embed=True))
+    pack_to_file(sources[200:], alone, model, OPTIONS, append=True)
+    assert describe(alone)["model"] == "within"
+    opened = Pack(alone, threads=1)
+    np.testing.assert_array_equal(opened[250], pack[250])
+    assert opened.model.name == model.name
+    assert 0 < alone.stat().st_size - path.stat().st_size - len(MODEL.read_bytes()) < 300
+    again = pickle.loads(pickle.dumps(opened))  # noqa: S301
+    np.testing.assert_array_equal(again[3], pack[3])
+    part = tmp_path / "cut.isthpack.part"
+    part.write_bytes(alone.read_bytes()[:-800])
+    count, outcomes = unpack(part, tmp_path / "out", UnpackOptions("0001*", recover=True), engine=ENGINE)
+    assert count == len(list(outcomes)) == 10
+    damaged = bytearray(alone.read_bytes())
+    damaged[2000] ^= 1
+    (tmp_path / "damaged.isthpack").write_bytes(damaged)
+    with pytest.raises(ChecksumError, match="model"):
+        Pack(tmp_path / "damaged.isthpack")[0]
+
+
+def test_a_pack_that_holds_another_model_than_it_names_is_refused(sources, model, tmp_path):
+    """The checks of the model are those of a model file, and its id is the header's."""
+    wrong = write_model(load_model(PHOTO).file)
+    for held, error in ((wrong, ModelMismatchError), (b"no model", FormatError)):
+        target = tmp_path / f"{len(held)}.isthpack"
+        with PackWriter(target, PackHeader(model.id, 1, 75, (8, 8)), sections={1: held}) as writer:
+            writer.add("a", b"1", size=(8, 8))
+            writer.finish()
+        with pytest.raises(error):
+            Pack(target)[0]
+
+
+def test_pictures_of_other_forms_are_refused_one_by_one(model, pictures, tmp_path):
+    """A form that this release does not know is one picture's error; qualities of their own are followed."""
+    header = PackHeader(model.id, 1, 75, (8, 8))
+    payloads = {quality: read_image(model.encode(pictures[0], quality=quality)).tiles[0] for quality in (75, 40)}
+    with PackWriter(tmp_path / "a.isthpack", header) as writer:
+        writer.add("plain", payloads[75], size=(8, 8))
+        writer.add("strange", payloads[75], size=(8, 8), form=9)
+        writer.add("coarse", payloads[40], size=(8, 8), quality=40)
+        writer.finish()
+    pack = Pack(tmp_path / "a.isthpack", model=MODEL, threads=1)
+    for name, quality in (("plain", 75), ("coarse", 40)):
+        np.testing.assert_array_equal(pack[name], model.decode(model.encode(pictures[0], quality=quality)))
+    with pytest.raises(UnsupportedVersionError, match="'strange' has the form 0x09"):
+        pack["strange"]
+    with pytest.raises(UsageError, match="several ways"):
+        pack.read_codes([0])
+    count, outcomes = unpack(
+        tmp_path / "a.isthpack", tmp_path / "o", UnpackOptions(recover=True), model=str(MODEL), engine=ENGINE
+    )
+    assert (count, [one.error is None for one in outcomes]) == (3, [True, False, True])
+
+
+def test_what_is_appended_to_a_pack_of_version_1_is_of_version_1(model, pictures, tmp_path):
+    """Its blocks stay as they are; every picture is read."""
+    target = tmp_path / "two.isthpack"
+    target.write_bytes((GOLDEN / "two.isthpack").read_bytes())
+    pack_to_file([Source("more", pixels=pictures[0], label=1)], target, model, OPTIONS, append=True)
+    pack = Pack(target, model=MODEL, threads=1)
+    assert pack.layout.header.version == 1
+    assert [pack.names[index] for index in range(3)] == ["0.png", "1.png", "more"]
+    np.testing.assert_array_equal(pack["more"], model.decode(model.encode(pictures[0], quality=75)))

@@ -46,6 +46,9 @@ def pack(
         typer.Option(help="Of a Ray cluster: auto or HOST:PORT; without it one is started here for the time."),
     ] = None,
     column: Annotated[str | None, typer.Option(help="Column of the pictures' bytes in Parquet files.")] = None,
+    embed: Annotated[
+        bool, typer.Option("--embed", help="Put the model into the pack: it opens where the model is not.")
+    ] = False,
     append: Annotated[bool, typer.Option("--append", help="Add to a finished pack.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a pack was not finished.")] = False,
     fit: Fit = False,
@@ -72,11 +75,13 @@ def pack(
     in_shards = shard_size is not None or runner == "ray"
     if in_shards and (append or engine == "openvino"):
         raise UsageError(f"{'--append' if append else '--engine openvino'} goes with one pack, not with shards")
+    if in_shards and embed:
+        raise UsageError("--embed goes with one pack, not with shards: a shard would hold as many bytes of model each")
     if address is not None and runner != "ray":
         raise UsageError("--address goes with --runner ray")
     loaded = load_model(model or DEFAULT_MODEL, threads=threads, engine="onnxruntime" if in_shards else engine)
     chosen = loaded.file.default_quality if quality is None else quality
-    options = PackOptions(chosen, fit=fit, depth=depth, frame=frame)
+    options = PackOptions(chosen, fit=fit, depth=depth, frame=frame, embed=embed)
     sources = find_anywhere(source, labels, column)
     if in_shards:
         pack_shards(

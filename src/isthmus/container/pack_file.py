@@ -1,66 +1,99 @@
 """The .isthpack file: many pictures of one model.
 
-header: magic(7) version(1) model id(8) flags(1) quality(1) width height CRC-32(4)
-blocks: marker(4) count(2) table length(4) payload length(4) CRC-32 of head and table(4) CRC-32 of payloads(4)
-        table, payloads; at most 128 pictures, so that a damaged byte or a crash costs no more than those
-end:    index (the blocks' counts and all tables in one; compressed), trailer(44)
+header (pack_header.py), blocks of at most 128 pictures (pack_block.py), and the end: index, trailer(44)
+index: the number of blocks; compressed, each one's pictures and table bytes; each one's payload checksum(4 each), the
+length of the table of all pictures, the table, sections: kind(1) length bytes; version 1 has of these the blocks and
+the table alone
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.container.pack_table import PackTable, deflate, inflate, read_table, write_table
-from isthmus.container.varint import read_varint, write_varint
+from isthmus.container.deflated import deflate, inflate
+from isthmus.container.pack_block import (
+    BLOCK_MARKER,
+    BLOCK_PAYLOAD_BYTES,
+    BLOCK_PICTURES,
+    Block,
+    find_blocks,
+    frame_block,
+    head_bytes,
+    least_block_bytes,
+    read_block,
+    write_block,
+)
+from isthmus.container.pack_header import (
+    END_PLACE,
+    FLAG_RGB,
+    FLAG_SECTIONS,
+    FLAG_SIZED,
+    MAGIC,
+    MAX_HEADER_BYTES,
+    MODEL,
+    VERSION,
+    PackHeader,
+    ReadRange,
+    place_seeds,
+    read_header,
+    read_section,
+    with_pack_id,
+    write_header,
+    write_sections,
+)
+from isthmus.container.pack_table import PackTable, read_table, write_table
+from isthmus.container.varint import MAX_BYTES, read_varint, write_varint
 from isthmus.errors import ChecksumError, FormatError, LimitError, TruncatedError, UnsupportedVersionError
-from isthmus.values import MAX_PIXELS
+from isthmus.values import MAX_PIXELS, QUALITIES
 
-MAGIC = b"\x89IPCK\r\n"
-VERSION = 1
-MODEL_ID_BYTES = 8
-FLAG_RGB = 0x01
-FLAG_SIZED = 0x02
-MAX_HEADER_BYTES = len(MAGIC) + 1 + MODEL_ID_BYTES + 2 + 5 + 5 + 4
-
-BLOCK_MARKER = b"\xb1BLK"
-BLOCK_HEAD = struct.Struct(
-    "<4sHIII"
-)  # marker, pictures, table bytes, payload bytes, CRC-32 of the former and the table
-BLOCK_HEAD_BYTES = BLOCK_HEAD.size + 4  # and the CRC-32 of the payloads
-BLOCK_PICTURES = 128
-BLOCK_PAYLOAD_BYTES = 1 << 16  # a block ends with the picture that reaches this
-MAX_BLOCK_BYTES = 1 << 31
+__all__ = [  # the whole format, parts included
+    "BLOCK_MARKER",
+    "BLOCK_PAYLOAD_BYTES",
+    "BLOCK_PICTURES",
+    "END_MARK",
+    "FLAG_RGB",
+    "FLAG_SECTIONS",
+    "FLAG_SIZED",
+    "MAGIC",
+    "MAX_HEADER_BYTES",
+    "MODEL",
+    "TRAILER",
+    "VERSION",
+    "Block",
+    "PackHeader",
+    "PackLayout",
+    "ReadRange",
+    "find_blocks",
+    "frame_block",
+    "head_bytes",
+    "read_block",
+    "read_block_of",
+    "read_header",
+    "read_layout",
+    "read_section",
+    "scan",
+    "with_pack_id",
+    "write_block",
+    "write_header",
+    "write_index",
+    "write_sections",
+]  # fmt: skip
 
 TRAILER = struct.Struct("<QQIQQI4s")
 # index offset, index bytes, CRC-32 of index, pictures, bytes of their sources, CRC-32 of the former, mark
 TRAILER_BYTES = TRAILER.size
 END_MARK = b"\xb1END"
-
-ReadRange = Callable[[int, int], bytes]
-"""(offset, length) to that many bytes, fewer at the file's end."""
-
-
-@dataclass(frozen=True)
-class PackHeader:
-    """What all pictures of a pack share.
-
-    Attributes:
-        model_id: first 8 bytes of the SHA-256 that names the model.
-        channels: 1 for grey, 3 for RGB.
-        quality: 1 to 100.
-        size: (width, height) of every picture; None where each has its own.
-    """
-
-    model_id: bytes
-    channels: int
-    quality: int
-    size: tuple[int, int] | None
+_MEMORY = (1 << 24, 64)
+"""Bytes that opening a pack may unpack to: these, and so many for each byte of the file; names that are alike, and
+pictures that are one colour, take less than a fiftieth of what they unpack to."""
+_RECOVER = ": try 'isthmus unpack --recover'"
+_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -69,129 +102,25 @@ class PackLayout:
 
     Attributes:
         header: the shared facts.
+        start: where the first block starts.
         table: of all pictures.
-        offsets: (count,) int64, where each payload starts.
-        block_of: (count,) int32, the block of each picture.
+        firsts: (blocks + 1,) int64, the first picture of each block, and how many there are.
         block_offsets: (blocks + 1,) int64, where each block starts, and where the last one ends.
-        counts: (blocks,) int64, pictures of each block.
-        table_lengths: (blocks,) int64, bytes of each block's table.
+        checksums: (blocks,) uint32 of each block's payloads; None in version 1.
         source_bytes: what the pictures took before they were packed.
     """
 
     header: PackHeader
+    start: int
     table: PackTable
-    offsets: NDArray[np.int64]
-    block_of: NDArray[np.int32]
+    firsts: NDArray[np.int64]
     block_offsets: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    table_lengths: NDArray[np.int64]
+    checksums: NDArray[np.uint32] | None
     source_bytes: int
 
-
-@dataclass(frozen=True)
-class Block:
-    """A block whose checksums are right: where it is, its table, its payloads in a row."""
-
-    offset: int
-    length: int
-    table: PackTable
-    payloads: bytes
-
-
-def write_header(header: PackHeader) -> bytes:
-    """The header's bytes."""
-    flags = (FLAG_RGB if header.channels == 3 else 0) | (FLAG_SIZED if header.size else 0)
-    width, height = header.size or (0, 0)
-    head = MAGIC + bytes([VERSION]) + header.model_id + bytes([flags, header.quality])
-    head += write_varint(width) + write_varint(height)
-    return head + _crc(head)
-
-
-def read_header(data: bytes) -> tuple[PackHeader, int]:
-    """The header and its length in bytes.
-
-    Args:
-        data: the file's first `MAX_HEADER_BYTES`, or what there is of them.
-
-    Raises:
-        FormatError: or one of its subclasses: not the beginning of a pack.
-    """
-    if data[: len(MAGIC)] != MAGIC:
-        if data == MAGIC[: len(data)]:
-            raise TruncatedError("the pack ends within its first bytes", offset=len(data))
-        raise FormatError("not a .isthpack file: its first bytes are not the format's", offset=0)
-    fixed = len(MAGIC) + 1 + MODEL_ID_BYTES
-    if len(data) < fixed + 2:
-        raise TruncatedError("the pack ends within its header", offset=len(data))
-    if data[len(MAGIC)] != VERSION:
-        raise UnsupportedVersionError(
-            f"the pack has format version {data[len(MAGIC)]}, this release reads version {VERSION}: update isthmus",
-            offset=len(MAGIC),
-        )
-    flags, quality = data[fixed], data[fixed + 1]
-    width, offset = read_varint(data, fixed + 2)
-    height, offset = read_varint(data, offset)
-    if len(data) < offset + 4:
-        raise TruncatedError("the pack ends within its header", offset=len(data))
-    if _crc(data[:offset]) != data[offset : offset + 4]:
-        raise ChecksumError("the pack's header does not match its checksum: the file is damaged", offset=0)
-    sized = bool(flags & FLAG_SIZED)
-    if flags & ~(FLAG_RGB | FLAG_SIZED) or not 1 <= quality <= 100 or sized != (width * height > 0):
-        raise FormatError("the pack's header says what no writer writes", offset=fixed)
-    if width * height > MAX_PIXELS:
-        raise LimitError(f"the pack announces {width}×{height} pixels, above the limit of {MAX_PIXELS}")
-    header = PackHeader(
-        data[len(MAGIC) + 1 : fixed], 3 if flags & FLAG_RGB else 1, quality, (width, height) if sized else None
-    )
-    return header, offset + 4
-
-
-def write_block(table: PackTable, *, names: list[str], payloads: list[bytes]) -> bytes:
-    """One block's bytes."""
-    packed = write_table(table, names=names)
-    joined = b"".join(payloads)
-    head = BLOCK_HEAD.pack(BLOCK_MARKER, len(table), len(packed), len(joined), 0)[:-4]
-    return head + _crc(head + packed) + _crc(joined) + packed + joined
-
-
-def read_block(read: ReadRange, offset: int) -> Block:
-    """The block at an offset, both checksums checked.
-
-    Raises:
-        FormatError: or one of its subclasses: no whole block is there.
-    """
-    count, table_length, payload_length, head = read_block_head(read, offset)
-    body = read(offset + BLOCK_HEAD_BYTES, table_length + payload_length)
-    if len(body) < table_length + payload_length:
-        raise TruncatedError("the pack ends within a block", offset=offset + BLOCK_HEAD_BYTES + len(body))
-    table_bytes, payloads = body[:table_length], body[table_length:]
-    if _crc(head[:14] + table_bytes) != head[14:18]:
-        raise ChecksumError("a block's table does not match its checksum: the file is damaged", offset=offset)
-    if _crc(payloads) != head[18:22]:
-        raise ChecksumError(
-            f"the payloads of {count} pictures do not match their checksum: the file is damaged", offset=offset
-        )
-    table = read_table(table_bytes, count)
-    if int(table.lengths.sum(dtype=np.int64)) != payload_length:
-        raise FormatError("a block's payloads are not as long as its table says", offset=offset)
-    return Block(offset, BLOCK_HEAD_BYTES + len(body), table, payloads)
-
-
-def read_block_head(read: ReadRange, offset: int) -> tuple[int, int, int, bytes]:
-    """Pictures, table bytes, payload bytes, and the head itself.
-
-    Raises:
-        FormatError: or `TruncatedError`: no head is there.
-    """
-    head = read(offset, BLOCK_HEAD_BYTES)
-    if len(head) < BLOCK_HEAD_BYTES:
-        raise TruncatedError("the pack ends within a block's head", offset=offset + len(head))
-    marker, count, table_length, payload_length, _ = BLOCK_HEAD.unpack(head[: BLOCK_HEAD.size])
-    if marker != BLOCK_MARKER or not 1 <= count <= BLOCK_PICTURES:
-        raise FormatError("a block of the pack does not start where it should", offset=offset)
-    if table_length + payload_length > MAX_BLOCK_BYTES:
-        raise LimitError("a block of the pack announces more than 2 GiB", offset=offset)
-    return count, table_length, payload_length, head
+    def block_of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The block of each picture."""
+        return np.searchsorted(self.firsts, places, side="right") - 1
 
 
 def write_index(
@@ -202,8 +131,10 @@ def write_index(
     table_lengths: list[int],
     offset: int,
     source_bytes: int = 0,
+    checksums: list[int] | None = None,
+    pack_id: bytes = b"",
 ) -> bytes:
-    """The index and the trailer behind it.
+    """The index and the trailer behind it, of version 1 where there is no pack id.
 
     Args:
         table: of all pictures.
@@ -212,15 +143,23 @@ def write_index(
         table_lengths: bytes of each block's table.
         offset: where the index will start.
         source_bytes: what the pictures took before they were packed.
+        checksums: CRC-32 of each block's payloads, seeded with its place; since version 2.
+        pack_id: of the header.
     """
     raw = b"".join(write_varint(count) + write_varint(size) for count, size in zip(counts, table_lengths, strict=True))
-    index = write_varint(len(counts)) + deflate(raw) + write_table(table, names=names)
-    trailer = TRAILER.pack(offset, len(index), zlib.crc32(index), len(table), source_bytes, 0, END_MARK)[:-8]
-    return index + trailer + _crc(trailer) + END_MARK
+    written = write_table(table, names=names)
+    index = write_varint(len(counts)) + deflate(raw)
+    if pack_id:
+        index += np.array(checksums, "<u4").tobytes() + write_varint(len(written))
+    index += written
+    of_index, of_trailer = place_seeds(pack_id, END_PLACE)
+    facts = (offset, len(index), zlib.crc32(index, of_index), len(table), source_bytes, 0, END_MARK)
+    trailer = TRAILER.pack(*facts)[:-8]
+    return index + trailer + struct.pack("<I", zlib.crc32(trailer, of_trailer)) + END_MARK
 
 
 def read_layout(read: ReadRange, size: int) -> PackLayout:
-    """Everything but the payloads of a whole pack.
+    """Everything but the payloads of a whole pack; memory in proportion to the file.
 
     Args:
         read: gives bytes of the file.
@@ -228,66 +167,80 @@ def read_layout(read: ReadRange, size: int) -> PackLayout:
 
     Raises:
         FormatError: or one of its subclasses: damaged, or not finished (`scan` gets what there is).
+        LimitError: it unpacks to more than the pictures of so small a file need.
     """
     header, start = read_header(read(0, MAX_HEADER_BYTES))
     trailer = read(max(0, size - TRAILER_BYTES), TRAILER_BYTES)
     if size < start + TRAILER_BYTES or trailer[-4:] != END_MARK:
-        raise TruncatedError(
-            "the pack has no end: it was cut, or its writing was stopped: try 'isthmus unpack --recover'",
-            offset=size,
-        )
-    if _crc(trailer[:-8]) != trailer[-8:-4]:
-        raise ChecksumError(
-            "the pack's last bytes do not match their checksum: try 'isthmus unpack --recover'", offset=size
-        )
+        raise TruncatedError(f"the pack has no end: it was cut, or its writing was stopped{_RECOVER}", offset=size)
+    of_index, of_trailer = place_seeds(header.pack_id, END_PLACE)
+    if struct.pack("<I", zlib.crc32(trailer[:-8], of_trailer)) != trailer[-8:-4]:
+        raise ChecksumError(f"the pack's last bytes do not match their checksum{_RECOVER}", offset=size)
     offset, length, checksum, count, source_bytes, _, _ = TRAILER.unpack(trailer)
     if offset < start or offset + length + TRAILER_BYTES != size:
-        raise FormatError(
-            "the pack's index is not where its last bytes say: try 'isthmus unpack --recover'", offset=size
-        )
+        raise FormatError(f"the pack's index is not where its last bytes say{_RECOVER}", offset=size)
     index = read(offset, length)
-    if len(index) != length or zlib.crc32(index) != checksum:
-        raise ChecksumError(
-            "the pack's index does not match its checksum: try 'isthmus unpack --recover'", offset=offset
-        )
-    blocks, place = read_varint(index, 0)
-    raw, rest = inflate(index[place:])
-    counts, table_lengths = _read_blocks(raw, blocks)
-    table = read_table(rest, count)
-    return _layout(header, table, counts, table_lengths, start=start, end=offset, source_bytes=source_bytes)
+    if len(index) != length or zlib.crc32(index, of_index) != checksum:
+        raise ChecksumError(f"the pack's index does not match its checksum{_RECOVER}", offset=offset)
+    most = _MEMORY[0] + _MEMORY[1] * size
+    counts, table_lengths, place = _read_blocks(index, header.version, offset - start)
+    if count > BLOCK_PICTURES * len(counts):
+        raise LimitError(f"the pack announces {count} pictures, more than its {len(counts)} blocks can hold")
+    has_checksums = header.version > 1
+    checksums, written = _read_checksums(index, place, len(counts)) if has_checksums else (None, index[place:])
+    table = read_table(written, count, most=most)
+    _check_table(header, table)
+    firsts, block_offsets = _places(header, table, counts, table_lengths, start=start, end=offset)
+    return PackLayout(header, start, table, firsts, block_offsets, checksums, source_bytes)
+
+
+def read_block_of(read: ReadRange, layout: PackLayout, number: int) -> Block:
+    """A block of a whole pack, held to what the index says of it.
+
+    Raises:
+        FormatError: or one of its subclasses: damaged, or the block of another place or pack.
+    """
+    offset, end = layout.block_offsets[number : number + 2].tolist()
+    whole, pack_id = read(offset, end - offset), layout.header.pack_id
+    block = read_block(lambda at, length: whole[at - offset : at - offset + length], offset, pack_id=pack_id)
+    first, behind = layout.firsts[number : number + 2].tolist()
+    if block.length != end - offset or not np.array_equal(block.table.lengths, layout.table.lengths[first:behind]):
+        raise FormatError("a block of the pack is not as the index says", offset=offset)
+    if layout.checksums is None:
+        ends = (0, behind - first - 1)  # of names that are unique
+        is_there = all(block.table.names[index] == layout.table.names[first + index] for index in ends)
+    else:
+        is_there = block.number == number and block.checksum == int(layout.checksums[number])
+    if not is_there:
+        raise ChecksumError("a block of the pack is not the one of its place: the file was put together", offset=offset)
+    return block
 
 
 def scan(read: ReadRange, size: int) -> Iterator[Block]:
-    """Every whole block of a damaged or unfinished pack, in order; damage is skipped to the next good block."""
-    _, offset = read_header(read(0, MAX_HEADER_BYTES))
-    while offset + BLOCK_HEAD_BYTES <= size:
-        try:
-            block = read_block(read, offset)
-        except FormatError:
-            found = _next_marker(read, offset + 1, size)
-            if found is None:
-                return
-            offset = found
-            continue
-        yield block
-        offset += block.length
+    """Every whole block of a damaged or unfinished pack, in order; blocks of other packs are left out.
+
+    So are, where the index is whole, blocks that it does not know: of an earlier state of the same pack, say.
+
+    Raises:
+        FormatError: or one of its subclasses: the header is damaged.
+    """
+    header, start = read_header(read(0, MAX_HEADER_BYTES))
+    try:
+        checksums = read_layout(read, size).checksums
+    except FormatError:
+        checksums = None
+    for block in find_blocks(read, size, header=header, start=start):
+        known = checksums is None or (block.number < len(checksums) and block.checksum == checksums[block.number])
+        if known:
+            yield block
 
 
-def _next_marker(read: ReadRange, offset: int, size: int) -> int | None:
-    """Where the next block's marker is, searched a mebibyte at a time."""
-    step = 1 << 20
-    while offset < size:
-        found = read(offset, step + len(BLOCK_MARKER) - 1).find(BLOCK_MARKER)
-        if found >= 0:
-            return offset + found
-        offset += step
-    return None
-
-
-def _read_blocks(raw: bytes, blocks: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(blocks,) pictures and (blocks,) table bytes."""
-    if 2 * blocks > len(raw):
-        raise FormatError("the index announces more blocks than it holds")
+def _read_blocks(index: bytes, version: int, room: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """(blocks,) pictures, (blocks,) table bytes, and the place in the index behind them."""
+    blocks, place = read_varint(index, 0)
+    if blocks * least_block_bytes(version) > room:
+        raise LimitError(f"the pack announces {blocks} blocks, more than its {room} bytes can hold")
+    raw, rest = inflate(index[place:], 2 * MAX_BYTES * blocks)
     pairs = np.empty((blocks, 2), np.int64)
     offset = 0
     for pair in pairs:
@@ -295,10 +248,43 @@ def _read_blocks(raw: bytes, blocks: int) -> tuple[NDArray[np.int64], NDArray[np
         pair[1], offset = read_varint(raw, offset)
     if offset != len(raw):
         raise FormatError("the index has bytes behind its blocks")
-    return pairs[:, 0], pairs[:, 1]
+    return pairs[:, 0], pairs[:, 1], len(index) - len(rest)
 
 
-def _layout(
+def _read_checksums(index: bytes, place: int, blocks: int) -> tuple[NDArray[np.uint32], bytes]:
+    """(blocks,) checksums, and the table; sections behind it are of kinds that this release may skip."""
+    if place + 4 * blocks > len(index):
+        raise TruncatedError("the index ends within its checksums")
+    checksums = np.frombuffer(index, "<u4", blocks, place).astype(np.uint32)
+    length, place = read_varint(index, place + 4 * blocks)
+    table, place = index[place : place + length], place + length
+    while place < len(index):
+        kind = index[place]
+        if kind % 2 == 0:
+            raise UnsupportedVersionError(f"the index has a section of kind {kind}, unknown here: update isthmus")
+        length, place = read_varint(index, place + 1)
+        place += length
+    if place != len(index):
+        raise TruncatedError("the index ends within a section")
+    return checksums, table
+
+
+def _check_table(header: PackHeader, table: PackTable) -> None:
+    """Refuse what no picture has."""
+    if (table.sizes is None) != (header.size is not None):
+        raise FormatError("the index gives pictures sizes where the header does, or neither does")
+    qualities, sizes = table.qualities, table.sizes
+    if qualities is not None and len(table) and not 1 <= qualities.min() <= qualities.max() <= QUALITIES:
+        raise FormatError(f"the index gives a picture a quality outside 1 to {QUALITIES}")
+    if sizes is None:
+        return
+    for start in range(0, len(table), _AT_ONCE):
+        pixels = sizes[start : start + _AT_ONCE].astype(np.int64).prod(axis=1)
+        if int(pixels.min()) < 1 or int(pixels.max()) > MAX_PIXELS:
+            raise LimitError(f"the pack holds a picture without pixels, or with more than {MAX_PIXELS}")
+
+
+def _places(
     header: PackHeader,
     table: PackTable,
     counts: NDArray[np.int64],
@@ -306,31 +292,17 @@ def _layout(
     *,
     start: int,
     end: int,
-    source_bytes: int,
-) -> PackLayout:
-    """Offsets out of lengths; refuses what does not add up."""
-    if int(counts.sum()) != len(table) or (
-        len(counts) and not 1 <= int(counts.min()) <= int(counts.max()) <= BLOCK_PICTURES
-    ):
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """`PackLayout.firsts` and `PackLayout.block_offsets` out of lengths; refuses what does not add up."""
+    if int(counts.sum()) != len(table) or (len(counts) and not 1 <= counts.min() <= counts.max() <= BLOCK_PICTURES):
         raise FormatError("the index's blocks do not hold as many pictures as it names")
-    if (table.sizes is None) != (header.size is not None):
-        raise FormatError("the index gives pictures sizes where the header does, or neither does")
-    if table.sizes is not None and len(table.sizes):
-        pixels = table.sizes.astype(np.int64).prod(axis=1)
-        if int(pixels.min()) < 1 or int(pixels.max()) > MAX_PIXELS:
-            raise LimitError(f"the pack holds a picture without pixels, or with more than {MAX_PIXELS}")
-    overhead = BLOCK_HEAD_BYTES + table_lengths
-    lengths = table.lengths.astype(np.int64)
-    block_of = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    offsets = start + np.cumsum(lengths) - lengths + np.cumsum(overhead)[block_of]
-    firsts = np.cumsum(counts) - counts
-    block_offsets = offsets[firsts] - overhead
-    total = start + int(lengths.sum()) + int(overhead.sum())
-    if total != end:
-        raise FormatError(f"the index describes {total} bytes of blocks where the file has {end}", offset=end)
-    block_ends = np.append(block_offsets, end)
-    return PackLayout(header, table, offsets, block_of, block_ends, counts, table_lengths, source_bytes)
-
-
-def _crc(data: bytes) -> bytes:
-    return struct.pack("<I", zlib.crc32(data))
+    firsts = np.concatenate([[0], np.cumsum(counts)])
+    payloads = np.add.reduceat(table.lengths, firsts[:-1], dtype=np.int64) if len(counts) else counts
+    lengths = head_bytes(header.version) + table_lengths + payloads
+    block_offsets = start + np.concatenate([[0], np.cumsum(lengths)])
+    if int(block_offsets[-1]) != end:
+        raise FormatError(
+            f"the index describes {block_offsets[-1] - start} bytes of blocks where the file has {end - start}",
+            offset=end,
+        )
+    return firsts, block_offsets

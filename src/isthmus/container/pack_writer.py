@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -18,7 +19,8 @@ from isthmus.container import pack_file
 from isthmus.container.atomic import cannot_write, exists_already, move_into_place
 from isthmus.container.file_lock import lock_file
 from isthmus.container.pack_file import Block, PackHeader
-from isthmus.container.pack_table import PackTable, name_error
+from isthmus.container.pack_names import name_error
+from isthmus.container.pack_table import PackTable, write_table
 from isthmus.errors import FormatError, InputError, OutputError, UsageError
 
 PART = ".part"
@@ -29,7 +31,8 @@ class PackWriter:
 
     Args:
         path: of the finished pack.
-        header: what all pictures share.
+        header: what all pictures share; the writer makes the pack's id, or goes on with the one that is there.
+        sections: what stands behind the header, by kind, such as the model.
         force: replace a finished pack of that name, and what an unfinished writing left.
         resume: go on with what an unfinished writing left, if it left anything.
         append: begin with the pictures of the finished pack of that name.
@@ -40,9 +43,19 @@ class PackWriter:
     """
 
     def __init__(
-        self, path: Path, header: PackHeader, *, force: bool = False, resume: bool = False, append: bool = False
+        self,
+        path: Path,
+        header: PackHeader,
+        *,
+        sections: Mapping[int, bytes] | None = None,
+        force: bool = False,
+        resume: bool = False,
+        append: bool = False,
     ) -> None:
-        self.path, self.header, self.part = path, header, path.with_name(path.name + PART)
+        self._sections = sections or {}
+        lengths = {kind: len(section) for kind, section in self._sections.items()}
+        self.header = replace(header, section_lengths=lengths)
+        self.path, self.part = path, path.with_name(path.name + PART)
         self.source_bytes = 0
         self._replaces = force or append
         self.names: list[str] = []
@@ -51,8 +64,11 @@ class PackWriter:
         self._lengths: list[int] = []
         self._sizes: list[tuple[int, int]] = []
         self._labels: list[int | None] = []
+        self._forms: list[int] = []
+        self._qualities: list[int] = []
         self._counts: list[int] = []
         self._table_lengths: list[int] = []
+        self._checksums: list[int] = []
         self._payloads: list[bytes] = []
         self._waiting_bytes = 0
         self.old: frozenset[str] = frozenset()
@@ -68,9 +84,8 @@ class PackWriter:
             is_empty = self._size() == 0
             if append:
                 self._begin_with(path, is_copied=is_empty)
-            elif is_empty:
-                self._write(pack_file.write_header(header))
-            self._take_over()
+            if self._size():
+                self._take_over()
         except BaseException:
             self._file.close()
             raise
@@ -93,7 +108,16 @@ class PackWriter:
         """Pictures so far."""
         return len(self.names)
 
-    def add(self, name: str, payload: bytes, *, size: tuple[int, int], label: int | None = None) -> None:
+    def add(
+        self,
+        name: str,
+        payload: bytes,
+        *,
+        size: tuple[int, int],
+        label: int | None = None,
+        form: int = 0,
+        quality: int | None = None,
+    ) -> None:
         """Append one picture.
 
         Args:
@@ -101,6 +125,8 @@ class PackWriter:
             payload: its coded bytes.
             size: width and height; the header's where that has one.
             label: of its class, 0 to 2^32 - 1; for all pictures of a pack or for none.
+            form: how its payload is to be read, see docs/format.md.
+            quality: 1 to 100; None for the header's.
 
         Raises:
             InputError: a name that cannot be, or is there already, or a size or label that does not go with the others.
@@ -120,6 +146,8 @@ class PackWriter:
         self._lengths.append(len(payload))
         self._sizes.append(size)
         self._labels.append(label)
+        self._forms.append(form)
+        self._qualities.append(self.header.quality if quality is None else quality)
         self._payloads.append(payload)
         self._waiting_bytes += len(payload)
         if len(self._payloads) == pack_file.BLOCK_PICTURES or self._waiting_bytes >= pack_file.BLOCK_PAYLOAD_BYTES:
@@ -132,6 +160,8 @@ class PackWriter:
             OutputError: the disk is full, or the name was taken meanwhile.
         """
         self._write_block()
+        if self._size() == 0:
+            self._begin(b"")
         index = pack_file.write_index(
             self._table(0),
             names=self.names,
@@ -139,6 +169,8 @@ class PackWriter:
             table_lengths=self._table_lengths,
             offset=self._size(),
             source_bytes=self.source_bytes,
+            checksums=self._checksums,
+            pack_id=self.header.pack_id,
         )
         self._write(index)
         try:
@@ -202,12 +234,16 @@ class PackWriter:
         """Learn what NAME.part holds, and cut off what is behind its last whole block."""
         size, read = self._size(), _reader(self._file)
         header, offset = pack_file.read_header(read(0, pack_file.MAX_HEADER_BYTES))
-        if header != self.header:
+        kept = self.header if self._sections else replace(self.header, section_lengths=header.section_lengths)
+        if replace(header, pack_id=b"") != kept:
             raise UsageError(f"{self.part} was begun with {_described(header)}, not with {_described(self.header)}")
+        self.header = header
         while offset < size:
             try:
-                block = pack_file.read_block(read, offset)
+                block = pack_file.read_block(read, offset, pack_id=header.pack_id)
             except FormatError:
+                break
+            if header.pack_id and block.number != len(self._counts):
                 break
             self._learn(block)
             offset += block.length
@@ -223,27 +259,48 @@ class PackWriter:
         sizes = table.sizes.tolist() if table.sizes is not None else [self.header.size or (0, 0)] * len(table)
         self._sizes += [(width, height) for width, height in sizes]
         self._labels += table.labels.tolist() if table.labels is not None else [None] * len(table)
+        self._forms += table.forms.tolist() if table.forms is not None else [0] * len(table)
+        qualities = table.qualities.tolist() if table.qualities is not None else [self.header.quality] * len(table)
+        self._qualities += qualities
         self._counts.append(len(table))
-        self._table_lengths.append(block.length - pack_file.BLOCK_HEAD_BYTES - len(block.payloads))
+        self._table_lengths.append(block.length - self._head_bytes - len(block.payloads))
+        self._checksums.append(block.checksum)
 
     def _write_block(self) -> None:
         if not self._payloads:
             return
         first = len(self.names) - len(self._payloads)
-        block = pack_file.write_block(self._table(first), names=self.names[first:], payloads=self._payloads)
+        table, payloads = write_table(self._table(first), names=self.names[first:]), b"".join(self._payloads)
+        if self._size() == 0:
+            self._begin(table + payloads)
+        pack_id, number = self.header.pack_id, len(self._counts)
+        block = pack_file.frame_block(table, payloads, len(self._payloads), pack_id=pack_id, number=number)
         self._write(block)
         self._counts.append(len(self._payloads))
-        self._table_lengths.append(len(block) - pack_file.BLOCK_HEAD_BYTES - self._waiting_bytes)
+        self._table_lengths.append(len(table))
+        self._checksums.append(int.from_bytes(block[self._head_bytes - 4 : self._head_bytes], "little"))
         self._payloads, self._waiting_bytes = [], 0
+
+    @property
+    def _head_bytes(self) -> int:
+        return pack_file.head_bytes(self.header.version)
+
+    def _begin(self, first: bytes) -> None:
+        """Write the header and its sections; the first block's table and payloads make the pack's id."""
+        self.header = pack_file.with_pack_id(self.header, first)
+        self._write(pack_file.write_header(self.header) + pack_file.write_sections(self.header, self._sections))
 
     def _table(self, first: int) -> PackTable:
         """Of the pictures from some on."""
         labels: Sequence[int | None] = self._labels[first:]
+        forms, qualities = np.array(self._forms[first:], np.uint32), np.array(self._qualities[first:], np.uint8)
         return PackTable(
             names=(),  # type: ignore[arg-type]
             lengths=np.array(self._lengths[first:], np.uint32),
             sizes=np.array(self._sizes[first:], np.uint32).reshape(-1, 2) if self.header.size is None else None,
             labels=np.array(labels, np.uint32) if labels and labels[0] is not None else None,
+            forms=forms if forms.any() else None,
+            qualities=qualities if np.any(qualities != self.header.quality) else None,
         )
 
     def _write(self, data: bytes) -> None:

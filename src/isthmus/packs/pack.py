@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import operator
 import os
 from collections.abc import Iterator, Sequence
@@ -16,18 +15,20 @@ from numpy.typing import NDArray
 
 from isthmus.codec import pipeline
 from isthmus.codec.coder import BatchCoder
-from isthmus.codec.model import Model, load_model, load_model_by_id
+from isthmus.codec.model import Model, load_model
 from isthmus.container import pack_file
-from isthmus.container.image_file import ImageFile, tile_count
-from isthmus.container.pack_file import PackLayout, ReadRange
-from isthmus.container.pack_table import Names
-from isthmus.container.varint import read_varint
-from isthmus.errors import FormatError, InputError, MissingExtraError, ModelMismatchError, UsageError
+from isthmus.container.image_file import ImageFile
+from isthmus.container.pack_file import PackLayout
+from isthmus.container.pack_names import Names
+from isthmus.errors import InputError, ModelMismatchError, UsageError
+from isthmus.packs.opening import load_pack_model, open_ranges
+from isthmus.packs.stored_pictures import picture_size, stored_image, tile_side
 from isthmus.transforms.engine import Engine
-from isthmus.values import Picture
 
 BLOCKS_KEPT = 64
 """Checked blocks that stay in memory: neighbours are often asked for together."""
+KEPT_BLOCK_BYTES = 1 << 20
+"""Larger blocks, of large pictures, are read again."""
 BATCH = 1024
 """Pictures that iteration decodes at once."""
 
@@ -134,11 +135,7 @@ class Pack:
 
     def size(self, index: int) -> tuple[int, int]:
         """Width and height of a picture."""
-        if self.layout.header.size is not None:
-            return self.layout.header.size
-        assert self.layout.table.sizes is not None, "a pack has sizes in its header or its table"  # noqa: S101
-        width, height = self.layout.table.sizes[index].tolist()
-        return width, height
+        return picture_size(self.layout.header, self.layout.table, index)
 
     def payloads(self, indices: Sequence[int]) -> list[bytes]:
         """The coded bytes of pictures by position; their blocks' checksums are checked.
@@ -149,13 +146,17 @@ class Pack:
         """
         self._here()
         places = self._places(indices)
-        starts, lengths = self.layout.offsets[places].tolist(), self.layout.table.lengths[places].tolist()
-        found, block, payloads, first = [], -1, b"", 0
-        for number, start, length in zip(self.layout.block_of[places].tolist(), starts, lengths, strict=True):
+        numbers = self.layout.block_of(places)
+        within = places - self.layout.firsts[numbers]
+        found: list[bytes] = []
+        block, payloads, ends = -1, b"", [0]
+        for number, place in zip(numbers.tolist(), within.tolist(), strict=True):
             if number != block:
-                block = number
-                payloads, first = self._block(number)
-            found.append(payloads[start - first : start - first + length])
+                is_kept = (
+                    int(self.layout.block_offsets[number + 1] - self.layout.block_offsets[number]) <= KEPT_BLOCK_BYTES
+                )
+                block, (payloads, ends) = number, (self._block if is_kept else self._read_block)(number)
+            found.append(payloads[ends[place] : ends[place + 1]])
         return found
 
     @overload
@@ -198,7 +199,8 @@ class Pack:
             FormatError: a damaged block.
         """
         header, coder = self.layout.header, self.model.coder
-        if header.size is None or not isinstance(coder, BatchCoder):
+        is_plain = self.layout.table.forms is None and self.layout.table.qualities is None
+        if header.size is None or not is_plain or not isinstance(coder, BatchCoder):
             pixels = pipeline.pixels_of(self.images(indices), self.model.coder)
         else:
             width, height = header.size
@@ -221,6 +223,10 @@ class Pack:
         if len(sizes) > 1:
             raise UsageError(f"pictures of several sizes have codes of several shapes: {sorted(sizes)[:3]} and so on")
         width, height = sizes.pop() if sizes else (1, 1)
+        if self.layout.table.forms is not None or self.layout.table.qualities is not None:
+            raise UsageError(
+                f"the pictures of {self.path} are coded in several ways, which have codes of several kinds"
+            )
         return coder.codes_of(self.payloads(indices), (height, width), self.quality)
 
     def images(self, indices: Sequence[int]) -> list[ImageFile]:
@@ -230,15 +236,13 @@ class Pack:
             IndexError: no such position.
             FormatError: a damaged block.
         """
-        header = self.layout.header
+        header, table = self.layout.header, self.layout.table
         side_of = lru_cache(maxsize=None)(partial(tile_side, model=self.model))
-        images = []
-        for place, payload in zip(self._places(indices).tolist(), self.payloads(indices), strict=True):
-            width, height = self.size(place)
-            side = side_of(width, height)
-            tiles = split_tiles(payload, tile_count(width, height, side))
-            images.append(ImageFile(header.model_id, width, height, header.channels, header.quality, tiles, side))
-        return images
+        places = self._places(indices).tolist()
+        return [
+            stored_image(header, table, place, payload, side_of)
+            for place, payload in zip(places, self.payloads(indices), strict=True)
+        ]
 
     def _places(self, indices: Sequence[int]) -> NDArray[np.int64]:
         """Positions from the front, each one there."""
@@ -253,20 +257,15 @@ class Pack:
         if self._process != os.getpid():
             self._open()
 
-    def _read_block(self, number: int) -> tuple[bytes, int]:
-        """A block's payloads, and where they start in the file."""
-        start, end = self.layout.block_offsets[number : number + 2].tolist()
-        whole = self._read(start, end - start)
-        block = pack_file.read_block(lambda offset, length: whole[offset - start : offset - start + length], start)
-        if block.length != end - start:
-            raise FormatError("a block of the pack is not as long as the index says", offset=start)
-        return block.payloads, end - len(block.payloads)
+    def _read_block(self, number: int) -> tuple[bytes, list[int]]:
+        """A block's payloads, and where each one ends in them, from 0 on."""
+        block = pack_file.read_block_of(self._read, self.layout, number)
+        return block.payloads, [0, *np.cumsum(block.table.lengths, dtype=np.int64).tolist()]
 
     def _load_model(self) -> Model:
         wanted = self.layout.header.model_id
         if self._model_name is None:
-            beside = None if "://" in self.path else Path(self.path).resolve().parent
-            return load_model_by_id(wanted, beside=beside, engine=self._engine)
+            return load_pack_model(self._read, self.layout.header, self.layout.start, self.path, self._engine)
         if isinstance(self._model_name, str | Path):
             model = load_model(self._model_name, threads=self._engine.threads, engine=self._engine.name)
         else:
@@ -276,71 +275,6 @@ class Pack:
                 f"the pack needs the model with the id {wanted.hex()}, {model.name} has {model.id.hex()}"
             )
         return model
-
-
-def open_ranges(path: str) -> tuple[ReadRange, int]:
-    """(offset, length) -> bytes of a file or an fsspec URL, and its size.
-
-    Raises:
-        InputError: it cannot be read.
-        MissingExtraError: a URL, and fsspec or the store's package is not installed.
-    """
-    if "://" in path:
-        return _open_url(path)
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            size = os.fstat(file.fileno()).st_size
-            view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    return (lambda offset, length: view[offset : offset + length]), size
-
-
-def _open_url(url: str) -> tuple[ReadRange, int]:
-    try:
-        import fsspec
-    except ImportError as error:
-        raise MissingExtraError(extra="scale", purpose="reading from a URL") from error
-    try:
-        store, path = fsspec.core.url_to_fs(url)
-        size = int(store.size(path))
-    except ImportError as error:
-        raise UsageError(f"{url}: {error}") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{url} cannot be read: {error}") from error
-
-    def read(offset: int, length: int) -> bytes:
-        try:
-            data: bytes = store.cat_file(path, start=offset, end=min(offset + length, size))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{url} cannot be read: {error}") from error
-        return data
-
-    return read, size
-
-
-def tile_side(width: int, height: int, model: Model) -> int:
-    """Side of the tiles of a picture of that size, whose pixels nobody has yet; 0 for one tile."""
-    blank = np.broadcast_to(np.uint8(0), (height, width, model.file.picture.channels))  # no memory, whatever its size
-    return model.coder.tile_size(Picture(blank))
-
-
-def split_tiles(payload: bytes, count: int) -> tuple[bytes, ...]:
-    """`packing.join_tiles` backwards.
-
-    Raises:
-        FormatError: the lengths do not add up.
-    """
-    if count == 1:
-        return (payload,)
-    lengths, offset = [], 0
-    for _ in range(count - 1):
-        length, offset = read_varint(payload, offset)
-        lengths.append(length)
-    ends = np.cumsum([offset, *lengths]).tolist()
-    if ends[-1] > len(payload):
-        raise FormatError("a picture's tiles are longer than its payload")
-    return tuple(payload[start:end] for start, end in zip(ends, [*ends[1:], len(payload)], strict=True))
 
 
 def _closed(offset: int, length: int) -> bytes:

@@ -15,8 +15,8 @@ from isthmus.codec import pipeline
 from isthmus.codec.coder import whole_quality
 from isthmus.codec.model import DEFAULT_ENGINE, Model
 from isthmus.codec.quantiser import check_quality
-from isthmus.container.model_file import ModelFile
-from isthmus.container.pack_file import PackHeader
+from isthmus.container.model_file import ModelFile, write_model
+from isthmus.container.pack_file import MODEL, PackHeader
 from isthmus.container.pack_writer import PackWriter
 from isthmus.container.varint import write_varint
 from isthmus.errors import InputError, IsthmusError, UsageError
@@ -67,12 +67,14 @@ class PackOptions:
         fit: convert and resize pictures to what the model takes.
         depth: 8 to reduce deeper pictures.
         frame: which picture of animations.
+        embed: put the model into the pack, so that it opens where the model is not.
     """
 
     quality: float
     fit: bool = False
     depth: int | None = None
     frame: int | None = None
+    embed: bool = False
 
     def __post_init__(self) -> None:
         check_quality(self.quality)
@@ -190,7 +192,8 @@ def pack_to_file(
     if jobs < 1:
         raise UsageError(f"jobs are 1 or more, not {jobs}")
     start = time.perf_counter()
-    with PackWriter(path, pack_header(model, options.quality), append=append, resume=resume, force=force) as writer:
+    header, sections = pack_header(model, options.quality), {MODEL: write_model(model.file)} if options.embed else {}
+    with PackWriter(path, header, sections=sections, append=append, resume=resume, force=force) as writer:
         before = len(writer)
         known: list[Rejected] = []
         waiting = _not_yet(sources, writer, known, on_picture) if before else sources

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 
@@ -13,14 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.codec import pipeline
-from isthmus.codec.model import Model, load_model, load_model_by_id
+from isthmus.codec.model import Model, load_model
 from isthmus.container import pack_file
 from isthmus.container.atomic import write_file
-from isthmus.container.image_file import ImageFile, tile_count
-from isthmus.container.pack_table import name_error
+from isthmus.container.image_file import ImageFile
+from isthmus.container.pack_names import name_error
 from isthmus.errors import FormatError, InputError, IsthmusError, ModelMismatchError
 from isthmus.imaging.writing import write_picture
-from isthmus.packs.pack import Pack, open_ranges, split_tiles, tile_side
+from isthmus.packs.opening import load_pack_model, open_ranges
+from isthmus.packs.pack import Pack
+from isthmus.packs.stored_pictures import stored_image, tile_side
 from isthmus.transforms.engine import Engine
 from isthmus.values import Picture
 
@@ -95,32 +97,26 @@ def _stored(pack: Pack, wanted: Sequence[int]) -> Iterator[Found]:
 def _recovered(path: Path, options: UnpackOptions, model: str | None, engine: Engine) -> tuple[Model, list[Found]]:
     """The model, and the pictures of every whole block of a damaged or unfinished pack."""
     read, size = open_ranges(str(path))
-    header, _ = pack_file.read_header(read(0, pack_file.MAX_HEADER_BYTES))
+    header, start = pack_file.read_header(read(0, pack_file.MAX_HEADER_BYTES))
     if model is not None:
         loaded = load_model(model, threads=engine.threads, engine=engine.name)
     else:
-        loaded = load_model_by_id(header.model_id, beside=path.resolve().parent, engine=engine)
+        loaded = load_pack_model(read, header, start, str(path), engine)
     if not loaded.decodes(header.model_id):
         raise ModelMismatchError(f"{path} needs the model with the id {header.model_id.hex()}, not {loaded.name}")
+    side_of = lru_cache(maxsize=None)(partial(tile_side, model=loaded))
     found: list[Found] = []
     for block in pack_file.scan(read, size):
-        table, start = block.table, 0
-        for index, length in enumerate(table.lengths.tolist()):
-            name, payload = table.names[index], block.payloads[start : start + length]
-            start += length
+        begin = 0
+        for index, length in enumerate(block.table.lengths.tolist()):
+            name, payload = block.table.names[index], block.payloads[begin : begin + length]
+            begin += length
             if not _matches(name, options.only):
                 continue
-            width, height = header.size or (0, 0)
-            if table.sizes is not None:
-                width, height = table.sizes[index].tolist()
-            side = tile_side(width, height, loaded)
             try:
-                tiles = split_tiles(payload, tile_count(width, height, side))
+                found.append((name, stored_image(header, block.table, index, payload, side_of)))
             except FormatError as error:
                 found.append((name, error))
-                continue
-            facts = (header.model_id, width, height, header.channels, header.quality)
-            found.append((name, ImageFile(*facts, tiles, side)))
     return loaded, found
 
 
