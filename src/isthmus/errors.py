@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class IsthmusError(Exception):
-    """The base of all of Isthmus' errors: `except isthmus.IsthmusError` catches everything that bad input can cause."""
+    """The base of all of Isthmus' errors: `except isthmus.IsthmusError` catches everything that bad input can cause.
+
+    They cross a process border with all their facts: a pool of workers that met one tells it.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What pickle and copy make it of: without the arguments that a class of its own insists on."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[IsthmusError], arguments: tuple[Any, ...], facts: dict[str, Any]) -> IsthmusError:
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    error.__dict__.update(facts)
+    return error
 
 
 class UsageError(IsthmusError, ValueError):

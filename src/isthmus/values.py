@@ -16,6 +16,28 @@ MAX_PIXELS = 1 << 28
 """268 megapixels, above every camera of today; larger pictures are refused before memory is asked for."""
 
 
+BytesLike = bytes | bytearray | memoryview
+"""What the Python interface takes for bytes; at run time, whatever holds some."""
+
+
+def as_bytes(data: object) -> bytes:
+    """Whatever holds bytes (bytearray, memoryview, an array, a mapped file) as bytes; those themselves are not copied.
+
+    Raises:
+        UsageError: it holds none.
+
+    Example:
+        >>> as_bytes(bytearray(b"abc"))
+        b'abc'
+    """
+    if isinstance(data, bytes):
+        return data
+    try:
+        return bytes(memoryview(data))  # type: ignore[arg-type]
+    except TypeError as error:
+        raise UsageError(f"the bytes of a file are wanted, not {type(data).__name__}") from error
+
+
 @dataclass(frozen=True)
 class Picture:
     """One picture in memory.

@@ -74,7 +74,7 @@ def test_what_is_no_quality_is_refused(golden_model, pictures, quality):
 
 
 @pytest.mark.parametrize(
-    "value", [np.zeros((8, 8), float), np.zeros((0, 8), np.uint8), np.zeros((8, 8, 2), np.uint8), "x"]
+    "value", [np.zeros((8, 8), float), np.zeros((0, 8), np.uint8), np.zeros((8, 8, 5), np.uint8), "x"]
 )
 def test_what_is_no_picture_is_refused(golden_model, value):
     """With what one is."""

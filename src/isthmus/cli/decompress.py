@@ -58,6 +58,8 @@ def decompress(
             note(str(outcome.error))
         elif outcome.result is not None:
             results.append(outcome.result)
+            for line in outcome.notes:
+                note(f"{outcome.source}: {line}")
             if outcome.result.missing:
                 note(f"{outcome.source}: missing and left blank: {', '.join(outcome.result.missing)}")
             if not as_json:

@@ -35,6 +35,8 @@ def denoise(
     written = []
     outcomes = denoise_files(pairs, load_model(model), fit=fit, force=force)
     for outcome in track(outcomes, total=len(pairs), doing="denoising"):
+        for line in outcome.notes:
+            note(f"{outcome.source}: {line}")
         if outcome.error is not None:
             errors.append(outcome.error)
             note(str(outcome.error))

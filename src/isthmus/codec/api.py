@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from isthmus.codec import pipeline
 from isthmus.codec.model import DEFAULT_ENGINE, Model, PictureLike, load_model, load_model_by_id, plain_pixels
 from isthmus.transforms.engine import Engine
-from isthmus.values import Picture
+from isthmus.values import BytesLike, Picture
 
 DEFAULT_MODEL = "photo"
 
@@ -23,20 +23,24 @@ def encode(
     target_bytes: int | None = None,
     target_bpp: float | None = None,
     target_psnr: float | None = None,
+    depth: int | None = None,
     model: Model | None = None,
 ) -> bytes:
     """A picture to the bytes of a .isth file.
 
     Args:
-        picture: uint8 (rows, columns) or (rows, columns, 3), a Pillow image, or a `Picture`.
+        picture: uint8 (rows, columns) or (rows, columns, channels): 2 are grey with alpha, 3 RGB, 4 RGB with alpha; a
+            Pillow image, of an animation the frame it is at; or a `Picture`.
         quality: 1 to 100; without it and a target, the model's default. Hyperprior models such as `photo` adapt it to
             the picture: smooth ones get more than busy ones.
         target_bytes: the best quality whose file has at most this many bytes.
         target_bpp: the same, in bits of the file per pixel.
         target_psnr: the lowest quality that reaches this many dB.
+        depth: 8 allows Pillow images of 16 bits or floats to be reduced.
         model: None is the shipped photo codec.
 
     Raises:
+        InputError: a Pillow image whose file is damaged.
         UsageError: not a picture, not a quality, two wishes, or a target out of reach.
         ModelMismatchError: the model does not take this picture.
 
@@ -48,15 +52,20 @@ def encode(
         True
     """
     return (model or shipped_model(DEFAULT_MODEL)).encode(
-        picture, quality=quality, target_bytes=target_bytes, target_bpp=target_bpp, target_psnr=target_psnr
+        picture,
+        quality=quality,
+        target_bytes=target_bytes,
+        target_bpp=target_bpp,
+        target_psnr=target_psnr,
+        depth=depth,
     )
 
 
-def decode(data: bytes, *, model: Model | None = None) -> NDArray[np.uint8]:
+def decode(data: BytesLike, *, model: Model | None = None) -> NDArray[np.uint8]:
     """The pixels of a .isth file's bytes.
 
     Args:
-        data: the bytes of a whole file.
+        data: the bytes of a whole file, in whatever holds bytes.
         model: the model that wrote it; None looks for the id among the shipped and installed models.
 
     Returns:
@@ -70,8 +79,8 @@ def decode(data: bytes, *, model: Model | None = None) -> NDArray[np.uint8]:
     return plain_pixels(decode_picture(data, model=model))
 
 
-def decode_picture(data: bytes, *, model: Model | None = None) -> Picture:
-    """`decode` with what else the file holds: alpha, ICC profile and EXIF."""
+def decode_picture(data: BytesLike, *, model: Model | None = None) -> Picture:
+    """`decode` with what else the file holds: alpha and metadata."""
     return pipeline.decode([data], (model or find_model(pipeline.model_id_of(data))).coder)[0]
 
 

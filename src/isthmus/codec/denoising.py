@@ -14,17 +14,18 @@ from isthmus.codec.model import Model
 from isthmus.container.atomic import exists_already, write_file
 from isthmus.errors import IsthmusError, ModelMismatchError
 from isthmus.imaging.fitting import crop
-from isthmus.imaging.writing import to_file_bytes
+from isthmus.imaging.writing import held_by, to_file_bytes
 from isthmus.values import Picture
 
 
 @dataclass(frozen=True)
 class Denoised:
-    """What became of one picture: its error is None where `output` was written."""
+    """What became of one picture: its error is None where `output` was written; notes say what was converted."""
 
     source: Path
     output: Path
     error: IsthmusError | None = None
+    notes: tuple[str, ...] = ()
 
 
 def check_denoises(model: Model) -> None:
@@ -65,9 +66,9 @@ def denoise_files(
         try:
             if target.exists() and not force:
                 raise exists_already(target)
-            picture = denoise(read_for_model(source, model, fit=fit), model)
+            picture = held_by(denoise(read_for_model(source, model, fit=fit), model), target.suffix)
             write_file(target, to_file_bytes(picture, target.suffix), force=force)
         except IsthmusError as error:
             yield Denoised(source, target, error)
         else:
-            yield Denoised(source, target)
+            yield Denoised(source, target, notes=picture.conversions)

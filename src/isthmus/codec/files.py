@@ -16,7 +16,7 @@ from isthmus.container.atomic import exists_already, write_file
 from isthmus.errors import InputError, IsthmusError, UsageError
 from isthmus.imaging.reading import read_picture
 from isthmus.imaging.windows import Window
-from isthmus.imaging.writing import write_picture
+from isthmus.imaging.writing import held_by, write_picture
 from isthmus.metrics.distortion import psnr
 from isthmus.transforms.engine import Engine
 from isthmus.values import Picture
@@ -104,11 +104,12 @@ class CompressOutcome:
 
 @dataclass(frozen=True)
 class DecompressOutcome:
-    """What became of one .isth file: a result or an error."""
+    """What became of one .isth file: a result or an error, and notes: what the output's format cannot hold."""
 
     source: Path
     result: Decompressed | None = None
     error: IsthmusError | None = None
+    notes: tuple[str, ...] = ()
 
 
 def compress_files(
@@ -150,14 +151,14 @@ def decompress_files(
             beside = source.resolve().parent
             coder = model or find_model(pipeline.model_id_of(data), beside=beside, engine=options.engine)
             picture, missing = _decompress(data, coder, options)
+            picture = held_by(picture, target.suffix)
             write_file(target, partial(write_picture, picture, target.suffix), force=options.force)
         except IsthmusError as error:
             yield DecompressOutcome(source, error=_named(source, error))
             continue
         seconds = round(time.perf_counter() - start, 6)
-        yield DecompressOutcome(
-            source, Decompressed(str(source), str(target), picture.width, picture.height, seconds, missing)
-        )
+        result = Decompressed(str(source), str(target), picture.width, picture.height, seconds, missing)
+        yield DecompressOutcome(source, result, notes=picture.conversions)
 
 
 def _decompress(data: bytes, model: Model, options: DecompressOptions) -> tuple[Picture, tuple[str, ...]]:

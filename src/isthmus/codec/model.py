@@ -20,7 +20,7 @@ from isthmus.container.model_file import ModelFile, read_model
 from isthmus.errors import ModelMismatchError, UnsupportedVersionError
 from isthmus.imaging.reading import as_picture
 from isthmus.transforms.engine import Engine
-from isthmus.values import Picture
+from isthmus.values import BytesLike, Picture
 from isthmus.zoo import finding
 
 DEFAULT_ENGINE = Engine()
@@ -57,6 +57,11 @@ class Model:
         self.coder: Coder = CODERS[file.kind](file, engine)
         self.file = file
         self.id = file.id
+        self._engine = engine
+
+    def __reduce__(self) -> tuple[type[Model], tuple[ModelFile, Engine]]:
+        """What pickle and copy make it of: the file. Another process loads its graphs when it first uses them."""
+        return type(self), (self.file, self._engine)
 
     @property
     def name(self) -> str:
@@ -93,37 +98,47 @@ class Model:
         target_bpp: float | None = None,
         target_psnr: float | None = None,
         fit: bool = False,
+        depth: int | None = None,
     ) -> bytes:
         """One picture to the bytes of a .isth file.
 
         Args:
-            picture: uint8 (rows, columns) or (rows, columns, 3), a Pillow image, or a `Picture`.
+            picture: uint8 (rows, columns) or (rows, columns, channels): 2 are grey with alpha, 3 RGB, 4 RGB with
+                alpha; a Pillow image, of an animation the frame it is at; or a `Picture`.
             quality: 1 to 100; without it and a target, the model's default. Hyperprior models such as `photo` adapt it
                 to the picture: smooth ones get more than busy ones.
             target_bytes: the best quality whose file has at most this many bytes.
             target_bpp: the same, in bits of the file per pixel.
             target_psnr: the lowest quality that reaches this many dB.
             fit: convert and resize the picture to what the model takes.
+            depth: 8 allows Pillow images of 16 bits or floats to be reduced.
 
         Raises:
+            InputError: a Pillow image whose file is damaged.
             ModelMismatchError: the model does not take this picture and `fit` is false.
             UsageError: not a picture, not a quality, two wishes, or a target out of reach.
         """
         target = Target(quality=quality, file_bytes=target_bytes, bits_per_pixel=target_bpp, psnr=target_psnr)
         if not target.is_search:
-            return self.encode_batch([picture], quality=quality, fit=fit)[0]
-        return pipeline.encode_to_target(pipeline.taken(as_picture(picture), self.coder, fit=fit), self.coder, target)
+            return self.encode_batch([picture], quality=quality, fit=fit, depth=depth)[0]
+        taken = pipeline.taken(as_picture(picture, depth=depth), self.coder, fit=fit)
+        return pipeline.encode_to_target(taken, self.coder, target)
 
     def encode_batch(
-        self, pictures: Sequence[PictureLike] | NDArray[np.uint8], *, quality: float | None = None, fit: bool = False
+        self,
+        pictures: Sequence[PictureLike] | NDArray[np.uint8],
+        *,
+        quality: float | None = None,
+        fit: bool = False,
+        depth: int | None = None,
     ) -> list[bytes]:
-        """Many pictures, each to its own bytes, through the graphs in batches."""
-        values = [as_picture(picture) for picture in pictures]
+        """Many pictures, each to its own bytes, through the graphs in batches; see `encode`."""
+        values = [as_picture(picture, depth=depth) for picture in pictures]
         wanted = self.file.default_quality if quality is None else quality
         return pipeline.encode(values, self.coder, quality=wanted, fit=fit)
 
-    def decode(self, data: bytes) -> NDArray[np.uint8]:
-        """Bytes to pixels: (rows, columns) for grey, (rows, columns, 3) for RGB.
+    def decode(self, data: BytesLike) -> NDArray[np.uint8]:
+        """Bytes to pixels: (rows, columns) for grey, (rows, columns, 3) for RGB; alpha as a further channel.
 
         Raises:
             FormatError: damaged bytes.
@@ -131,11 +146,11 @@ class Model:
         """
         return self.decode_batch([data])[0]
 
-    def decode_batch(self, files: Sequence[bytes]) -> list[NDArray[np.uint8]]:
+    def decode_batch(self, files: Sequence[BytesLike]) -> list[NDArray[np.uint8]]:
         """Many files, in batches."""
         return [plain_pixels(picture) for picture in pipeline.decode(files, self.coder)]
 
-    def symbols(self, data: bytes) -> list[NDArray[np.int32]]:
+    def symbols(self, data: BytesLike) -> list[NDArray[np.int32]]:
         """The symbols (latent channels, rows, columns) of each tile of a .isth file: the same on every machine.
 
         Raises:

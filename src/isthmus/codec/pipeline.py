@@ -26,7 +26,7 @@ from isthmus.errors import FormatError, ModelMismatchError, UsageError
 from isthmus.imaging import fitting
 from isthmus.imaging.windows import Window
 from isthmus.metrics.distortion import psnr
-from isthmus.values import Picture
+from isthmus.values import BytesLike, Picture
 
 Sized = TypeVar("Sized", Picture, ImageFile)
 
@@ -66,7 +66,7 @@ def payloads_of(pictures: Sequence[Picture], coder: Coder, quality: float) -> It
             yield coder.encode(tiles, quality)
 
 
-def decode(files: Sequence[bytes], coder: Coder) -> list[Picture]:
+def decode(files: Sequence[BytesLike], coder: Coder) -> list[Picture]:
     """.isth bytes to pictures.
 
     Raises:
@@ -87,7 +87,7 @@ def pixels_of(images: Sequence[ImageFile], coder: Coder) -> Iterator[NDArray[np.
         yield from coder.decode(batch)
 
 
-def decode_region(data: bytes, coder: Coder, region: Window) -> Picture:
+def decode_region(data: BytesLike, coder: Coder, region: Window) -> Picture:
     """A part of a picture; only the tiles that it needs are decoded.
 
     Raises:
@@ -104,7 +104,7 @@ def decode_region(data: bytes, coder: Coder, region: Window) -> Picture:
     return replace(whole, pixels=coder.decode_region(image, region), alpha=alpha)
 
 
-def salvage(data: bytes, coder: Coder) -> tuple[Picture, tuple[str, ...]]:
+def salvage(data: BytesLike, coder: Coder) -> tuple[Picture, tuple[str, ...]]:
     """What a damaged file still holds, and the names of what is missing; missing tiles are blank.
 
     Raises:
@@ -141,7 +141,7 @@ def encode_to_target(picture: Picture, coder: Coder, target: Target) -> bytes:
     return file_at(highest_quality_within(lambda quality: len(file_at(quality)), limit))
 
 
-def symbols_of(data: bytes, coder: Coder) -> list[NDArray[np.int32]]:
+def symbols_of(data: BytesLike, coder: Coder) -> list[NDArray[np.int32]]:
     """The symbols (latent channels, rows, columns) of each tile of a .isth file.
 
     Raises:
@@ -161,7 +161,7 @@ def latents_of(pictures: Sequence[Picture], coder: FactorisedCoder) -> NDArray[n
     return np.concatenate([coder.latents_of(batch) for batch in _batches(fitting_pictures)])
 
 
-def model_id_of(data: bytes) -> bytes:
+def model_id_of(data: BytesLike) -> bytes:
     """The id of the model that a .isth file needs.
 
     Raises:

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from isthmus.container.varint import read_varint, write_varint
 from isthmus.errors import ChecksumError, FormatError, LimitError, TruncatedError, UnsupportedVersionError
-from isthmus.values import MAX_PIXELS
+from isthmus.values import MAX_PIXELS, BytesLike, as_bytes
 
 MAGIC = b"\x89ISTH\r\n"  # a byte above 0x7F and a line ending, so that a text-mode transfer is caught (as PNG does)
 VERSION = 2
@@ -110,12 +110,13 @@ def write_image(image: ImageFile) -> bytes:
     return b"".join(out)
 
 
-def read_image(data: bytes) -> ImageFile:
+def read_image(data: BytesLike) -> ImageFile:
     """Check and take apart a whole file.
 
     Raises:
         FormatError: or one of its subclasses, for anything that is not exactly a .isth file.
     """
+    data = as_bytes(data)
     header = read_header(data)
     expected = header.length + sum(length + 4 for _, length in _sections(header))
     if len(data) < expected:
@@ -129,17 +130,37 @@ def read_image(data: bytes) -> ImageFile:
     return image
 
 
-def salvage_image(data: bytes) -> tuple[ImageFile, tuple[str, ...]]:
+def salvage_image(data: BytesLike) -> tuple[ImageFile, tuple[str, ...]]:
     """What is whole of a damaged file, and the names of the sections that are not.
 
     Raises:
         FormatError: the header is damaged, or no tile is whole.
     """
+    data = as_bytes(data)
     header = read_header(data)
     image, missing = _take_apart(data, header)
     if len(image.missing) == len(image.tiles):
         raise ChecksumError("no part of the picture is whole: there is nothing to salvage", offset=header.length)
     return image, missing
+
+
+def read_sections(header: ImageHeader, read: Callable[[int, int], bytes]) -> dict[int, bytes]:
+    """The sections behind the tiles that may be skipped, without the tiles: those that are whole, by kind.
+
+    Args:
+        header: of the file.
+        read: the file's bytes from an offset on, at most so many.
+    """
+    header_crc = read(header.length - 4, 4)
+    offset = header.length + sum(length + 4 for length in header.tile_lengths)
+    found = {}
+    for number, (kind, length) in enumerate(header.section_lengths.items(), len(header.tile_lengths)):
+        if kind in SECTION_NAMES and kind % 2 == 1:
+            section, crc = read(offset, length), read(offset + length, 4)
+            if len(section) == length and _section_crc(header_crc, number, section) == crc:
+                found[kind] = section
+        offset += length + 4
+    return found
 
 
 def _take_apart(data: bytes, header: ImageHeader) -> tuple[ImageFile, tuple[str, ...]]:
@@ -181,7 +202,7 @@ def _tile_name(number: int) -> str:
     return f"tile {number}"
 
 
-def read_header(data: bytes) -> ImageHeader:
+def read_header(data: BytesLike) -> ImageHeader:
     """Check and read the header alone; nothing is allocated by what it announces.
 
     Raises:
@@ -191,6 +212,7 @@ def read_header(data: bytes) -> ImageHeader:
         LimitError: more pixels or tiles than the limits.
         ChecksumError: the header does not match its checksum.
     """
+    data = as_bytes(data)
     if data[: len(MAGIC)] != MAGIC:
         raise _wrong_magic(data)
     fixed = len(MAGIC) + 1 + MODEL_ID_BYTES

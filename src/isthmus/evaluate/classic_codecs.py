@@ -13,6 +13,7 @@ from PIL import Image, features
 
 from isthmus.errors import MissingExtraError
 from isthmus.evaluate.codec import Codec, CodecInfo, Pixels
+from isthmus.imaging.formats import open_image
 
 QUALITY = "quality 1 to 100"
 _WHOLE_SCALE = tuple(float(quality) for quality in range(1, 101))
@@ -159,7 +160,7 @@ def _save(pixels: Pixels, *, form: str, **settings: Any) -> bytes:
 
 
 def _open(data: bytes) -> Pixels:
-    with Image.open(io.BytesIO(data)) as image:
+    with open_image(io.BytesIO(data)) as image:
         return np.asarray(image)
 
 

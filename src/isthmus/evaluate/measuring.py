@@ -13,7 +13,7 @@ from PIL import Image
 
 from isthmus.errors import InputError, IsthmusError
 from isthmus.evaluate.codec import Codec, Pixels
-from isthmus.imaging.reading import read_picture
+from isthmus.imaging.reading import count_frames, read_picture
 from isthmus.metrics.distortion import mse, psnr_of_mse
 from isthmus.metrics.similarity import ms_ssim, ssim
 from isthmus.metrics.ssimulacra2 import SMALLEST_SIDE, ssimulacra2
@@ -128,7 +128,7 @@ def read_pixels(path: Path) -> tuple[Pixels, tuple[str, ...]]:
     """
     picture = read_picture(path, depth=8, frame=0)
     changes = list(picture.conversions)
-    if _frames(path) > 1:
+    if count_frames(path) > 1:
         changes.append("only the first frame is measured")
     if picture.alpha is not None:
         changes.append("alpha is not measured")
@@ -238,9 +238,3 @@ def _measure(
         encode_seconds=encoded - start,
         decode_seconds=end - encoded,
     )
-
-
-def _frames(path: Path) -> int:
-    """How many pictures a file holds; 1 for a camera's extra views, as reading takes them."""
-    with Image.open(path) as image:
-        return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)

@@ -3,38 +3,55 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from isthmus.errors import FormatError
+from isthmus.errors import FormatError, IsthmusError
+from isthmus.imaging.formats import open_png
+from isthmus.imaging.pillow_limits import pillow_limits_aside
 from isthmus.values import Picture, PictureSpec
+
+_STRIP = 256
 
 
 def fit(picture: Picture, spec: PictureSpec) -> Picture:
     """Convert and resize a picture to what a model takes: alpha over white, grey or RGB, Lanczos to the model's size.
 
-    ICC and EXIF are kept where the mode stays.
+    Metadata is kept, the colour profile where the mode stays.
     """
     if spec.accepts(picture):
         return picture
-    image = Image.fromarray(picture.pixels[:, :, 0] if picture.channels == 1 else picture.pixels)
-    if picture.alpha is not None:
-        white = Image.new(image.mode, image.size, 255 if image.mode == "L" else (255, 255, 255))
-        image = Image.composite(image, white, Image.fromarray(picture.alpha))
+    flat = picture.pixels if picture.alpha is None else over_white(picture.pixels, picture.alpha)
+    image = Image.fromarray(flat[:, :, 0] if picture.channels == 1 else flat)
     image = image.convert("L" if spec.channels == 1 else "RGB")
     if spec.size is not None and image.size != spec.size[::-1]:
         image = image.resize(spec.size[::-1], Image.Resampling.LANCZOS)
     pixels = np.asarray(image)
-    icc = picture.icc if spec.channels == picture.channels else None
-    note = f"{picture} fitted to {spec}"
-    return Picture(
-        pixels[:, :, None] if spec.channels == 1 else pixels,
-        icc=icc,
-        exif=picture.exif,
-        conversions=(*picture.conversions, note),
+    return replace(
+        picture,
+        pixels=pixels[:, :, None] if spec.channels == 1 else pixels,
+        alpha=None,
+        icc=picture.icc if spec.channels == picture.channels else None,
+        conversions=(*picture.conversions, f"{picture} fitted to {spec}"),
     )
+
+
+def over_white(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pixels (rows, columns, channels) as they look on white paper.
+
+    Args:
+        pixels: uint8.
+        alpha: (rows, columns) uint8, 255 is opaque.
+    """
+    flat = np.empty_like(pixels)
+    for top in range(0, len(pixels), _STRIP):
+        rows = slice(top, top + _STRIP)
+        opacity = alpha[rows, :, None].astype(np.uint16)
+        flat[rows] = (pixels[rows] * opacity + 255 * (255 - opacity) + 127) // 255
+    return flat
 
 
 def pad(pixels: NDArray[np.uint8], stride: int) -> NDArray[np.uint8]:
@@ -64,11 +81,11 @@ def decode_alpha(data: bytes, height: int, width: int) -> NDArray[np.uint8]:
         FormatError: not a grey PNG of that size.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        with pillow_limits_aside(), open_png(data) as image:
             if image.size != (width, height) or image.mode != "L":
                 raise FormatError(f"the alpha plane is {image.size} {image.mode}, the picture {width}×{height}")
             return np.array(image)
-    except (OSError, ValueError, SyntaxError) as error:
-        if isinstance(error, FormatError):
-            raise
+    except IsthmusError:
+        raise
+    except Exception as error:  # whatever Pillow's parser meets: struct.error, SyntaxError, OSError, ...
         raise FormatError(f"the alpha plane is damaged: {error}") from error

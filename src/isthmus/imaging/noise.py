@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from isthmus.errors import UsageError
+from isthmus.imaging.formats import open_image
 
 Pixels = NDArray[np.uint8]
 
@@ -83,7 +84,7 @@ def _jpeg(pictures: Pixels, amount: float, random: np.random.Generator) -> Pixel
 def _through_jpeg(picture: Pixels, quality: int) -> Pixels:
     out = io.BytesIO()
     Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture).save(out, "JPEG", quality=quality)
-    with Image.open(out) as image:
+    with open_image(out) as image:
         return np.asarray(image).reshape(picture.shape)
 
 

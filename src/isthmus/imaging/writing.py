@@ -5,12 +5,17 @@ from __future__ import annotations
 import ctypes
 import io
 import sys
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from isthmus.errors import OutputError, UsageError
+from isthmus.imaging.exif import can_be_tags
+from isthmus.imaging.fitting import over_white
+from isthmus.imaging.icc import fits
 from isthmus.values import Picture
 
 FORMATS = {
@@ -19,21 +24,31 @@ FORMATS = {
 }  # fmt: skip
 _WITHOUT_ALPHA = frozenset({"JPEG", "BMP", "PPM"})
 _WITHOUT_METADATA = frozenset({"BMP", "PPM"})
+_WITHOUT_RESOLUTION = frozenset({"WEBP", "PPM"})
+_WITHOUT_GREY = frozenset({"WEBP"})
+_NAMES = {"icc": "colour profile", "exif": "EXIF", "xmp": "XMP"}
+_JPEG_LIMITS = {"icc": 255 * 65519, "exif": 65533, "xmp": 65504}
+"""Bytes that fit into the segments of a JPEG file: 255 of them for a profile, one for the others."""
+_XMP_TAG = 700
+_JPEG_LARGEST_RESOLUTION = 65535
 LARGE = 2**26
 """Bytes of a picture from which on its copy is a good part of the memory that the process has."""
 
 
 def to_pillow(picture: Picture) -> Image.Image:
-    """A Pillow image of mode L, LA, RGB or RGBA, with the ICC profile and EXIF in its info."""
+    """A Pillow image of mode L, LA, RGB or RGBA, with the metadata in its info."""
     pixels = picture.pixels
     if picture.alpha is not None:
         pixels = np.concatenate([pixels, picture.alpha[:, :, None]], axis=2)
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-    if picture.icc is not None:
-        image.info["icc_profile"] = picture.icc
-    if picture.exif is not None:
-        image.info["exif"] = picture.exif
+    image.info.update(info_of(picture))
     return image
+
+
+def info_of(picture: Picture) -> dict[str, Any]:
+    """A picture's metadata as Pillow's images have it in their info."""
+    found = {"icc_profile": picture.icc, "exif": picture.exif, "xmp": picture.xmp, "dpi": picture.resolution}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def check_suffix(suffix: str) -> str:
@@ -64,8 +79,44 @@ def to_file_bytes(picture: Picture, suffix: str) -> bytes:
     return out.getvalue()
 
 
+def held_by(picture: Picture, suffix: str) -> Picture:
+    """What a format can hold of a picture; each thing that it cannot is one more of the picture's conversions.
+
+    Alpha goes over white; metadata that has no place, or is too long for it, is left out.
+
+    Raises:
+        UsageError: a suffix that is none of `FORMATS`.
+    """
+    name = check_suffix(suffix)
+    notes = []
+    if picture.alpha is not None and name in _WITHOUT_ALPHA:
+        picture = replace(picture, pixels=over_white(picture.pixels, picture.alpha), alpha=None)
+        notes.append(f"{name} has no alpha: laid over white")
+    for field, what in _NAMES.items():
+        data = getattr(picture, field)
+        reason = None if data is None else _why_not(field, data, name, picture)
+        if reason is not None:
+            left_out: dict[str, Any] = {field: None}
+            picture = replace(picture, **left_out)
+            notes.append(f"its {what} is left out: {reason}")
+    return replace(picture, conversions=(*picture.conversions, *notes))
+
+
+def _why_not(field: str, data: bytes, name: str, picture: Picture) -> str | None:
+    """Why a format does not take metadata; None where it does."""
+    if name in _WITHOUT_METADATA:
+        return f"{name} has no place for it"
+    if name == "JPEG" and len(data) > _JPEG_LIMITS[field]:
+        return f"{name} has no place for {len(data)} bytes of it"
+    if name == "TIFF" and field == "exif" and not can_be_tags(data):
+        return f"{name} keeps it as tags, and it is not made of any"
+    if name in _WITHOUT_GREY and field == "icc" and picture.channels == 1 and not fits(data, 3):
+        return f"{name} stores grey as RGB"
+    return None
+
+
 def write_picture(picture: Picture, suffix: str, out: BinaryIO) -> None:
-    """Write a picture in the format that a suffix such as ".png" names; lossless but for JPEG.
+    """Write what the format that a suffix such as ".png" names can hold of a picture; lossless but for JPEG.
 
     Raises:
         UsageError: a suffix that is none of `FORMATS`.
@@ -75,19 +126,30 @@ def write_picture(picture: Picture, suffix: str, out: BinaryIO) -> None:
     name = check_suffix(suffix)
     if picture.pixels.size >= LARGE:
         give_back_memory()
-    image = to_pillow(picture)
-    if name in _WITHOUT_ALPHA and picture.alpha is not None:
-        image = image.convert("L" if picture.channels == 1 else "RGB")
-    options: dict[str, Any] = {}
-    if name not in _WITHOUT_METADATA:
-        options = {key: value for key, value in (("icc_profile", picture.icc), ("exif", picture.exif)) if value}
-    if name == "JPEG":
-        options |= {"quality": 95, "subsampling": 0}
-    if name == "WEBP":
-        options |= {"lossless": True}
+    held = held_by(picture, suffix)
+    image = to_pillow(held)
     try:
-        image.save(out, name, **options)
+        image.save(out, name, **_options(held, name))
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the format's
             raise
         raise OutputError(f"a picture of {picture} cannot be written as {name}: {error}") from error
+
+
+def _options(picture: Picture, name: str) -> dict[str, Any]:
+    """What Pillow's `save` takes for a format."""
+    options = info_of(picture)
+    resolution = options.pop("dpi", None)
+    if resolution is not None and name not in _WITHOUT_RESOLUTION and max(resolution) <= _JPEG_LARGEST_RESOLUTION:
+        options["dpi"] = resolution
+    if name == "JPEG":
+        options |= {"quality": 95, "subsampling": 0}
+    elif name == "WEBP":
+        options["lossless"] = True
+    elif "xmp" in options and name == "PNG":
+        text = PngInfo()
+        text.add_itxt("XML:com.adobe.xmp", options.pop("xmp").decode("utf-8", "replace"))
+        options["pnginfo"] = text
+    elif "xmp" in options and name == "TIFF":
+        options["tiffinfo"] = {_XMP_TAG: options.pop("xmp")}
+    return options

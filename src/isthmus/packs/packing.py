@@ -20,6 +20,7 @@ from isthmus.container.pack_file import MODEL, PackHeader
 from isthmus.container.pack_writer import PackWriter
 from isthmus.container.varint import write_varint
 from isthmus.errors import InputError, IsthmusError, UsageError
+from isthmus.imaging.fitting import over_white
 from isthmus.packs.sources import Source, Sources
 from isthmus.packs.workers import in_order
 from isthmus.transforms.engine import Engine
@@ -31,7 +32,6 @@ CHUNK_BYTES = 1 << 26
 """A chunk of files ends with the one that reaches this."""
 BATCH_BYTES = 1 << 27
 """Pixels that are in memory together, but for one picture that alone is more."""
-_WHITE = 255
 _worker: dict[str, Any] = {}
 
 
@@ -271,8 +271,7 @@ def _flat(picture: Picture, model: Model) -> Picture:
     if picture.alpha is None and picture.channels == model.file.picture.channels:
         return picture
     if picture.alpha is not None:
-        alpha = picture.alpha[:, :, None].astype(np.uint16)
-        pixels = ((pixels * alpha + _WHITE * (255 - alpha) + 127) // 255).astype(np.uint8)
+        pixels = over_white(pixels, picture.alpha)
     if picture.channels == 1 and model.file.picture.channels == 3:
         pixels = np.repeat(pixels, 3, axis=2)
     return Picture(pixels)

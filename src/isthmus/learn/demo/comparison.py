@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
+from isthmus.imaging.formats import open_image
 from isthmus.imaging.reading import from_pillow
 from isthmus.imaging.writing import to_pillow
 from isthmus.metrics.distortion import mse, psnr_of_mse
@@ -79,5 +79,5 @@ def _save(picture: Picture, name: str, settings: dict[str, object]) -> bytes:
 
 
 def _load(data: bytes, channels: int) -> Picture:
-    with Image.open(io.BytesIO(data)) as image:
+    with open_image(io.BytesIO(data)) as image:
         return from_pillow(image.convert("L" if channels == 1 else "RGB"))

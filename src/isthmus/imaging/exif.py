@@ -1,0 +1,173 @@
+"""EXIF blocks: from wherever a file keeps one, its orientation taken out, and into the forms that outputs take.
+
+A block begins as in JPEG, with `Exif`, two zero bytes and a TIFF header. It is kept byte by byte but for the
+orientation, so that nothing in it that Pillow does not know is lost.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+from PIL import ExifTags, Image
+
+PREFIX = b"Exif\0\0"
+ORIENTATION = 0x0112
+X_RESOLUTION = 0x011A
+_XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
+_SHORT = 3
+_ENTRY_BYTES = 12
+
+_DESCRIBING = frozenset(
+    {
+        *(0x010D, 0x010E, 0x010F, 0x0110, 0x011D, 0x012D, 0x0131, 0x0132, 0x013B, 0x013C, 0x013E, 0x013F),
+        *(0x4746, 0x4749, 0x8298, 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F),
+    }
+)
+"""A TIFF file's tags that describe the picture and not how its pixels are stored: names, maker, date, artist, rights,
+transfer function, white point, primaries, ratings and Windows' texts."""
+_SUB_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+
+
+@dataclass(frozen=True)
+class ExifOfFile:
+    """What a file says of itself.
+
+    Attributes:
+        block: without its orientation; None where there is none that can be written again.
+        orientation: 1 to 8, of the pixels as they are stored.
+        note: a line where the block was left out.
+    """
+
+    block: bytes | None = None
+    orientation: int = 1
+    note: str | None = None
+
+
+def exif_of(image: Image.Image) -> ExifOfFile:
+    """The EXIF of a Pillow image whose pixels are loaded: text behind PNG's pixels is read by then."""
+    orientation = 1
+    try:
+        raw = _raw(image)
+        tags = image.getexif()
+        wanted = tags.get(ORIENTATION, 1)
+        orientation = wanted if wanted in range(1, 9) else 1
+        if raw is None:
+            block = _of_tiff(image, tags)
+            return ExifOfFile(block, orientation)
+        if not len(tags):
+            return ExifOfFile()
+        own = _loaded(raw)
+        own.tobytes()  # refuses what no program could copy
+        if str(dict(tags)) != str(dict(own)):  # the caller changed them
+            raw = tags.tobytes()
+    except Exception as error:  # struct.error, SyntaxError, TypeError, ...: whatever Pillow's parser meets
+        return ExifOfFile(None, orientation, f"its EXIF cannot be written again and is left out: {_first_line(error)}")
+    return ExifOfFile(_upright(raw, turned=orientation != 1), orientation)
+
+
+def xmp_of(image: Image.Image) -> bytes | None:
+    """The XMP packet of a loaded Pillow image, without its orientation."""
+    found = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or _profile_text(image, "xmp")
+    if not found:
+        app1 = _profile_text(image, "APP1")
+        found = app1.removeprefix(_XMP_PREFIX) if app1 and app1.startswith(_XMP_PREFIX) else None
+    if isinstance(found, str):
+        found = found.encode()
+    if not isinstance(found, bytes) or not found.strip(b"\0 \r\n\t"):
+        return None
+    return re.sub(rb'(tiff:Orientation(?:="|>))[2-8]', rb"\g<1>1", found)
+
+
+def profile_text(image: Image.Image) -> bytes | None:
+    """The colour profile in a text of ImageMagick's."""
+    return _profile_text(image, "icc") or _profile_text(image, "icm")
+
+
+def has_resolution(block: bytes | None) -> bool:
+    """Whether an EXIF block says how many pixels an inch has."""
+    return block is not None and X_RESOLUTION in _loaded(block)
+
+
+def can_be_tags(block: bytes) -> bool:
+    """Whether an EXIF block can be taken apart into a TIFF file's tags."""
+    try:
+        return bool(_loaded(block).tobytes())
+    except Exception:  # as above
+        return False
+
+
+def _raw(image: Image.Image) -> bytes | None:
+    """The block as the file has it, with its prefix."""
+    raw = image.info.get("exif") or _profile_text(image, "exif")
+    if not raw:
+        raw = _profile_text(image, "APP1")
+        raw = raw if raw and raw.startswith(PREFIX) else None
+        if raw is not None:
+            image.getexif().load(raw)  # which Pillow does not look for here
+    if isinstance(raw, Image.Exif):
+        raw = raw.tobytes()
+    if not isinstance(raw, bytes | bytearray) or not raw:
+        return None
+    return PREFIX + re.sub(rb"^(Exif\0\0)+", b"", bytes(raw))
+
+
+def _profile_text(image: Image.Image, name: str) -> bytes | None:
+    """A text chunk as ImageMagick writes profiles into PNG: a newline, the name, the length, hexadecimal digits."""
+    text = image.info.get(f"Raw profile type {name}")
+    lines = text.split("\n", 3) if isinstance(text, str) else ()
+    if len(lines) < 4:
+        return None
+    try:
+        return bytes.fromhex("".join(lines[3].split()))
+    except ValueError:
+        return None
+
+
+def _loaded(block: bytes) -> Image.Exif:
+    exif = Image.Exif()
+    exif.load(block)
+    return exif
+
+
+def _of_tiff(image: Image.Image, tags: Image.Exif) -> bytes | None:
+    """A block of what a TIFF file's own tags say, but for those of its pixels."""
+    if not hasattr(image, "tag_v2"):
+        return None
+    block = Image.Exif()
+    for tag in _DESCRIBING:
+        if tag in tags:
+            block[tag] = tags[tag]
+    found = len(block) > 0
+    for tag in _SUB_DIRECTORIES:
+        directory = tags.get_ifd(tag)
+        if directory:
+            directory = dict(directory)
+            if ExifTags.IFD.Interop in directory:
+                directory[ExifTags.IFD.Interop] = tags.get_ifd(ExifTags.IFD.Interop)
+            block.get_ifd(tag).update(directory)
+            found = True
+    return block.tobytes() if found else None
+
+
+def _upright(block: bytes, *, turned: bool) -> bytes:
+    """The same block with the orientation set to 1; where pixels were turned, without the thumbnail, which was not.
+
+    The block is one that Pillow has read: it has a header and a directory.
+    """
+    tiff = bytearray(block[len(PREFIX) :])
+    order = "<" if tiff.startswith(b"II") else ">"
+    (start,) = struct.unpack_from(f"{order}I", tiff, 4)
+    (count,) = struct.unpack_from(f"{order}H", tiff, start)
+    end = start + 2 + _ENTRY_BYTES * count
+    for offset in range(start + 2, min(end, len(tiff) - _ENTRY_BYTES + 1), _ENTRY_BYTES):
+        if struct.unpack_from(f"{order}H", tiff, offset)[0] == ORIENTATION:
+            struct.pack_into(f"{order}HIH2x", tiff, offset + 2, _SHORT, 1, 1)
+    if turned and end + 4 <= len(tiff):
+        struct.pack_into(f"{order}I", tiff, end, 0)
+    return PREFIX + bytes(tiff)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
