@@ -74,3 +74,34 @@ def test_every_format_is_read_back(suffix, channels, tmp_path):
     if writing.FORMATS[suffix] in ("JPEG", "PNG", "WEBP"):
         assert back.exif is not None
         assert b"a description" in back.exif
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".bmp", ".ppm"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_alpha_that_a_format_cannot_hold_goes_over_white_with_a_line(suffix, channels, tmp_path):
+    """Rather than showing what was hidden."""
+    pixels = np.zeros((8, 8, channels), np.uint8)
+    alpha = np.zeros((8, 8), np.uint8)
+    alpha[:, 4:] = 128
+    held = writing.held_by(Picture(pixels, alpha=alpha), suffix)
+    assert held.conversions == (f"{writing.FORMATS[suffix]} has no alpha: laid over white",)
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(writing.to_file_bytes(Picture(pixels, alpha=alpha), suffix))
+    back = read_picture(path)
+    assert back.alpha is None
+    assert back.pixels[:, :3].min() >= 250
+    assert np.abs(back.pixels[:, 5:].astype(int) - 127).max() <= 4
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
+def test_alpha_that_a_format_holds_is_kept_without_a_line(suffix, tmp_path):
+    """Hidden colours too."""
+    random = np.random.default_rng(0)
+    picture = Picture(random.integers(0, 256, (8, 8, 3), np.uint8), alpha=random.integers(0, 256, (8, 8), np.uint8))
+    assert writing.held_by(picture, suffix).conversions == ()
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(writing.to_file_bytes(picture, suffix))
+    back = read_picture(path)
+    assert np.array_equal(back.alpha, picture.alpha)
+    seen = picture.alpha > 0
+    assert np.array_equal(back.pixels[seen], picture.pixels[seen])

@@ -116,7 +116,8 @@ def bmp_calibration(file: BinaryIO) -> tuple[Chromaticities, float] | None:
     # many writers put chromaticities there, whose sums are 1: then nothing is said of white
     white_x, white_y = (white[0] / sum(white), white[1] / sum(white)) if is_scaled else _D65
     red_x, red_y, green_x, green_y, blue_x, blue_y = points
-    return (white_x, white_y, red_x, red_y, green_x, green_y, blue_x, blue_y), 3 / sum(gammas)
+    gamma = sum(gammas) / 3  # some write the exponent, some its inverse
+    return (white_x, white_y, red_x, red_y, green_x, green_y, blue_x, blue_y), min(gamma, 1 / gamma)
 
 
 def boxes(file: BinaryIO, *, inside: tuple[bytes, ...] = ()) -> Iterator[Box]:

@@ -56,7 +56,7 @@ def exif_of(image: Image.Image) -> ExifOfFile:
         if raw is None:
             block = _of_tiff(image, tags)
             return ExifOfFile(block, orientation)
-        if not len(tags):
+        if not len(tags) and _has_no_tags(raw):
             return ExifOfFile()
         own = _loaded(raw)
         own.tobytes()  # refuses what no program could copy
@@ -167,6 +167,20 @@ def _upright(block: bytes, *, turned: bool) -> bytes:
     if turned and end + 4 <= len(tiff):
         struct.pack_into(f"{order}I", tiff, end, 0)
     return PREFIX + bytes(tiff)
+
+
+def _has_no_tags(block: bytes) -> bool:
+    """Whether a block is nothing, or says itself that it has no tags; one that only seems so is damaged.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    tiff = block[len(PREFIX) :]
+    order = "<" if tiff.startswith(b"II") else ">"
+    start = struct.unpack_from(f"{order}I", tiff, 4)[0] if len(tiff) >= 8 else len(tiff)
+    if tiff and tiff[start : start + 2] != b"\0\0":
+        raise ValueError("its tags lie behind its end")
+    return True
 
 
 def _first_line(error: Exception) -> str:
