@@ -1,6 +1,6 @@
 """Symbols of the shipped photo codec on every engine: all must be equal.
 
-    python benchmarks/exactness.py --data FOLDER-OF-KODAK [--weights training/photo/weights.npz]
+    python benchmarks/exactness.py --data FOLDER-OF-KODAK [--weights training/photo-psnr/weights.npz]
 
 Files are written on ONNX Runtime with 2 threads and read with 1 and 2 threads on ONNX Runtime and OpenVINO, by the
 NumPy reference and by the PyTorch networks that were trained; the last two are made of the weights that were exported.
@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="photo")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, default=Path("training/photo/weights.npz"))
+    parser.add_argument("--weights", type=Path, default=Path("training/photo-psnr/weights.npz"))
     options = parser.parse_args()
     writer = isthmus.load_model(options.model, threads=2)
     pictures = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(options.data.rglob("*.png"))]

@@ -43,8 +43,8 @@ class CodecExperiment:
         parameters: numbers that were learnt.
         train_seconds: of the budget that were used.
         steps: done in all.
-        metrics: loss, bits per pixel (estimated) and PSNR on held-aside windows, means over five qualities; and bits
-            per pixel in files of the exported model.
+        metrics: loss, bits per pixel (estimated), PSNR and SSIMULACRA2 on held-aside windows, means over five
+            qualities; and bits per pixel in files of the exported model.
     """
 
     recipe: str
@@ -98,10 +98,11 @@ def train_codec(
     if minutes is not None:
         run.budget = 60 * minutes
     train(run)
-    loss, rate, psnr = validate(run, quantise=True)
-    metrics = {"held_loss": loss, "held_bpp": rate, "held_psnr": psnr}
+    held = validate(run, quantise=True)
+    metrics = {"held_loss": held.loss, "held_bpp": held.rate, "held_psnr": held.psnr, "held_ssimulacra2": held.score}
     facts: dict[str, Any] = {
         "recipe": {"name": PHOTO, **dataclasses.asdict(training)},
+        "tune": training.tune,
         "licence": LICENCE,
         "metrics": {key: float(f"{value:.6g}") for key, value in metrics.items()},
         "steps": run.step,

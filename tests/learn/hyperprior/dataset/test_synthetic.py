@@ -3,7 +3,7 @@
 import numpy as np
 
 from isthmus.learn.hyperprior.dataset.crops import Crops
-from isthmus.learn.hyperprior.dataset.synthetic import colour_jitter, synthetic_graphic
+from isthmus.learn.hyperprior.dataset.synthetic import colour_jitter, flat_window, grey_window, synthetic_graphic
 
 
 def saturation(pixels):
@@ -29,6 +29,14 @@ def test_drawings_have_all_corners_of_the_colour_cube():
     assert np.median(commonest) > 0.2
 
 
+def test_flat_windows_have_one_colour_or_two():
+    """And grey ones none."""
+    made = [flat_window(32, np.random.default_rng(seed)) for seed in range(40)]
+    assert {len(np.unique(one.reshape(-1, 3), axis=0)) for one in made} == {1, 2}
+    window = np.random.default_rng(0).integers(0, 256, (32, 48, 3)).astype(np.uint8)
+    assert saturation(grey_window(window)) == 0
+
+
 def test_shares_of_a_batch(tmp_path):
     """None are unusual unless asked for; the same seed draws the same."""
     for number in range(3):
@@ -42,3 +50,4 @@ def test_shares_of_a_batch(tmp_path):
     changed = (batch(jitter_share=0.3, graphic_share=0.2) != 128).any((1, 2, 3)).mean()
     assert 0.3 < changed < 0.7
     assert np.array_equal(batch(graphic_share=0.5), batch(graphic_share=0.5))
+    assert 0.3 < (batch(flat_share=0.5) != 128).any((1, 2, 3)).mean() < 0.7

@@ -16,9 +16,11 @@ torch = pytest.importorskip("torch")
 
 from isthmus.codec.model import load_model
 from isthmus.container.model_file import read_model
+from isthmus.entropy.fixed_point import LATENT_LIMIT
 from isthmus.errors import FormatError, InputError, UsageError
 from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.hyperprior.experiment import settings_of, train_codec
+from isthmus.learn.hyperprior.networks.quality import LAMBDAS, knot_weights
 from isthmus.learn.hyperprior.networks.transforms import TransformStart
 from isthmus.learn.hyperprior.training import dct_start, loop
 from isthmus.learn.hyperprior.training.checkpoint import load_trained, read_checkpoint
@@ -167,8 +169,40 @@ def test_the_rate_is_of_the_windows_that_are_measured(pictures, tmp_path):
     Weights(small_codec().state_dict(), start, 500, small_settings()).save(tmp_path / "w.npz")
     training = Training(batch=2, side=64, compile=0, weights=str(tmp_path / "w.npz"))
     state = RunState(tmp_path / "run", Crops(pictures), training, small_settings(), device=torch.device("cpu"))
-    _, rate, _ = validate(state, quantise=True)
-    assert loop.rate_in_files(state) == pytest.approx(rate, rel=0.25)
+    held = validate(state, quantise=True)
+    assert loop.rate_in_files(state) == pytest.approx(held.rate, rel=0.25)
+
+
+def test_weights_of_another_range_of_qualities_keep_what_they_do(pictures, tmp_path):
+    """At the same lambda gains are the same, and no latent leaves what can be coded."""
+    start = TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS))
+    model = small_codec()
+    with torch.no_grad():  # a straight line over the knots
+        model.log_gain.table.copy_(torch.linspace(-3, -1, 9)[:, None].expand(-1, LATENTS))
+    low, high = 0.0002, 0.02
+    Weights(model.state_dict(), start, 500, small_settings(), None, (low, high)).save(tmp_path / "w.npz")
+    training = Training(batch=2, side=64, compile=0, weights=str(tmp_path / "w.npz"), tune="eyes")
+    state = RunState(tmp_path / "run", Crops(pictures), training, small_settings(), device=torch.device("cpu"))
+    place = np.log(high / low) / np.log(LAMBDAS[1] / low)
+    gains = state.model.gains(knot_weights(torch.tensor([0.0, place]))).log()[:, :, 0, 0]
+    assert torch.allclose(gains[0], torch.tensor(-3.0), atol=1e-4)
+    assert torch.allclose(gains[1], torch.tensor(-1.0), atol=1e-4)
+    white = torch.full((1, 3, 128, 128), 0.5)
+    top = state.model.analysis(white) * state.model.gains(knot_weights(torch.ones(1)))
+    assert float(top.detach().abs().max()) <= LATENT_LIMIT
+
+
+def test_training_for_eyes_makes_its_loss_small(pictures, tmp_path):
+    """On pictures held aside, by the averaged weights."""
+    start = TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS))
+    Weights(small_codec().state_dict(), start, 500, small_settings()).save(tmp_path / "w.npz")
+    options = {"batch": 2, "side": 64, "compile": 0, "warm_up_steps": 1, "average": 0.9}
+    training = Training(tune="eyes", weights=str(tmp_path / "w.npz"), **options)
+    state = RunState(tmp_path / "run", Crops(pictures), training, small_settings(), device=torch.device("cpu"))
+    first = validate(state, quantise=False)
+    for _ in range(30):
+        train_step(state, 1.0, quantise=False)
+    assert validate(state, quantise=False).loss < 0.9 * first.loss
 
 
 def test_nothing_stays_behind_on_the_cpu(monkeypatch):

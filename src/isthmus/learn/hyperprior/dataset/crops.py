@@ -12,7 +12,7 @@ from isthmus.codec.hyperprior.layout import BLOCK, HYPER_BLOCK
 from isthmus.errors import InputError
 from isthmus.imaging.reading import find_pictures, read_picture
 from isthmus.imaging.windows import Window, pixels_in
-from isthmus.learn.hyperprior.dataset.synthetic import colour_jitter, synthetic_graphic
+from isthmus.learn.hyperprior.dataset.synthetic import colour_jitter, flat_window, grey_window, synthetic_graphic
 
 HELD_ASIDE_EVERY = 20
 """Every 20th file by name is never trained on."""
@@ -42,7 +42,15 @@ class Crops:
         self.training = [picture for index, picture in enumerate(pictures) if index % HELD_ASIDE_EVERY]
 
     def draw(
-        self, count: int, side: int, random: np.random.Generator, *, jitter_share: float = 0, graphic_share: float = 0
+        self,
+        count: int,
+        side: int,
+        random: np.random.Generator,
+        *,
+        jitter_share: float = 0,
+        graphic_share: float = 0,
+        flat_share: float = 0,
+        grey_share: float = 0,
     ) -> NDArray[np.uint8]:
         """(count, side, side, 3) uint8: windows at random places, flipped and turned at random.
 
@@ -52,12 +60,17 @@ class Crops:
             random: where all choices come from.
             jitter_share: so many of the windows, 0..1, have colours that photographs seldom have.
             graphic_share: so many are drawings.
+            flat_share: so many are of one colour, or two.
+            grey_share: so many are photographs without colours.
         """
         windows = []
         for _ in range(count):
             kind = random.random()
             if kind < graphic_share:
                 windows.append(synthetic_graphic(side, random))
+                continue
+            if kind < graphic_share + flat_share:
+                windows.append(flat_window(side, random))
                 continue
             picture = self.training[random.integers(len(self.training))]
             top, left = (random.integers(max(length - side, 0) + 1) for length in picture.shape[:2])
@@ -68,6 +81,8 @@ class Crops:
                 part = part.transpose(1, 0, 2)
             if kind > 1 - jitter_share:
                 part = colour_jitter(part, random)
+            elif kind > 1 - jitter_share - grey_share:
+                part = grey_window(part)
             windows.append(_padded(part, side))
         return np.stack(windows)
 

@@ -1,4 +1,4 @@
-"""Synthetic augmentation: windows with jittered colours, and graphics, which photographs seldom hold."""
+"""Synthetic augmentation: jittered colours, none, graphics and flat windows, which photographs seldom hold."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,21 @@ def synthetic_graphic(side: int, random: np.random.Generator) -> Pixels:
     for _ in range(random.integers(0, MOST_SHAPES)):
         _draw(pen, side * scale, random)
     return np.asarray(image.resize((side, side), Image.Resampling.BOX), np.uint8)
+
+
+def flat_window(side: int, random: np.random.Generator) -> Pixels:
+    """(side, side, 3): one colour, or two that meet in a straight line."""
+    window = np.empty((side, side, 3), np.uint8)
+    window[:] = _colour(random)
+    if random.random() < 0.3:
+        window[int(random.integers(1, side)) :] = _colour(random)
+    return window if random.random() < 0.5 else np.ascontiguousarray(window.transpose(1, 0, 2))
+
+
+def grey_window(window: Pixels) -> Pixels:
+    """(rows, columns, 3): the window without its colours."""
+    light = np.rint(window @ np.array(GREY_WEIGHTS, np.float32)).astype(np.uint8)
+    return np.repeat(light[:, :, None], 3, axis=2)
 
 
 def _background(side: int, random: np.random.Generator) -> Pixels:

@@ -44,7 +44,12 @@ def load_trained(path: Path) -> Weights:
         return load_weights(path)
     saved = read_checkpoint(path)
     return Weights(
-        kept_values(saved["average"]), start_of(saved), saved["step"], settings_in(saved), calibration_in(saved)
+        kept_values(saved["average"]),
+        start_of(saved),
+        saved["step"],
+        settings_in(saved),
+        calibration_in(saved),
+        saved["lambdas"],
     )
 
 

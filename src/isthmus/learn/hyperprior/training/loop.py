@@ -26,9 +26,9 @@ LONGEST_STEP = 5.0
 """Seconds of a step that count against the budget; beyond it the process was stopped."""
 LOG_HEADER = (
     "time,step,seconds_per_step,learning_rate,quantised,loss,bits_per_pixel,skipped,"
-    "held_loss,held_bpp,held_psnr,dead_units,held_file_bpp"
+    "held_loss,held_bpp,held_psnr,dead_units,held_file_bpp,held_score"
 )
-NOT_HELD = ",,,,"
+NOT_HELD = ",,,,,"
 
 
 def train(state: RunState, *, save_seconds: float = 120, log_steps: int = 100, validate_seconds: float = 400) -> None:
@@ -79,8 +79,9 @@ def train(state: RunState, *, save_seconds: float = 120, log_steps: int = 100, v
 
 def _held(state: RunState, *, quantise: bool) -> str:
     """The log's columns of held-aside pictures."""
-    held = ",".join(f"{value:.5f}" for value in validate(state, quantise=quantise))
-    return f"{held},{state.count_dead()},{rate_in_files(state) if quantise else math.nan:.5f}"
+    held = validate(state, quantise=quantise)
+    files = rate_in_files(state) if quantise else math.nan
+    return f"{held.loss:.5f},{held.rate:.5f},{held.psnr:.5f},{state.count_dead()},{files:.5f},{held.score:.4f}"
 
 
 def rate_in_files(state: RunState) -> float:

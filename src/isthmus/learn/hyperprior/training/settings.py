@@ -4,11 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from isthmus.errors import UsageError
+
+TUNES = ("psnr", "eyes")
+
 
 @dataclass(frozen=True)
 class Training:
     """How to train: what `--set` changes."""
 
+    tune: str = "psnr"
+    """What pictures shall be alike in: "psnr", squared errors; or "eyes", SSIMULACRA2, best begun with the weights of
+    the other one."""
     batch: int = 8
     side: int = 192
     """Of the square windows; a multiple of 64."""
@@ -16,6 +23,8 @@ class Training:
     """Learning rate of weight matrices behind nonlinearities."""
     adam_rate: float = 1e-3
     """Learning rate of tables, biases and depthwise weights."""
+    gain_rate: float = 2e-3
+    """Learning rate of the gains per channel and quality. Another tune moves bits between channels first of all."""
     basis_rate: float = 2e-4
     """Learning rate of the four matrices that start as cosine transforms."""
     warm_up_steps: int = 500
@@ -34,12 +43,20 @@ class Training:
     """Share of windows with colours that photographs seldom have."""
     drawn: float = 0.08
     """Share of windows that are drawings."""
+    flat: float = 0.0
+    """Share of windows of one colour, or two; 0.04 for eyes, whose measure sees structure alone."""
+    grey: float = 0.0
+    """Share of windows that are photographs without colours."""
     weights: str = ""
     """Half-precision weights that a new run starts from."""
     mixed: int = 1
     """1: in bfloat16 where the processor computes in it. 0: in float32, whose finer steps fine-tuning may need."""
     compile: int = 1
     """1: torch.compile, 1.7 times as fast, needs a C++ compiler. 0: without."""
+
+    def __post_init__(self) -> None:
+        if self.tune not in TUNES:
+            raise UsageError(f"training.tune is one of {', '.join(TUNES)}, not {self.tune!r}")
 
 
 def kept_training(checkpoint: Mapping[str, Any]) -> Training:

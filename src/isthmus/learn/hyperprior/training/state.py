@@ -19,10 +19,12 @@ from isthmus.learn.hyperprior.calibration.calibration import Calibration
 from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
 from isthmus.learn.hyperprior.dataset.crops import Crops, to_pixels
 from isthmus.learn.hyperprior.networks.codec import CodecOutput, CodecSettings, HyperpriorCodec
+from isthmus.learn.hyperprior.networks.quality import LAMBDAS
 from isthmus.learn.hyperprior.networks.transforms import set_fake_quantisation
 from isthmus.learn.hyperprior.training.checkpoint import calibration_in, load_trained, start_of, stored_start
 from isthmus.learn.hyperprior.training.dct_start import measure_start
 from isthmus.learn.hyperprior.training.dead_units import dead_units
+from isthmus.learn.hyperprior.training.gain_limits import limit_gains
 from isthmus.learn.hyperprior.training.muon import Muon
 from isthmus.learn.hyperprior.training.settings import Training
 from isthmus.learn.loop.checkpoint import write_state
@@ -82,17 +84,21 @@ class RunState:
         self.calibration: Calibration | None = None
         self._begin(saved)
         self.forward: Callable[..., CodecOutput] = torch.compile(self.model) if training.compile else self.model
-        basis, matrices, rest = split_parameters(self.model)
+        basis, matrices, gains, rest = split_parameters(self.model)
         self.muon = Muon(matrices, training.muon_rate)
+        groups = zip((rest, basis, gains), self._rates(), strict=True)
         self.adam = torch.optim.AdamW(
-            [{"params": rest, "base": training.adam_rate}, {"params": basis, "base": training.basis_rate}],
-            weight_decay=0.0,
-            betas=(0.9, 0.98),
+            [{"params": parameters, "base": base} for parameters, base in groups], weight_decay=0.0, betas=(0.9, 0.98)
         )
         if saved is not None:
             self._restore(saved)
         for model in (self.model, self.average):
+            if saved is not None or training.weights:
+                limit_gains(model, self.some_pixels())
             set_fake_quantisation(model, {} if self.calibration is None else self.calibration.ranges)
+
+    def _rates(self) -> tuple[float, float, float]:
+        return self.training.adam_rate, self.training.basis_rate, self.training.gain_rate
 
     def _begin(self, saved: Mapping[str, Any] | None) -> None:
         """The networks: of the checkpoint, of weights, or of cosine transforms."""
@@ -108,7 +114,7 @@ class RunState:
         self.model, self.average = (self._placed(HyperpriorCodec(self.settings, self.start)) for _ in range(2))
         self.average.eval().requires_grad_(requires_grad=False)
         if weights is not None:
-            _fill(self.model, weights.values, source=self.training.weights, strict=False)
+            _fill(self.model, weights.over_usual_range(), source=self.training.weights, strict=False)
         self.average.load_state_dict(self.model.state_dict())
 
     def _restore(self, saved: Mapping[str, Any]) -> None:
@@ -117,8 +123,7 @@ class RunState:
             _fill(model, saved[name], source=self.folder / CHECKPOINT, strict=True)
         self.muon.load_state_dict(saved["muon"])
         self.adam.load_state_dict(saved["adam"])
-        rates = self.training.adam_rate, self.training.basis_rate
-        for group, base in zip(self.adam.param_groups, rates, strict=True):
+        for group, base in zip(self.adam.param_groups, self._rates(), strict=True):
             group["base"] = base
         self.random.bit_generator.state = saved["random"]
         torch.set_rng_state(saved["torch_random"])
@@ -144,6 +149,7 @@ class RunState:
             "start": stored_start(self.start),
             "settings": asdict(self.settings),
             "training": asdict(self.training),
+            "lambdas": LAMBDAS,
             "calibration": None if self.calibration is None else self.calibration.to_tensors(),
         }
         numbers = ("step", "skipped", "mean_norm", "used", "budget")
@@ -190,16 +196,19 @@ def _fill(model: HyperpriorCodec, values: Mapping[str, Tensor], *, source: objec
         raise UsageError(f"{source} is of other networks than these: they cannot go on from it") from error
 
 
-def split_parameters(model: HyperpriorCodec) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-    """(matrices that start as cosine transforms, other weight matrices, all else)."""
+def split_parameters(model: HyperpriorCodec) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
+    """(matrices that start as cosine transforms, other weight matrices, gains, all else)."""
     basis: list[Tensor] = []
     matrices: list[Tensor] = []
+    gains: list[Tensor] = []
     rest: list[Tensor] = []
     for name, parameter in model.named_parameters():
         if name in BASIS:
             basis.append(parameter)
+        elif parameter is model.log_gain.table:
+            gains.append(parameter)
         elif (parameter.dim() == 4 and parameter.shape[1] > 1) or name == "synthesis.detail.reduce.weight":
             matrices.append(parameter)
         else:
             rest.append(parameter)
-    return basis, matrices, rest
+    return basis, matrices, gains, rest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,12 +11,11 @@ from torch import Tensor
 
 from isthmus.learn.hyperprior.dataset.crops import to_pixels
 from isthmus.learn.hyperprior.networks.codec import CodecOutput
-from isthmus.learn.hyperprior.networks.integer import clamp_inwards
-from isthmus.learn.hyperprior.networks.quality import lambda_at, position_of
+from isthmus.learn.hyperprior.networks.quality import position_of
+from isthmus.learn.hyperprior.training.loss import losses, squared_error
+from isthmus.learn.hyperprior.training.ssimulacra2 import ssimulacra2
 from isthmus.learn.hyperprior.training.state import RunState
 
-MIDDLE_LAMBDA = 0.018
-"""Losses are weighed as if all qualities had about as many bits as the one of this lambda."""
 TRIED_QUALITIES = (10, 30, 50, 70, 90)
 WINDOWS_AT_ONCE = 9
 FIRST_STEPS = 20
@@ -36,7 +36,12 @@ def train_step(state: RunState, factor: float, *, quantise: bool) -> tuple[float
         (loss, bits per pixel); NaN where the step was left out.
     """
     training = state.training
-    shares = {"jitter_share": training.vivid, "graphic_share": training.drawn}
+    shares = {
+        "jitter_share": training.vivid,
+        "graphic_share": training.drawn,
+        "flat_share": training.flat,
+        "grey_share": training.grey,
+    }
     pixels = to_pixels(state.crops.draw(training.batch, training.side, state.random, **shares), state.device)
     # one quality in each part of the range, so that every batch sees them all
     position = ((torch.arange(training.batch) + torch.rand(training.batch)) / training.batch).to(state.device)
@@ -45,11 +50,10 @@ def train_step(state: RunState, factor: float, *, quantise: bool) -> tuple[float
     state.model.train()
     with torch.autocast(state.device.type, torch.bfloat16, enabled=state.is_mixed):
         output = state.forward(pixels, position, **state.quantisation(quantise=quantise))
-    shown = clamp_inwards(output.reconstruction, -0.5, 0.5)  # beyond black and white is no error
     bits = bits_per_pixel(output, pixels)
-    losses = rate_distortion(bits, squared_error(shown, pixels), lambda_at(position))
+    samples = losses(training.tune, pixels, output.reconstruction, bits, position)
     # a picture far from all others must not turn units off for the rest
-    loss = (losses * (training.most / losses.detach()).clamp_max(1)).mean()
+    loss = (samples * (training.most / samples.detach()).clamp_max(1)).mean()
     loss.backward()
     if not (_clip_gradients(state) and math.isfinite(float(loss.detach()))):
         state.skipped += 1
@@ -67,16 +71,6 @@ def train_step(state: RunState, factor: float, *, quantise: bool) -> tuple[float
 def bits_per_pixel(output: CodecOutput, pixels: Tensor) -> Tensor:
     """(batch,) estimated bits of the batch (batch, 3, rows, columns)."""
     return (output.latent_bits + output.hyper_bits) / (pixels.shape[-1] * pixels.shape[-2])
-
-
-def squared_error(shown: Tensor, pixels: Tensor) -> Tensor:
-    """(batch,) mean squared errors of (batch, 3, rows, columns), for pixels of -0.5..0.5."""
-    return (shown - pixels).square().mean((1, 2, 3))
-
-
-def rate_distortion(bits: Tensor, errors: Tensor, lambdas: Tensor) -> Tensor:
-    """(batch,) R + lambda D of each sample, its error on 0..255, weighed so that all qualities count about alike."""
-    return (lambdas * 255**2 * errors + bits) * (MIDDLE_LAMBDA / lambdas).sqrt()
 
 
 def _clip_gradients(state: RunState) -> bool:
@@ -106,18 +100,35 @@ def _average(state: RunState) -> None:
     torch._foreach_lerp_(averages, currents, 1 - keep)
 
 
+@dataclass(frozen=True)
+class Validation:
+    """Means over held-aside windows and five qualities, of the averaged weights.
+
+    Attributes:
+        loss: of the run's tune.
+        rate: estimated bits per pixel.
+        psnr: in dB.
+        score: SSIMULACRA2.
+    """
+
+    loss: float
+    rate: float
+    psnr: float
+    score: float
+
+
 @torch.no_grad()
-def validate(state: RunState, *, quantise: bool) -> tuple[float, float, float]:
-    """Mean loss, bits per pixel and PSNR in dB of the averaged weights on held-aside windows, over five qualities."""
+def validate(state: RunState, *, quantise: bool) -> Validation:
+    """Run the averaged weights on held-aside windows."""
     pixels = to_pixels(state.held_aside(), state.device)
-    losses, rates, psnrs = [], [], []
+    seen: list[Tensor] = []
     for place in position_of(np.array(TRIED_QUALITIES)).tolist():
         for part in torch.split(pixels, WINDOWS_AT_ONCE):
             position = torch.full((len(part),), place, device=state.device)
             with torch.autocast(state.device.type, torch.bfloat16, enabled=state.is_mixed):
                 output = state.average(part, position, **state.quantisation(quantise=quantise))
-            error, bits = squared_error(output.reconstruction.clamp(-0.5, 0.5), part), bits_per_pixel(output, part)
-            losses.append(rate_distortion(bits, error, lambda_at(position)))
-            rates.append(bits)
-            psnrs.append(-10 * torch.log10(error))
-    return float(torch.cat(losses).mean()), float(torch.cat(rates).mean()), float(torch.cat(psnrs).mean())
+            bits, shown = bits_per_pixel(output, part), output.reconstruction.clamp(-0.5, 0.5)
+            loss = losses(state.training.tune, part, shown, bits, position)
+            psnr = -10 * torch.log10(squared_error(shown, part))
+            seen.append(torch.stack([loss, bits, psnr, ssimulacra2(part + 0.5, shown + 0.5).score]))
+    return Validation(*torch.cat(seen, 1).mean(1).tolist())

@@ -14,9 +14,10 @@ from torch import Tensor
 from isthmus.errors import FormatError
 from isthmus.learn.hyperprior.calibration.calibration import Calibration
 from isthmus.learn.hyperprior.networks.codec import CodecSettings, HyperpriorCodec
+from isthmus.learn.hyperprior.networks.quality import LAMBDAS, over_range
 from isthmus.learn.hyperprior.networks.transforms import TransformStart
 
-_START, _CALIBRATION = "start.", "calibration."
+_START, _CALIBRATION, _LAMBDAS = "start.", "calibration.", "lambdas"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Weights:
         step: steps trained.
         settings: sizes of the networks.
         calibration: of these weights; None where there is none.
+        lambdas: lowest and highest, that the knots of their tables stand for.
     """
 
     values: dict[str, Tensor]
@@ -36,6 +38,16 @@ class Weights:
     step: int
     settings: CodecSettings
     calibration: Calibration | None = None
+    lambdas: tuple[float, float] = LAMBDAS
+
+    def over_usual_range(self) -> dict[str, Tensor]:
+        """The values, with their tables over the range of qualities that training has."""
+        if np.allclose(self.lambdas, LAMBDAS):
+            return self.values
+        return {
+            name: over_range(value, self.lambdas) if name.endswith(".table") else value
+            for name, value in self.values.items()
+        }
 
     def model(self) -> HyperpriorCodec:
         """Ready to run."""
@@ -49,6 +61,7 @@ class Weights:
         calibration = {} if self.calibration is None else self.calibration.to_tensors()
         arrays |= {_CALIBRATION + name: value.cpu().numpy() for name, value in calibration.items()}
         starts = {_START + name: np.asarray(value) for name, value in vars(self.start).items()}
+        arrays[_LAMBDAS] = np.array(self.lambdas)
         np.savez_compressed(path, step=np.array(self.step), **arrays, **starts)  # type: ignore[arg-type]
 
 
@@ -60,7 +73,7 @@ def load_weights(path: Path) -> Weights:
     """
     try:
         with path.open("rb") as file, np.load(file) as stored:
-            loaded = {name: _loaded(stored[name]) for name in stored.files if name != "step"}
+            loaded = {name: _loaded(stored[name]) for name in stored.files if name not in ("step", _LAMBDAS)}
             values = {name: value for name, value in loaded.items() if not name.startswith((_START, _CALIBRATION))}
             parts = {
                 name.removeprefix(_CALIBRATION): value
@@ -69,7 +82,8 @@ def load_weights(path: Path) -> Weights:
             }
             calibration = Calibration.from_tensors(parts) if parts else None
             start = TransformStart(*(stored[_START + name] for name in ("fine_scale", "latent_scale", "kept")))
-            return Weights(values, start, int(stored["step"]), CodecSettings(), calibration)
+            lowest, highest = stored[_LAMBDAS].tolist()
+            return Weights(values, start, int(stored["step"]), CodecSettings(), calibration, (lowest, highest))
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise FormatError(f"{path} holds no weights of the photo codec, or it is damaged") from error
 
