@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +49,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a recipe to a model file."""
+    began = time.perf_counter()
     from isthmus.cli.extras import needs_extra
 
     with needs_extra("train", "training"):
@@ -93,19 +95,21 @@ def train(
             processes=processes,
             resume=resume,
             force=force,
+            has_lines=True,
             report=note,
         )
     except KeyboardInterrupt:
         raise Stopped(_kept("whole epoch", folder, "the same command with --resume")) from None
     if install:
         install_model(Path(experiment.model), name=chosen.name, force=force)
+    seconds = time.perf_counter() - began
     if as_json:
-        print_json(asdict(experiment))
+        print_json({**asdict(experiment), "seconds": round(seconds, 3)})
         return
     figures = experiment.metrics
     print(
-        f"{experiment.recipe}: {experiment.epochs} epochs, {experiment.train_seconds:.1f} s, "
-        f"{experiment.parameters:,} parameters"
+        f"{experiment.recipe}: {experiment.epochs} epochs in {seconds:.1f} s ({experiment.train_seconds:.1f} s of them "
+        f"training), {experiment.parameters:,} parameters"
     )
     print(f"test MSE {figures.test_mse:.5f} (PSNR {figures.test_psnr:.2f} dB), through files {figures.coded_mse:.5f}")
     print(f"{figures.bytes_per_image:.1f} bytes a picture, {figures.payload_bytes_per_image:.1f} of them payload")

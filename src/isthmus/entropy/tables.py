@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,18 +47,27 @@ def fit_table(symbols: NDArray[np.int32]) -> FrequencyTable:
     Args:
         symbols: any shape, at least one.
     """
-    flat = symbols.ravel()
+    return fit_rounded_table(np.sort(symbols.ravel()), step=1.0)
+
+
+def fit_rounded_table(values: NDArray[np.generic], *, step: float) -> FrequencyTable:
+    """`fit_table` of values that are rounded to whole steps, without rounding each: their histogram by its edges.
+
+    Args:
+        values: (count,) numbers, sorted; at least one. One sort serves the steps of all qualities.
+        step: above zero.
+    """
     tail = (1 - COVERED) / 2
-    lowest = int(np.quantile(flat, tail, method="lower"))
-    highest = int(np.quantile(flat, 1 - tail, method="higher"))
+    last = len(values) - 1
+    lowest, middle, highest = (
+        round(float(values[place]) / step) for place in (int(tail * last), last // 2, math.ceil((1 - tail) * last))
+    )
     if highest - lowest + 1 > MAX_TABLE_SYMBOLS:
-        middle = int(np.median(flat))
         lowest, highest = middle - MAX_TABLE_SYMBOLS // 2, middle + MAX_TABLE_SYMBOLS // 2 - 1
-    inside = flat[(flat >= lowest) & (flat <= highest)]
-    counts = np.bincount(inside - lowest, minlength=highest - lowest + 1).astype(np.float64)
-    weights = _smooth(counts)
-    escapes = flat.size - inside.size
-    return FrequencyTable(lowest, integer_frequencies(np.append(weights, escapes + SMOOTHING)))
+    edges = (np.arange(lowest, highest + 2) - 0.5) * step
+    counts = np.diff(np.searchsorted(values, edges.astype(np.result_type(values.dtype, np.float32)))).astype(np.float64)
+    escapes = len(values) - counts.sum()
+    return FrequencyTable(lowest, integer_frequencies(np.append(_smooth(counts), escapes + SMOOTHING)))
 
 
 def _smooth(counts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ from isthmus.learn.data.pictures import PictureSet, Split, take_some
 from isthmus.learn.export.model_file import export_model
 from isthmus.learn.loop.checkpoint import EpochResult
 from isthmus.learn.loop.processes import Processes
+from isthmus.learn.loop.progress_bar import stage
 from isthmus.learn.loop.run_folder import check_folder
 from isthmus.learn.loop.schedule import Budget
 from isthmus.learn.loop.training import ALONE, join, train
@@ -104,6 +105,7 @@ def run_experiment(
     processes: Processes = ALONE,
     resume: bool = False,
     force: bool = False,
+    has_lines: bool = False,
     report: Callable[[str], None] = lambda note: None,
 ) -> Experiment:
     """Load the data, train, export, and measure on the test pictures.
@@ -118,6 +120,7 @@ def run_experiment(
         processes: how many train together.
         resume: go on from the folder's checkpoint.
         force: replace a run that the folder holds.
+        has_lines: where stderr is no terminal, write a line there for each epoch and each stage.
         report: told in a line what a user may not have meant, such as colours that are lost.
 
     Raises:
@@ -125,7 +128,8 @@ def run_experiment(
     """
     check_folder(folder, resume=resume, force=force)
     model = build_model(recipe, seed)
-    data = _recipe_data(recipe, source, seed)
+    with stage("reading the pictures"):
+        data = _recipe_data(recipe, source, seed)
     for note in _doubts(recipe, data, picture_spec(recipe)):
         report(note)
     run = train(
@@ -138,8 +142,9 @@ def run_experiment(
         device=device,
         processes=processes,
         resume=resume,
+        has_lines=has_lines,
     )
-    return finish(recipe, data, run.model, folder, history=run.history, seconds=run.seconds)
+    return finish(recipe, data, run.model, folder, history=run.history, seconds=run.seconds, has_lines=has_lines)
 
 
 def join_experiment(
@@ -227,19 +232,28 @@ def network_data(data: Split, settings: ModelSettings) -> Split:
 
 
 def finish(
-    recipe: Recipe, data: Split, model: Autoencoder, folder: Path, *, history: tuple[EpochResult, ...], seconds: float
+    recipe: Recipe,
+    data: Split,
+    model: Autoencoder,
+    folder: Path,
+    *,
+    history: tuple[EpochResult, ...],
+    seconds: float,
+    has_lines: bool = False,
 ) -> Experiment:
-    """Export a trained network and measure it."""
+    """Export a trained network, fit its steps and tables, and measure it."""
     data = _centred(data, recipe.model)
     if recipe.model.tile:
         model = tile_model(model, recipe.model).eval()
     facts: dict[str, Any] = {"recipe": recipe_to_table(recipe), "data": Path(data.source).name, "licence": LICENCE}
-    file = export_model(
-        model, data.train, recipe.coding, name=recipe.name, facts=facts, in_steps=recipe.rate.weight > 0
-    )
+    with stage("writing the graphs, fitting quantisation steps and tables", has_lines=has_lines):
+        file = export_model(
+            model, data.train, recipe.coding, name=recipe.name, facts=facts, in_steps=recipe.rate.weight > 0
+        )
     stored = parse_model(file, name=recipe.name)
     coder = Model(stored)
-    metrics = measure(coder, data, history[-1].test_mse if history else math.nan)
+    with stage(f"measuring files of {min(len(data.test), _CODED_PICTURES):,} test pictures", has_lines=has_lines):
+        metrics = measure(coder, data, history[-1].test_mse if history else math.nan)
     facts["metrics"] = {key: float(f"{value:.6g}") for key, value in asdict(metrics).items() if math.isfinite(value)}
     write_file(folder / MODEL_FILE, write_model(replace(stored, facts=facts)), force=True)
     return Experiment(

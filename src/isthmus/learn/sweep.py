@@ -122,7 +122,15 @@ def _run(
         raise OutputError(f"{folder} holds a run with other settings: name another -o, or repeat it with --force")
     has_begun = (folder / CHECKPOINT).is_file() and not force
     experiment = run_experiment(
-        recipe, folder, source=source, budget=budget, seed=seed, device=device, resume=has_begun, force=force
+        recipe,
+        folder,
+        source=source,
+        budget=budget,
+        seed=seed,
+        device=device,
+        resume=has_begun,
+        force=force,
+        has_lines=True,
     )
     metrics = experiment.metrics
     run = SweepRun(

@@ -1,29 +1,51 @@
-"""The progress bar of a run: on stderr, and only where that is a terminal."""
+"""How a run goes, on stderr: a bar where that is a terminal; else a line an epoch, where the command wants lines."""
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from isthmus.learn.loop.checkpoint import EpochResult
+from isthmus.learn.loop.schedule import MANY_EPOCHS, Budget
+from isthmus.metrics.distortion import psnr_of_mse
+
+_SECONDS_BETWEEN_MOVES = 0.2
 
 
 class ProgressBar:
-    """Epochs done, the loss and the time left."""
+    """How much of the budget is used, in what it is counted in; the losses and the time left.
 
-    def __init__(self, epochs: int, *, done: int, is_shown: bool = True) -> None:
+    Args:
+        budget: of the run.
+        history: a result for each epoch that was done before.
+        is_shown: whether this process may write at all.
+        has_lines: write a line an epoch where stderr is no terminal.
+    """
+
+    def __init__(
+        self, budget: Budget, history: list[EpochResult], *, is_shown: bool = True, has_lines: bool = False
+    ) -> None:
+        is_terminal = sys.stderr.isatty()
+        self._budget, self._history = budget, history
+        self._has_lines = is_shown and has_lines and not is_terminal
         self._progress = Progress(
             TextColumn("training"),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[loss]}"),
+            TextColumn("{task.fields[done]}"),
+            TextColumn("{task.fields[losses]}"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
-            disable=not (is_shown and sys.stderr.isatty()),
+            disable=not (is_shown and is_terminal),
         )
-        self._task = self._progress.add_task("", total=epochs, completed=done, loss="")
+        self._task = self._progress.add_task("", total=1.0, done="", losses="")
+        self._moved = 0.0
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -34,6 +56,59 @@ class ProgressBar:
     ) -> None:
         self._progress.stop()
 
-    def epochs_done(self, epochs: float, *, loss: float) -> None:
-        """Move the bar; parts of an epoch count."""
-        self._progress.update(self._task, completed=epochs, loss=f"loss {loss:.5f}")
+    def move(self, share: float, *, epochs: float, steps: int, seconds: float) -> None:
+        """Move the bar, now and then.
+
+        Args:
+            share: of the budget that is used, 0 to 1.
+            epochs: done, parts of one counted.
+            steps: done.
+            seconds: of training.
+        """
+        now = time.monotonic()
+        if now - self._moved >= _SECONDS_BETWEEN_MOVES:
+            self._moved = now
+            self._draw(share, progress_text(self._budget, epochs=epochs, steps=steps, seconds=seconds))
+
+    def show_loss(self, loss: float) -> None:
+        """The mean loss of the epoch so far, and the test loss of the last one."""
+        test = f", test {self._history[-1].test_loss:.5f}" if self._history else ""
+        self._progress.update(self._task, losses=f"loss {loss:.5f}{test}")
+
+    def epoch_done(self, result: EpochResult, *, share: float, steps: int) -> None:
+        """Both losses of an epoch, which is the last of the history; its line, where lines are wanted."""
+        self.show_loss(result.train_loss)
+        self._draw(share, progress_text(self._budget, epochs=result.epoch, steps=steps, seconds=result.seconds))
+        if self._has_lines:
+            epochs = "" if self._budget.epochs >= MANY_EPOCHS else f" of {self._budget.epochs}"
+            psnr = psnr_of_mse(result.test_mse, peak=1.0)
+            sys.stderr.write(
+                f"epoch {result.epoch}{epochs}: loss {result.train_loss:.5f}, test {result.test_loss:.5f} "
+                f"({psnr:.2f} dB), {result.seconds:.1f} s\n"
+            )
+            sys.stderr.flush()
+
+    def _draw(self, share: float, done: str) -> None:
+        self._progress.update(self._task, completed=share, done=done)
+
+
+def progress_text(budget: Budget, *, epochs: float, steps: int, seconds: float) -> str:
+    """What is done in the unit of the limit that ends the run: minutes, steps or epochs."""
+    if budget.minutes is not None:
+        return f"{seconds / 60:.1f} of {budget.minutes:g} min, {int(epochs)} epochs"
+    if budget.steps is not None:
+        return f"{steps} of {budget.steps} steps"
+    return f"{int(epochs)} of {budget.epochs} epochs"
+
+
+@contextmanager
+def stage(doing: str, *, has_lines: bool = False) -> Iterator[None]:
+    """Say what is done while it is done: on a terminal with a moving sign; else in a line, where lines are wanted."""
+    if not sys.stderr.isatty():
+        if has_lines:
+            sys.stderr.write(f"{doing}\n")
+            sys.stderr.flush()
+        yield
+        return
+    with Console(stderr=True).status(doing):
+        yield

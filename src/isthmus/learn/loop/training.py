@@ -71,6 +71,7 @@ def train(
     device: str = "auto",
     processes: Processes = ALONE,
     resume: bool = False,
+    has_lines: bool = False,
 ) -> Run:
     """Train a model, or go on with a run that was stopped.
 
@@ -84,6 +85,7 @@ def train(
         device: "auto", "cpu" or "cuda".
         processes: how many train together, each with batches of the recipe's size.
         resume: go on from the folder's checkpoint, with any number of processes.
+        has_lines: write a line an epoch to stderr where that is no terminal, which has a bar.
 
     Raises:
         TrainingError: the loss is no longer a number, or a process is gone; the last epoch's checkpoint is kept.
@@ -96,9 +98,9 @@ def train(
     if resume:
         progress = resume_run(folder, progress)
     if processes.count == 1:
-        _train_here(fabric, recipe, data, model, folder, budget, progress)
+        _train_here(fabric, recipe, data, model, folder, budget, progress, has_lines)
     else:
-        launch(fabric, _train_here, recipe, data, model, folder, budget, progress)
+        launch(fabric, _train_here, recipe, data, model, folder, budget, progress, has_lines)
         progress = read_checkpoint(folder / CHECKPOINT)
         model.load_state_dict(progress.model)
     if progress.best is not None:
@@ -143,6 +145,7 @@ def _train_here(
     folder: Path | None,
     budget: Budget,
     progress: Progress,
+    has_lines: bool = False,  # noqa: FBT001, FBT002 - `launch` hands over arguments in order
 ) -> None:
     """One process's share of a run; the first of all writes checkpoint and log into the folder."""
     progress = fabric.broadcast(progress)
@@ -157,7 +160,7 @@ def _train_here(
     if progress.optimiser:
         optimiser.load_state_dict(progress.optimiser)
     loop = _Loop(fabric, recipe, data, trained, model.output, memory_format, optimiser.optimizer, budget, progress)
-    with ProgressBar(budget.epochs, done=len(progress.history), is_shown=fabric.is_global_zero) as bar:
+    with ProgressBar(budget, progress.history, is_shown=fabric.is_global_zero, has_lines=has_lines) as bar:
         while not loop.is_over():
             loop.epoch(bar)
             progress.model, progress.optimiser = model.state_dict(), optimiser.state_dict()
@@ -226,9 +229,11 @@ class _Loop:
         self._watch.start()
         self._model.train()
         for indices in torch.split(order, self._batch):
-            share = self._budget.share_done(self._progress.steps, self._watch.lap(), self._steps_per_epoch)
+            seconds = self._watch.lap()
+            share = self._budget.share_done(self._progress.steps, seconds, self._steps_per_epoch)
             if share >= 1 and steps > 0:
                 break
+            bar.move(share, epochs=epoch + steps / self._steps_per_epoch, steps=self._progress.steps, seconds=seconds)
             rate = learning_rate_at(self._settings, self._progress.steps, share)
             for group in self._optimiser.param_groups:
                 group["lr"] = rate
@@ -236,7 +241,7 @@ class _Loop:
             steps += 1
             self._progress.steps += 1
             if steps % _STEPS_BETWEEN_CHECKS == 0:
-                bar.epochs_done(epoch + steps / self._steps_per_epoch, loss=self._checked(total, epoch) / steps)
+                bar.show_loss(self._checked(total, epoch) / steps)
         summed = self._checked(total, epoch)
         self._seconds = self._watch.lap()
         test_loss, test_mse = self._measure()
@@ -246,7 +251,8 @@ class _Loop:
         ):
             self._progress.best = copy.deepcopy(self._model.state_dict())
         self._progress.history.append(result)
-        bar.epochs_done(epoch + 1, loss=result.train_loss)
+        done = self._budget.share_done(self._progress.steps, self._seconds, self._steps_per_epoch)
+        bar.epoch_done(result, share=done, steps=self._progress.steps)
 
     def _step(self, pictures: Tensor) -> Tensor:
         """One optimiser step on uint8 pictures; the loss before it, detached."""
