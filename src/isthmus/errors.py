@@ -8,17 +8,18 @@ from typing import Any
 class IsthmusError(Exception):
     """The base of all of Isthmus' errors: `except isthmus.IsthmusError` catches everything that bad input can cause.
 
-    They cross a process border with all their facts: a pool of workers that met one tells it.
+    They cross a process border with all their facts: a pool of workers that met one tells it. Each can also be made of
+    its message alone, as PyTorch's loader makes those of its workers.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What pickle and copy make it of: without the arguments that a class of its own insists on."""
-        return _again, (type(self), self.args, self.__dict__)
+        return _again, (type(self), super().__reduce__()[1], self.__dict__)
 
 
 def _again(kind: type[IsthmusError], arguments: tuple[Any, ...], facts: dict[str, Any]) -> IsthmusError:
-    error = kind.__new__(kind, *arguments)
-    error.args = arguments
+    error = OSError.__new__(kind, *arguments) if issubclass(kind, OSError) else Exception.__new__(kind, *arguments)
+    error.args = error.args or arguments
     error.__dict__.update(facts)
     return error
 
@@ -67,10 +68,10 @@ class ModelNotFoundError(IsthmusError, LookupError):
     """No model of that name, path or id.
 
     Attributes:
-        wanted: the name, path or hexadecimal id that was asked for.
+        wanted: the name, path or hexadecimal id that was asked for; "" where only the message is known.
     """
 
-    def __init__(self, message: str, *, wanted: str) -> None:
+    def __init__(self, message: str, *, wanted: str = "") -> None:
         super().__init__(message)
         self.wanted = wanted
 
@@ -84,8 +85,12 @@ class TrainingError(IsthmusError, RuntimeError):
 
 
 class MissingExtraError(IsthmusError, ImportError):
-    """A package that a command needs is not installed; the message is the command that installs it."""
+    """A package that a command needs is not installed; the message is the command that installs it.
 
-    def __init__(self, *, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs more packages: pip install 'isthmus[{extra}]'")
+    Attributes:
+        extra: what to install; "" where only the message is known.
+    """
+
+    def __init__(self, message: str = "", *, extra: str = "", purpose: str = "") -> None:
+        super().__init__(message or f"{purpose} needs more packages: pip install 'isthmus[{extra}]'")
         self.extra = extra

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import random
+import signal
+import warnings
+
+import joblib
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from torch.utils.data import DataLoader, Dataset
 
 import isthmus
 from isthmus.errors import InputError
@@ -44,3 +54,112 @@ def test_parameters_and_pipelines(images):
     flat = images.reshape(len(images), -1) / 255
     assert pipeline.fit(flat).transform(flat).shape == (200, 3)
     assert pipeline[-1].inverse_transform(pipeline.transform(flat[:2])).shape == (2, 784)
+
+
+@pytest.fixture(scope="module")
+def fitted(images) -> isthmus.Autoencoder:
+    """A small one."""
+    return isthmus.Autoencoder("glyphs-dense", code=3, epochs=1).fit(images)
+
+
+def through_joblib(value, folder):
+    """Written and read."""
+    joblib.dump(value, folder / "a.joblib")
+    return joblib.load(folder / "a.joblib")
+
+
+def test_a_fitted_estimator_is_pickled_copied_and_dumped(fitted, images, tmp_path):
+    """With what it has learnt."""
+    codes = fitted.transform(images[:5])
+    for other in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted), through_joblib(fitted, tmp_path)):  # noqa: S301
+        assert np.array_equal(other.transform(images[:5]), codes)
+
+
+ARRAY_LIKES = {
+    "a list of arrays": list,
+    "nested lists": lambda images: images.tolist(),
+    "a list of Pillow images": lambda images: [Image.fromarray(image) for image in images],
+    "a tensor": torch.from_numpy,
+    "wider whole numbers": lambda images: images.astype(np.int64),
+}
+
+
+@pytest.mark.parametrize("name", ARRAY_LIKES)
+def test_whatever_becomes_an_array_is_fitted(fitted, images, name):
+    """To the same model as the array itself."""
+    alike = ARRAY_LIKES[name](images)
+    other = isthmus.Autoencoder("glyphs-dense", code=3, epochs=1).fit(alike)
+    codes = other.transform(alike[:5])
+    assert np.array_equal(codes, fitted.transform(images[:5]))
+    assert np.array_equal(other.inverse_transform(codes.tolist()), fitted.inverse_transform(codes))
+
+
+@pytest.mark.parametrize(
+    "pictures",
+    [
+        [np.zeros((28, 28)), np.zeros((20, 28))],
+        ["a", "b"],
+        [None, None],
+        5,
+        np.full((4, 28, 28), 256),
+        np.full((4, 28, 28), -1),
+        torch.zeros(4, 28, 28, requires_grad=True),
+        np.zeros((4, 28, 28), complex),
+    ],
+)
+def test_what_is_no_array_is_refused_before_training(pictures, monkeypatch):
+    """In one line."""
+    monkeypatch.setattr("isthmus.learn.estimator.train", lambda *_, **__: pytest.fail("training began"))
+    with pytest.raises(InputError, match=r"^X ") as caught:
+        isthmus.Autoencoder("glyphs-dense").fit(pictures)
+    assert "\n" not in str(caught.value)
+
+
+def test_fitting_leaves_the_process_as_it_was(fitted, images):
+    """Random states, numbers of threads, warnings, handlers of signals."""
+
+    def state() -> tuple[object, ...]:
+        return (
+            torch.get_rng_state().tolist(),
+            np.random.get_state(legacy=False)["state"]["key"].tobytes(),
+            random.getstate(),
+            torch.get_num_threads(),
+            torch.are_deterministic_algorithms_enabled(),
+            torch.get_default_dtype(),
+            torch.is_grad_enabled(),
+            list(warnings.filters),
+            signal.getsignal(signal.SIGINT),
+            signal.getsignal(signal.SIGTERM),
+        )
+
+    torch.manual_seed(11)
+    before = state()
+    other = clone(fitted).fit(images)
+    other.inverse_transform(other.transform(images[:5]))
+    assert state() == before
+
+
+class Coded(Dataset):
+    """Pictures as a model codes and decodes them, by the workers of a loader."""
+
+    def __init__(self, model: isthmus.Model, images: np.ndarray) -> None:
+        self.model, self.images = model, images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        if index == 3:
+            raise isthmus.ModelNotFoundError("nowhere", wanted="photo")
+        return torch.from_numpy(self.model.decode(self.model.encode(self.images[index])))
+
+
+def test_spawned_workers_of_a_loader_use_models_and_tell_errors(fitted, images):
+    """As forked ones do."""
+    model = fitted.model_
+    loader = DataLoader(Coded(model, images[:4]), num_workers=2, multiprocessing_context="spawn")
+    seen = iter(loader)
+    for index in range(3):
+        assert np.array_equal(next(seen)[0].numpy(), model.decode(model.encode(images[index])))
+    with pytest.raises(isthmus.ModelNotFoundError):
+        next(seen)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -59,26 +60,29 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.device = device
         self.settings = settings
 
-    def fit(self, X: NDArray[Any], y: object = None) -> Self:  # noqa: N803 - scikit-learn's names
+    def fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: N803 - scikit-learn's names
         """Train on pictures.
 
         Args:
-            X: (count, rows, columns), (count, rows, columns, 3) or flattened (count, values); uint8, or floats in
-                [0, 1].
+            X: (count, rows, columns), (count, rows, columns, 3) or flattened (count, values); whole numbers from 0 to
+                255, or floats in [0, 1]. An array, or what becomes one: a list of arrays or of Pillow images, a
+                tensor, a data frame.
             y: ignored.
 
         Raises:
-            InputError: another type, shape or range.
+            InputError: another type, shape or range, or pictures of different sizes; nothing was trained.
             ModelMismatchError: pictures of another mode than the recipe's.
         """
         recipe = self._recipe()
-        pictures = self._pictures(X, recipe)
+        values = _as_array(X)
+        pictures = self._pictures(values, recipe)
         recipe = change_recipe(
             recipe,
             {"model.height": pictures.shape[1], "model.width": pictures.shape[2], "model.channels": pictures.shape[3]},
         )
         data = split(PictureSet(pictures), held_out=recipe.data.held_out, seed=self.seed, source="array")
-        with tempfile.TemporaryDirectory(prefix="isthmus-") as name:
+        # training draws from torch's own random state, which is the caller's and stays as it was
+        with tempfile.TemporaryDirectory(prefix="isthmus-") as name, torch.random.fork_rng():
             folder = Path(name)
             run = train(
                 recipe,
@@ -91,26 +95,28 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             )
             self.experiment_ = finish(recipe, data, run.model, folder, history=run.history, seconds=run.seconds)
             self.model_: Model = load_model(self.experiment_.model)
-        self._layout = X.shape[1:]
+        self._layout = values.shape[1:]
         self.n_features_in_ = int(np.prod(self._layout))
         return self
 
-    def transform(self, X: NDArray[Any]) -> NDArray[np.float32]:  # noqa: N803
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:  # noqa: N803
         """Codes (count, code) float32 of pictures in the layout of `fit`."""
         check_is_fitted(self, "model_")
-        if X.shape[1:] != self._layout:
-            raise InputError(f"fitted on pictures of shape {self._layout}, these have {X.shape[1:]}")
-        pictures = self._pictures(X, self._recipe())
+        values = _as_array(X)
+        if values.shape[1:] != self._layout:
+            raise InputError(f"fitted on pictures of shape {self._layout}, these have {values.shape[1:]}")
+        pictures = self._pictures(values, self._recipe())
         codes = self.model_.latents(pictures)
         return codes.reshape(len(codes), -1)
 
-    def inverse_transform(self, X: NDArray[Any]) -> NDArray[np.float32]:  # noqa: N803
+    def inverse_transform(self, X: ArrayLike) -> NDArray[np.float32]:  # noqa: N803
         """Pictures of codes (count, code): float32 in [0, 1], in the layout of `fit`."""
         check_is_fitted(self, "model_")
         spec = self.model_.file.latents
-        if X.ndim != 2 or X.shape[1] != spec.channels:
-            raise InputError(f"codes have the shape (count, {spec.channels}), these have {X.shape}")
-        pictures = self.model_.pictures_of(np.asarray(X, np.float32).reshape(len(X), spec.channels, 1, 1))
+        codes = _as_array(X)
+        if codes.ndim != 2 or codes.shape[1] != spec.channels or codes.dtype.kind not in "fiu":
+            raise InputError(f"codes are numbers of shape (count, {spec.channels}), not {codes.dtype} of {codes.shape}")
+        pictures = self.model_.pictures_of(codes.astype(np.float32).reshape(len(codes), spec.channels, 1, 1))
         return pictures.reshape(len(pictures), *self._layout)
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
@@ -128,9 +134,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         changes |= {"training.epochs": self.epochs} if self.epochs is not None else {}
         return change_recipe(load_recipe(self.recipe), changes)
 
-    def _pictures(self, array: NDArray[Any], recipe: Recipe) -> NDArray[np.uint8]:
+    def _pictures(self, values: NDArray[Any], recipe: Recipe) -> NDArray[np.uint8]:
         """(count, rows, columns, channels) uint8."""
-        values = np.asarray(array)
         if values.ndim == 2:
             shape = (recipe.model.height, recipe.model.width, recipe.model.channels)
             if hasattr(self, "model_"):
@@ -143,3 +148,18 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 )
             values = values.reshape(len(values), *shape)
         return as_uint8(values, name="X")
+
+
+def _as_array(values: ArrayLike) -> NDArray[Any]:
+    """Whatever becomes an array, as one.
+
+    Raises:
+        InputError: it does not, such as a list of pictures of different sizes.
+    """
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:  # the last: torch's, of tensors that need gradients
+        raise InputError(f"X is no array, and does not become one: {error}") from error
+    if array.dtype == object:
+        raise InputError(f"X has values of type object, not numbers: an array of shape {array.shape}")
+    return array

@@ -160,7 +160,7 @@ def _numpy_arrays(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64] | No
 
 
 def as_uint8(array: NDArray[np.generic], *, name: str) -> NDArray[np.uint8]:
-    """Pictures (count, rows, columns[, channels]), uint8 or floats in [0, 1], as uint8 with a channel axis.
+    """Pictures (count, rows, columns[, channels]), whole numbers up to 255 or floats in [0, 1], with a channel axis.
 
     Raises:
         InputError: another type, shape or range.
@@ -176,4 +176,8 @@ def as_uint8(array: NDArray[np.generic], *, name: str) -> NDArray[np.uint8]:
         if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
             raise InputError(f"{name} has floats outside [0, 1]: scale them first")
         return np.rint(values * 255).astype(np.uint8)
-    raise InputError(f"{name} has values of type {array.dtype}, not uint8 or floats in [0, 1]")
+    if array.dtype.kind in "iu":
+        if array.min() < 0 or array.max() > 255:
+            raise InputError(f"{name} has whole numbers from {array.min()} to {array.max()}, not 0 to 255")
+        return array.astype(np.uint8)
+    raise InputError(f"{name} has values of type {array.dtype}, not whole numbers up to 255 or floats in [0, 1]")
