@@ -16,10 +16,10 @@ ANCHOR = Curve((0.2, 0.4, 0.8, 1.6, 3.2), (28.0, 31.0, 34.5, 37.0, 41.0))
 @pytest.mark.parametrize("factor", [0.5, 0.9, 1.0, 2.0])
 def test_a_curve_of_scaled_rates_differs_by_the_scale(factor):
     """Half the bits at every PSNR is -50 %."""
-    scaled = Curve(tuple(factor * rate for rate in ANCHOR.rates), ANCHOR.psnrs)
+    scaled = Curve(tuple(factor * rate for rate in ANCHOR.rates), ANCHOR.levels)
     found = bd_rate(ANCHOR, scaled)
     assert found.percent == pytest.approx(100 * (factor - 1), abs=1e-6)
-    assert found.psnr_range == (28.0, 41.0)
+    assert found.level_range == (28.0, 41.0)
     assert found.reason is None
 
 
@@ -30,13 +30,13 @@ def test_only_the_common_range_counts():
     cut = Curve(tuple(0.8 * 10 ** (levels[3:8] / 20 - 2)), tuple(levels[3:8]))
     found = bd_rate(straight, cut)
     assert found.percent == pytest.approx(-20, abs=1e-6)
-    assert found.psnr_range == (levels[3], levels[7])
+    assert found.level_range == (levels[3], levels[7])
 
 
 def test_no_overlap_is_said():
     """Not extrapolated."""
-    above = Curve(ANCHOR.rates, tuple(level + 20 for level in ANCHOR.psnrs))
-    assert bd_rate(ANCHOR, above) == BdRate(None, None, "the PSNR ranges do not overlap")
+    above = Curve(ANCHOR.rates, tuple(level + 20 for level in ANCHOR.levels))
+    assert bd_rate(ANCHOR, above) == BdRate(None, None, "the curves have no level in common")
 
 
 def test_too_few_points_are_said():
@@ -50,5 +50,5 @@ def test_too_few_points_are_said():
 
 def test_points_that_another_beats_do_not_bend_the_curve():
     """A quality that costs more for less is left out."""
-    with_dip = Curve((*ANCHOR.rates, 1.0), (*ANCHOR.psnrs, 30.0))
+    with_dip = Curve((*ANCHOR.rates, 1.0), (*ANCHOR.levels, 30.0))
     assert bd_rate(ANCHOR, with_dip).percent == pytest.approx(0, abs=1e-9)

@@ -1,4 +1,4 @@
-"""Bjøntegaard delta rate: how many more bytes one codec takes than another for the same PSNR."""
+"""Bjøntegaard delta rate: how many more bytes one codec takes than another for the same measure of quality."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Curve:
 
     Attributes:
         rates: bits per pixel, or any unit that both curves share; above zero.
-        psnrs: dB; of the same length.
+        levels: PSNR in dB, SSIMULACRA2, or whatever both curves share; higher is better; of the same length.
     """
 
     rates: tuple[float, ...]
-    psnrs: tuple[float, ...]
+    levels: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -26,26 +26,26 @@ class BdRate:
     """The outcome of a comparison.
 
     Attributes:
-        percent: mean difference of the rate over the common PSNR range; negative is smaller files. None where there
-            is no honest figure.
-        psnr_range: (lowest, highest) dB that both curves cover; None where they have none in common.
+        percent: mean difference of the rate over the common range of levels; negative is smaller files. None where
+            there is no honest figure.
+        level_range: (lowest, highest) level that both curves cover; None where they have none in common.
         reason: why there is no figure; None where there is.
     """
 
     percent: float | None
-    psnr_range: tuple[float, float] | None
+    level_range: tuple[float, float] | None
     reason: str | None
 
 
 def bd_rate(anchor: Curve, test: Curve) -> BdRate:
-    """The rate of `test` against `anchor`, over the PSNR range that both cover; nothing is extrapolated.
+    """The rate of `test` against `anchor`, over the range of levels that both cover; nothing is extrapolated.
 
-    Points that are not finite are left out, and so are points that another of the same curve beats (as many dB or more
-    for fewer bits), since the method takes the rate as a function of the PSNR.
+    Points that are not finite are left out, and so are points that another of the same curve beats (as high a level
+    or higher for fewer bits), since the method takes the rate as a function of the level.
 
     Source:
         Bjøntegaard: Calculation of average PSNR differences between RD-curves, VCEG-M33 (2001), with piecewise cubic
-        Hermite interpolation of log10(rate) over the PSNR, as the `bjontegaard` package computes it.
+        Hermite interpolation of log10(rate) over the level, as the `bjontegaard` package computes it.
     """
     from bjontegaard import bd_rate as bjontegaard_rate
 
@@ -55,7 +55,7 @@ def bd_rate(anchor: Curve, test: Curve) -> BdRate:
             return BdRate(None, None, f"{name} {len(curve)} usable points, fewer than {FEWEST_POINTS}")
     low, high = max(one[0][1], other[0][1]), min(one[-1][1], other[-1][1])
     if low >= high:
-        return BdRate(None, None, "the PSNR ranges do not overlap")
+        return BdRate(None, None, "the curves have no level in common")
     percent = bjontegaard_rate(
         [rate for rate, _ in one],
         [level for _, level in one],
@@ -69,10 +69,10 @@ def bd_rate(anchor: Curve, test: Curve) -> BdRate:
 
 
 def _frontier(curve: Curve) -> list[tuple[float, float]]:
-    """(rate, psnr) by rising rate, each with more dB than all before."""
+    """(rate, level) by rising rate, each with a higher level than all before."""
     points = [
         (rate, level)
-        for rate, level in zip(curve.rates, curve.psnrs, strict=True)
+        for rate, level in zip(curve.rates, curve.levels, strict=True)
         if math.isfinite(rate) and math.isfinite(level) and rate > 0
     ]
     kept: list[tuple[float, float]] = []

@@ -1,7 +1,8 @@
-"""Structural similarity of 8-bit pictures: SSIM and MS-SSIM. Both need the `evaluate` extra."""
+"""Structural similarity of 8-bit pictures: SSIM and MS-SSIM."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from isthmus.errors import UsageError
 
 WINDOW_SIDE = 11
 WINDOW_SIGMA = 1.5
+STRIP = 48
+"""Rows or columns of means that are made at once: few, for a processor's cache, and for a band with few zeros."""
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 SMALLEST_MS_SSIM_SIDE = WINDOW_SIDE << (len(SCALE_WEIGHTS) - 1)  # the window must fit into the coarsest scale
 
@@ -38,8 +41,8 @@ def ssim(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float | None:
     _check(first, second)
     if min(first.shape[:2]) < WINDOW_SIDE:
         return None
-    luminance, contrast = _channel_means(_planes(first), _planes(second))
-    return float(np.mean(luminance * contrast, axis=(1, 2)).mean())
+    _, whole = _terms(_planes(first), _planes(second))
+    return float(whole.mean())
 
 
 def ms_ssim(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float | None:
@@ -66,10 +69,9 @@ def ms_ssim(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float | None
     one, other = _planes(first), _planes(second)
     product = np.ones(len(one))
     for scale, weight in enumerate(SCALE_WEIGHTS):
-        luminance, contrast = _channel_means(one, other)
+        contrast, whole = _terms(one, other)
         is_last = scale == len(SCALE_WEIGHTS) - 1
-        term = np.mean(luminance * contrast if is_last else contrast, axis=(1, 2))
-        product *= np.maximum(term, 0) ** weight
+        product *= np.maximum(whole if is_last else contrast, 0) ** weight
         if not is_last:
             one, other = _halved(one), _halved(other)
     return float(product.mean())
@@ -88,37 +90,61 @@ def _planes(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.ascontiguousarray(values.transpose(2, 0, 1), dtype=np.float32)
 
 
-def _channel_means(
+def _terms(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Means of the contrast-structure term, and of its product with the luminance term, (channels,) each."""
+    channels, rows, columns = first.shape
+    height, width = rows - WINDOW_SIDE + 1, columns - WINDOW_SIDE + 1
+    contrast, whole = np.zeros(channels), np.zeros(channels)
+    for channel in range(channels):
+        for top in range(0, height, STRIP):
+            reached = slice(top, min(top + STRIP, height) + WINDOW_SIDE - 1)
+            luminance, structure = _strip_terms(first[channel, reached], second[channel, reached])
+            contrast[channel] += structure.sum(dtype=np.float64)
+            whole[channel] += np.multiply(luminance, structure, out=luminance).sum(dtype=np.float64)
+    return contrast / (height * width), whole / (height * width)
+
+
+def _strip_terms(
     first: NDArray[np.float32], second: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The luminance term and the contrast-structure term, (channels, rows - 10, columns - 10)."""
+    """The luminance term and the contrast-structure term of some rows, (rows - 10, columns - 10)."""
     # Centred values keep the variances, differences of large squares, exact to about 1e-3 of 65025 in float32.
-    one, other = first - 127.5, second - 127.5
-    mean_one, mean_other = _window(one), _window(other)
-    variances = _window(one * one + other * other) - mean_one * mean_one - mean_other * mean_other
-    covariance = _window(one * other) - mean_one * mean_other
-    mean_one, mean_other = mean_one + 127.5, mean_other + 127.5
+    one, other = first - np.float32(127.5), second - np.float32(127.5)
+    mean_one, mean_other, squares, product = _window(np.stack([one, other, one * one + other * other, one * other]))
+    variances = squares - mean_one * mean_one - mean_other * mean_other
+    covariance = product - mean_one * mean_other
+    mean_one, mean_other = mean_one + np.float32(127.5), mean_other + np.float32(127.5)
     luminance: NDArray[np.float32] = (2 * mean_one * mean_other + _C1) / (mean_one**2 + mean_other**2 + _C1)
     structure: NDArray[np.float32] = (2 * covariance + _C2) / (variances + _C2)
     return luminance, structure
 
 
-def _window(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weighted means under the Gaussian window, where it fits whole."""
-    from scipy.ndimage import correlate1d
+def _window(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weighted means under the Gaussian window, where it fits whole: products with parts of a banded matrix."""
+    down = _band(maps.shape[1] - WINDOW_SIDE + 1) @ maps
+    width = maps.shape[2] - WINDOW_SIDE + 1
+    means = np.empty((*down.shape[:2], width), np.float32)
+    for left in range(0, width, STRIP):
+        right = min(left + STRIP, width)
+        np.matmul(down[:, :, left : right + WINDOW_SIDE - 1], _band(right - left).T, out=means[:, :, left:right])
+    return means
 
+
+@cache
+def _band(places: int) -> NDArray[np.float32]:
+    """(places, places + WINDOW_SIDE - 1): each row the window, one value further to the right."""
     half = WINDOW_SIDE // 2
     weights = np.exp(-(np.arange(-half, half + 1) ** 2) / (2 * WINDOW_SIGMA**2))
     weights /= weights.sum()
-    rows = correlate1d(planes, weights, axis=1)[:, half:-half]
-    means: NDArray[np.float32] = correlate1d(rows, weights, axis=2)[:, :, half:-half]
-    return means
+    band = np.zeros((places, places + WINDOW_SIDE - 1), np.float32)
+    for row in range(places):
+        band[row, row : row + WINDOW_SIDE] = weights
+    return band
 
 
 def _halved(planes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Means of 2×2 pixels; an odd last row or column is left out."""
-    channels, rows, columns = planes.shape
-    even = planes[:, : rows // 2 * 2, : columns // 2 * 2]
-    # (channels, rows / 2, 2, columns / 2, 2)
-    halves: NDArray[np.float32] = even.reshape(channels, rows // 2, 2, columns // 2, 2).mean(axis=(2, 4))
+    rows, columns = planes.shape[1] // 2 * 2, planes.shape[2] // 2 * 2
+    pairs = planes[:, 0:rows:2, :columns] + planes[:, 1:rows:2, :columns]
+    halves: NDArray[np.float32] = (pairs[:, :, ::2] + pairs[:, :, 1::2]) * np.float32(0.25)
     return halves
