@@ -67,13 +67,13 @@ def test_figures_are_those_of_an_independent_computation(pictures, tmp_path):
 
 def test_the_worst_picture_is_the_one_that_is_worst_alone(pictures, tmp_path):
     """BD-rates of single pictures are those of evaluations of one picture."""
-    results, _ = run(pictures, tmp_path / "all")
-    rates = results.codecs[1].picture_rates["webp"]
-    assert rates.count == 4
+    results, _ = run(pictures, tmp_path / "all", models=())
+    rates = results.codecs[0].rates["webp"]["psnr"].pictures
+    assert rates is not None and rates.count == 4
     assert rates.best < rates.median < rates.worst
     for name, percent in ((rates.best_picture, rates.best), (rates.worst_picture, rates.worst)):
-        alone, _ = run(pictures / name, tmp_path / name)
-        assert alone.codecs[1].bd_rates["webp"].percent == pytest.approx(percent)
+        alone, _ = run(pictures / name, tmp_path / name, models=())
+        assert alone.codecs[0].rates["webp"]["psnr"].whole.percent == pytest.approx(percent)
 
 
 def test_every_output_is_written(pictures, tmp_path):
@@ -82,6 +82,8 @@ def test_every_output_is_written(pictures, tmp_path):
     stored = json.loads((tmp_path / "out" / "results.json").read_text())
     assert stored["images"] == 4
     assert {"name", "points", "bd_rate"} <= stored["codecs"][0].keys()
+    assert stored["codecs"][0]["bd_rate"]["webp"].keys() == {"ssimulacra2", "psnr", "ms_ssim"}
+    assert stored["codecs"][1]["bd_rate"] == {}  # it was not asked for
     assert {"quality", "bpp", "psnr", "ms_ssim", "encode_seconds"} <= stored["codecs"][0]["points"][0].keys()
     rows = list(csv.DictReader((tmp_path / "out" / "results.csv").read_text().splitlines()))
     assert len(rows) == 4 * sum(len(codec.points) for codec in results.codecs)
@@ -147,7 +149,8 @@ def test_one_picture_alone(pictures, tmp_path):
     """Is an evaluation too."""
     results, _ = run(pictures / "0.png", tmp_path / "out", qualities=(10, 40, 70, 100))
     assert results.pictures == ("0.png",)
-    assert results.codecs[0].bd_rates["webp"].percent is not None or results.codecs[0].bd_rates["webp"].reason
+    for rates in results.codecs[0].rates["webp"].values():
+        assert rates.whole.percent is not None or rates.whole.reason
 
 
 @needs_openvino

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from isthmus.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from isthmus.evaluate.metrics import Metric
+    from isthmus.evaluate.results import CodecResult, Rates
 
 EXAMPLE = "Example: isthmus evaluate --model photo --data pictures/ --against jpeg,webp,avif -o comparison"
 
@@ -17,10 +22,13 @@ def evaluate(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Gets the results and the report.")],
     model: Annotated[list[str] | None, typer.Option(help="A model file or name. Repeatable.")] = None,
     against: Annotated[
-        str, typer.Option(help="Codecs, with commas: jpeg, webp, avif, jxl, jpeg2000, png, or one such as avif-420.")
+        str,
+        typer.Option(
+            help="Codecs, with commas: jpeg, webp, avif, jxl, jpeg2000, png, or one such as avif-420 or avif-psnr."
+        ),
     ] = "jpeg,webp,avif,jxl,jpeg2000",
     qualities: Annotated[str | None, typer.Option(help="Of the models, with commas; eight from 1 to 100.")] = None,
-    metrics: Annotated[str, typer.Option(help="Beside PSNR: ssim, ms_ssim, ssimulacra2.")] = "ssim,ms_ssim",
+    metrics: Annotated[str, typer.Option(help="Beside PSNR: ssimulacra2, ms_ssim, ssim.")] = "ssimulacra2,ms_ssim",
     reference: Annotated[
         Path | None, typer.Option(help="A CSV file of published points (codec, bits_per_pixel, psnr_db) to draw.")
     ] = None,
@@ -37,13 +45,12 @@ def evaluate(
     import sys
 
     from isthmus.cli.extras import needs_extra
-    from isthmus.cli.output import Stopped, counter, note, numbers, print_json, words
+    from isthmus.cli.output import Stopped, meter, note, numbers, print_json, words
 
     with needs_extra("evaluate", "an evaluation"):
         from isthmus.evaluate.evaluation import EvaluationOptions
         from isthmus.evaluate.evaluation import evaluate as run_evaluation
         from isthmus.evaluate.results import to_json
-        from isthmus.evaluate.running import pictures_below
 
     options = EvaluationOptions(
         models=tuple(model or ()),
@@ -56,11 +63,10 @@ def evaluate(
         reference=reference,
         force=force,
     )
-    with counter(len(pictures_below(data)), doing="evaluating") as advance:
+    with meter(doing="evaluating") as on_progress:
         try:
-            results = run_evaluation(
-                data, options, output, command="isthmus " + shlex.join(sys.argv[1:]), on_done=lambda _: advance()
-            )
+            command = "isthmus " + shlex.join(sys.argv[1:])
+            results = run_evaluation(data, options, output, command=command, on_progress=on_progress)
         except KeyboardInterrupt:
             raise Stopped(f"what was measured is in {output}, the same command goes on with the others") from None
     for failure in results.failures:
@@ -71,15 +77,23 @@ def evaluate(
         print_json(to_json(results))
     else:
         for codec in results.codecs:
-            rates = (
-                f"{name} {rate.percent:+.1f} %" if rate.percent is not None else f"{name} none ({rate.reason})"
-                for name, rate in codec.bd_rates.items()
-            )
-            print(f"{codec.info.label}: BD-rate against {', '.join(rates)}" if codec.bd_rates else codec.info.label)
-        single = results.codecs[0].picture_rates
-        if len(results.pictures) > 1 and single:
-            parts = ", ".join(f"{name} {rates}" for name, rates in single.items())
-            print(f"{results.codecs[0].info.label} on single pictures, median [best to worst]: {parts}")
+            if codec.rates:
+                print_rates(codec, results.metrics)
         print(f"{len(results.pictures)} pictures; {output / 'report.html'}")
     if results.failures:
         raise typer.Exit(1)
+
+
+def print_rates(codec: CodecResult, metrics: Sequence[Metric]) -> None:
+    """A line for each codec that it is compared with: the share of bytes at equal quality, by each metric."""
+    print(f"{codec.info.label}, bytes at equal quality (BD-rate; median of single pictures, how many are smaller):")
+    for other, rates in codec.rates.items():
+        print(f"  against {other}: " + ", ".join(_rate(metric, rates[metric.name]) for metric in metrics))
+
+
+def _rate(metric: Metric, rates: Rates) -> str:
+    if rates.whole.percent is None:
+        return f"{metric.label} none ({rates.whole.reason})"
+    single = rates.pictures
+    beside = f" ({single.median:+.1f} %, {round(single.smaller * single.count)} of {single.count})" if single else ""
+    return f"{metric.label} {rates.whole.percent:+.1f} %{beside}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import sys
@@ -122,8 +123,16 @@ def numbers(text: str) -> tuple[float, ...]:
 @contextmanager
 def counter(total: int, *, doing: str) -> Iterator[Callable[[], None]]:
     """A bar on stderr with the speed and the time left, where that is a terminal, and what moves it on by one."""
+    with meter(doing=doing) as show:
+        done = itertools.count(1)
+        yield lambda: show(next(done), total)
+
+
+@contextmanager
+def meter(*, doing: str) -> Iterator[Callable[[int, int], None]]:
+    """The same bar, and what shows how many of how many are done."""
     if not sys.stderr.isatty():
-        yield lambda: None
+        yield lambda done, total: None
         return
     from rich import progress
     from rich.console import Console
@@ -139,5 +148,5 @@ def counter(total: int, *, doing: str) -> Iterator[Callable[[], None]]:
         progress.TimeRemainingColumn(),
     )  # fmt: skip
     with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(doing, total=total)
-        yield lambda: bar.advance(task)
+        task = bar.add_task(doing, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -46,11 +46,12 @@ def _webp(threads: int) -> Codec:
     return Codec(info, (5, 20, 40, 60, 75, 85, 92, 97), _WHOLE_SCALE, _at_quality(save), _open)
 
 
-def _avif(threads: int, *, subsampling: str) -> Codec:
+def _avif(threads: int, *, subsampling: str = "4:4:4", tune: str | None = None) -> Codec:
+    """Without a tune what Pillow writes: since libavif 1.4 that is libaom's tune=iq, which is for eyes."""
     info = CodecInfo(
-        name=f"avif-{subsampling.replace(':', '')}",
-        label=f"AVIF {subsampling}",
-        settings=f"speed 6, chroma {subsampling} (grey pictures 4:0:0), 8 bits",
+        name=f"avif-{tune or subsampling.replace(':', '')}",
+        label=f"AVIF {f'tune={tune}' if tune else subsampling}",
+        settings=f"speed 6, chroma {subsampling} (grey pictures 4:0:0), 8 bits, {tune or 'the default'} tune",
         library=f"Pillow {PIL.__version__}, libavif {_version('avif', 'AVIF')}",
         threads=threads,
         quality_unit=QUALITY,
@@ -58,7 +59,10 @@ def _avif(threads: int, *, subsampling: str) -> Codec:
 
     def encode(pixels: Pixels, quality: float) -> bytes:
         chroma = "4:0:0" if pixels.ndim == 2 else subsampling
-        return _save(pixels, form="AVIF", quality=round(quality), speed=6, subsampling=chroma, max_threads=threads)
+        advanced = {"advanced": {"tune": tune}} if tune else {}
+        return _save(
+            pixels, form="AVIF", quality=round(quality), speed=6, subsampling=chroma, max_threads=threads, **advanced
+        )
 
     return Codec(info, (15, 28, 40, 52, 63, 74, 84, 92), _WHOLE_SCALE, encode, _open)
 
@@ -131,6 +135,8 @@ BUILDERS: dict[str, Callable[[int], Codec]] = {
     "webp": _webp,
     "avif-444": partial(_avif, subsampling="4:4:4"),
     "avif-420": partial(_avif, subsampling="4:2:0"),
+    "avif-psnr": partial(_avif, tune="psnr"),
+    "avif-ssim": partial(_avif, tune="ssim"),
     "jxl": _jpeg_xl,
     "jpeg2000": _jpeg_2000,
     "png": _png,

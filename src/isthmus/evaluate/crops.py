@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from isthmus.errors import IsthmusError
 from isthmus.evaluate.codec import Codec, Pixels
 from isthmus.evaluate.measuring import Measurement, like_original, read_pixels
+from isthmus.evaluate.metrics import Metric
 from isthmus.evaluate.results import Results
 from isthmus.metrics.distortion import psnr
 
 SIDE = 256
 """Of a crop, in pixels."""
+LARGEST_LEVEL = 100.0
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Side:
 
     label: str
     file_bytes: int
-    psnr: float
+    level: float | None
     pixels: Pixels
 
 
@@ -33,6 +35,7 @@ class Side:
 class Comparison:
     """One picture in two codecs at (nearly) equal bytes, and the original."""
 
+    metric: Metric
     rank: str
     picture: str
     original: Pixels
@@ -41,7 +44,7 @@ class Comparison:
 
 
 def compare_crops(results: Results, pictures: dict[str, Path], first: Codec, second: Codec) -> tuple[Comparison, ...]:
-    """Where `first` gains least on `second`, where about the median, and where most, in dB at equal bytes.
+    """Where `first` gains least on `second`, where about the median, and where most, by the first metric.
 
     Args:
         results: of both codecs.
@@ -57,13 +60,13 @@ def compare_crops(results: Results, pictures: dict[str, Path], first: Codec, sec
     comparisons = []
     for rank, name in chosen.items():
         try:
-            comparisons.append(_compare(rank, name, pictures[name], first, second))
+            comparisons.append(_compare(results.metrics[0], rank, name, pictures[name], first, second))
         except IsthmusError:
             continue  # it was measured before; a file that changed since is not worth a failed report
     return tuple(comparisons)
 
 
-def _compare(rank: str, name: str, path: Path, first: Codec, second: Codec) -> Comparison:
+def _compare(metric: Metric, rank: str, name: str, path: Path, first: Codec, second: Codec) -> Comparison:
     original, _ = read_pixels(path)
     data = first.encode(original, first.qualities[len(first.qualities) // 2])
     other = _best_within(second, original, len(data))
@@ -72,8 +75,11 @@ def _compare(rank: str, name: str, path: Path, first: Codec, second: Codec) -> C
     ]
     difference = np.abs(sides[0][2].astype(int) - sides[1][2].astype(int))
     window = _busiest(difference.sum(2) if difference.ndim == 3 else difference)
-    shown = [Side(codec.info.label, len(file), psnr(pixels, original), pixels[window]) for codec, file, pixels in sides]
-    return Comparison(rank, name, original[window], shown[0], shown[1])
+    compare = metric.compute or psnr
+    shown = [
+        Side(codec.info.label, len(file), compare(original, pixels), pixels[window]) for codec, file, pixels in sides
+    ]
+    return Comparison(metric, rank, name, original[window], shown[0], shown[1])
 
 
 def _best_within(codec: Codec, original: Pixels, limit: int) -> bytes:
@@ -110,14 +116,16 @@ def _starts(length: int, side: int) -> Sequence[int]:
 
 
 def _gain(results: Results, name: str, first: Codec, second: Codec) -> float:
-    """PSNR of `first` at its middle quality less that of `second` at the same bytes, between measured points."""
+    """Level of `first` at its middle quality less that of `second` at the same bytes, between measured points."""
     rows = [row for one in results.outcomes if one.picture == name for row in one.measurements]
     mine = [row for row in rows if row.codec == first.info.name]
-    middle = mine[len(mine) // 2]
-    return min(middle.psnr, 99.0) - _psnr_at(middle.file_bytes, [row for row in rows if row.codec == second.info.name])
+    middle, metric = mine[len(mine) // 2], results.metrics[0]
+    others = sorted((row for row in rows if row.codec == second.info.name), key=lambda row: row.file_bytes)
+    levels = [_bounded(metric, row) for row in others]
+    there = np.interp(np.log(middle.file_bytes), [np.log(row.file_bytes) for row in others], levels)
+    return _bounded(metric, middle) - float(there)
 
 
-def _psnr_at(file_bytes: int, rows: Sequence[Measurement]) -> float:
-    ordered = sorted(rows, key=lambda row: row.file_bytes)
-    levels = [min(row.psnr, 99.0) for row in ordered]
-    return float(np.interp(np.log(file_bytes), [np.log(row.file_bytes) for row in ordered], levels))
+def _bounded(metric: Metric, row: Measurement) -> float:
+    """The level, where an exact picture's is a large number; a picture too small for the metric has none to gain."""
+    return min(metric.level(row) or 0.0, LARGEST_LEVEL)

@@ -15,7 +15,8 @@ from isthmus.errors import MissingExtraError, UsageError
 from isthmus.evaluate.codecs import CodecSpec, build_codec, expand_names
 from isthmus.evaluate.crops import compare_crops
 from isthmus.evaluate.figures import Reference, rate_distortion_figure, read_reference, times_figure
-from isthmus.evaluate.measuring import METRICS, PictureOutcome
+from isthmus.evaluate.measuring import PictureOutcome
+from isthmus.evaluate.metrics import DEFAULT_METRICS, metrics_of
 from isthmus.evaluate.report import write_report
 from isthmus.evaluate.results import Results, summarise, to_csv, to_json
 from isthmus.evaluate.running import measure_all, pictures_below
@@ -31,7 +32,7 @@ class EvaluationOptions:
         models: paths or names of models.
         against: codecs and families of codecs.
         qualities: of the models; None takes eight over the whole range.
-        metrics: names in `measuring.METRICS`.
+        metrics: names in `metrics.METRICS`.
         jobs: processes.
         threads: of each codec.
         engines: that run the models; each model is measured on each.
@@ -42,7 +43,7 @@ class EvaluationOptions:
     models: Sequence[str] = ()
     against: Sequence[str] = ()
     qualities: tuple[float, ...] | None = None
-    metrics: Sequence[str] = ("ssim", "ms_ssim")
+    metrics: Sequence[str] = DEFAULT_METRICS
     jobs: int = 1
     threads: int = 1
     engines: tuple[str, ...] = (DEFAULT_ENGINE.name,)
@@ -52,9 +53,7 @@ class EvaluationOptions:
     def __post_init__(self) -> None:
         if not self.models and not self.against:
             raise UsageError("there is nothing to compare: name a --model or codecs with --against")
-        for metric in self.metrics:
-            if metric not in METRICS:
-                raise UsageError(f"no metric {metric!r}: there are {', '.join(METRICS)}")
+        metrics_of(self.metrics)
         if self.jobs < 1 or self.threads < 1:
             raise UsageError("--jobs and --threads are 1 or more")
         for engine in self.engines:
@@ -62,7 +61,13 @@ class EvaluationOptions:
 
 
 def evaluate(
-    data: Path, options: EvaluationOptions, folder: Path, *, command: str, on_done: Callable[[PictureOutcome], None]
+    data: Path,
+    options: EvaluationOptions,
+    folder: Path,
+    *,
+    command: str,
+    on_done: Callable[[PictureOutcome], None] = lambda outcome: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Results:
     """Measure and write results.json, results.csv, rd.svg, rd.png, times.png and report.html into a folder.
 
@@ -72,6 +77,7 @@ def evaluate(
         folder: of the results; with the journal of an interrupted run in it, that run goes on.
         command: what the report says it was made with.
         on_done: called for each picture.
+        on_progress: called with the number of measurements that are done, and that of all.
 
     Raises:
         IsthmusError: as its steps do.
@@ -82,9 +88,12 @@ def evaluate(
     codecs = [build_codec(spec) for spec in specs]
     _check_matplotlib()
     outcomes = measure_all(
-        pictures, specs, options.metrics, folder, jobs=options.jobs, force=options.force, on_done=on_done
-    )
-    results = summarise(str(data), [codec.info for codec in codecs], outcomes, jobs=options.jobs)
+        pictures, specs, options.metrics, folder,
+        jobs=options.jobs, force=options.force, on_done=on_done, on_progress=on_progress,
+    )  # fmt: skip
+    asked = max(1, sum(spec.model is not None for spec in specs))
+    infos = [codec.info for codec in codecs]
+    results = summarise(str(data), infos, outcomes, metrics=options.metrics, asked=asked, jobs=options.jobs)
     rival = _strongest_rival(results)
     comparisons = compare_crops(results, pictures, codecs[0], codecs[rival]) if rival else ()
     curves, times = rate_distortion_figure(results, reference, form="svg"), times_figure(results)
@@ -94,7 +103,9 @@ def evaluate(
         "rd.svg": curves,
         "rd.png": rate_distortion_figure(results, reference, form="png"),
         "times.png": times,
-        "report.html": write_report(results, comparisons, curves=curves, times=times, command=command),
+        "report.html": write_report(
+            results, comparisons, curves=curves, times=times, command=command, has_published=bool(reference)
+        ),
     }
     for name, content in files.items():
         write_file(folder / name, content, force=True)
@@ -102,10 +113,13 @@ def evaluate(
 
 
 def _strongest_rival(results: Results) -> int:
-    """Which codec the first one gains least on; 0 where there is no other."""
-    rates = [results.codecs[0].bd_rates.get(codec.info.name) for codec in results.codecs]
-    known = {index: rate.percent for index, rate in enumerate(rates) if rate is not None and rate.percent is not None}
-    return max(known, key=lambda index: known[index]) if known else min(1, len(rates) - 1)
+    """Which codec the first one gains least on, by the first metric; 0 where there is no other."""
+    metric, rates = results.metrics[0].name, results.codecs[0].rates
+    percents = [
+        rates[one.info.name][metric].whole.percent if one.info.name in rates else None for one in results.codecs
+    ]
+    known = {index: percent for index, percent in enumerate(percents) if percent is not None}
+    return max(known, key=lambda index: known[index]) if known else min(1, len(percents) - 1)
 
 
 def _specs(options: EvaluationOptions) -> list[CodecSpec]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,20 +13,9 @@ from PIL import Image
 
 from isthmus.errors import InputError, IsthmusError
 from isthmus.evaluate.codec import Codec, Pixels
+from isthmus.evaluate.metrics import metrics_of
 from isthmus.imaging.reading import count_frames, read_picture
 from isthmus.metrics.distortion import mse, psnr_of_mse
-from isthmus.metrics.similarity import ms_ssim, ssim
-from isthmus.metrics.ssimulacra2 import SMALLEST_SIDE, ssimulacra2
-
-
-def _ssimulacra2(first: Pixels, second: Pixels) -> float | None:
-    return ssimulacra2(first, second) if min(first.shape[:2]) >= SMALLEST_SIDE else None
-
-
-METRICS = {"ssim": ssim, "ms_ssim": ms_ssim, "ssimulacra2": _ssimulacra2}
-"""What may be measured beside the PSNR; each is None where a picture is too small for it."""
-
-DEFAULT_METRICS = ("ssim", "ms_ssim")
 
 
 @dataclass(frozen=True)
@@ -41,9 +30,9 @@ class Measurement:
         pixels: rows × columns.
         mse: over all values, of 8 bits.
         psnr: dB; infinite for an exact picture.
-        ssim: None where it was not asked for, or the picture is too small.
+        ssimulacra2: None where it was not asked for, or the picture is too small.
         ms_ssim: likewise.
-        ssimulacra2: likewise.
+        ssim: likewise.
         encode_seconds: wall time from pixels to bytes.
         decode_seconds: wall time from bytes to pixels.
     """
@@ -55,9 +44,9 @@ class Measurement:
     pixels: int
     mse: float
     psnr: float
-    ssim: float | None
-    ms_ssim: float | None
     ssimulacra2: float | None
+    ms_ssim: float | None
+    ssim: float | None
     encode_seconds: float
     decode_seconds: float
 
@@ -136,14 +125,21 @@ def read_pixels(path: Path) -> tuple[Pixels, tuple[str, ...]]:
     return np.ascontiguousarray(pixels), tuple(changes)
 
 
-def measure_picture(path: Path, name: str, codecs: Sequence[Codec], metrics: Sequence[str]) -> PictureOutcome:
+def measure_picture(
+    path: Path,
+    name: str,
+    codecs: Sequence[Codec],
+    metrics: Sequence[str],
+    on_measured: Callable[[], None] = lambda: None,
+) -> PictureOutcome:
     """Every codec at its first quality, then every codec at its second, and so on: drift hits all alike.
 
     Args:
         path: the picture file.
         name: what the results call it.
         codecs: those to measure; one that fails is reported, the others go on.
-        metrics: names in `METRICS`.
+        metrics: names in `metrics.METRICS`.
+        on_measured: called for each measurement.
     """
     start = time.perf_counter()
     try:
@@ -162,6 +158,7 @@ def measure_picture(path: Path, name: str, codecs: Sequence[Codec], metrics: Seq
                     found[codec.info.name].append(row)
                 except _CodecFailedError as error:
                     failures[codec.info.name] = Failure(name, codec.info.name, str(error))
+                on_measured()
     rows = tuple(row for codec, each in found.items() if codec not in failures for row in each)
     return PictureOutcome(
         name, digest, conversions, rows, tuple(failures.values()),
@@ -222,7 +219,7 @@ def _measure(
         )
     compared = time.perf_counter()
     distortion = mse(original, decoded)
-    similarity = {metric: METRICS[metric](original, decoded) for metric in metrics}
+    found = {one.name: one.compute(original, decoded) for one in metrics_of(metrics) if one.compute is not None}
     clock.metric_seconds += time.perf_counter() - compared
     return Measurement(
         picture=name,
@@ -232,9 +229,9 @@ def _measure(
         pixels=original.shape[0] * original.shape[1],
         mse=distortion,
         psnr=psnr_of_mse(distortion, peak=255.0),
-        ssim=similarity.get("ssim"),
-        ms_ssim=similarity.get("ms_ssim"),
-        ssimulacra2=similarity.get("ssimulacra2"),
+        ssimulacra2=found.get("ssimulacra2"),
+        ms_ssim=found.get("ms_ssim"),
+        ssim=found.get("ssim"),
         encode_seconds=encoded - start,
         decode_seconds=end - encoded,
     )

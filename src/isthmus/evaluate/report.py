@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from PIL import Image
 
 from isthmus.evaluate.codec import Pixels
-from isthmus.evaluate.crops import Comparison
+from isthmus.evaluate.crops import Comparison, Side
 from isthmus.evaluate.figures import middle_time
-from isthmus.evaluate.results import Results
+from isthmus.evaluate.results import CodecResult, Rates, Results
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -25,7 +25,8 @@ th:first-child, td:first-child, .words td { text-align: left; } .words td { whit
 figure { margin: 1.5rem 0; } figcaption { font-size: 0.85rem; color: #555; }
 img, svg { max-width: 100%; height: auto; }
 .scroll { overflow-x: auto; }
-.pair { position: relative; width: 512px; max-width: 100%; aspect-ratio: var(--shape); }
+.row { display: flex; flex-wrap: wrap; gap: 0.75rem; } .row figure { margin: 0; max-width: 256px; }
+.pair { position: relative; width: 512px; margin-top: 0.75rem; max-width: 100%; aspect-ratio: var(--shape); }
 .pair img { position: absolute; inset: 0; width: 100%; height: 100%; image-rendering: pixelated; }
 .pair img + img { clip-path: inset(0 0 0 var(--cut, 50%)); }
 input[type=range] { width: 512px; max-width: 100%; }
@@ -37,7 +38,13 @@ for (const slider of document.querySelectorAll("input[type=range]"))
 
 
 def write_report(
-    results: Results, comparisons: Sequence[Comparison], *, curves: bytes, times: bytes, command: str
+    results: Results,
+    comparisons: Sequence[Comparison],
+    *,
+    curves: bytes,
+    times: bytes,
+    command: str,
+    has_published: bool = False,
 ) -> bytes:
     """The page as UTF-8 HTML.
 
@@ -47,6 +54,7 @@ def write_report(
         curves: the rate-distortion figure, SVG.
         times: the figure of times, PNG.
         command: what was typed.
+        has_published: the curves hold published figures.
     """
     name = html.escape(results.data)
     parts = [
@@ -55,12 +63,10 @@ def write_report(
         f"<code>{html.escape(command)}</code>.</p>",
         _left_out(results),
         "<h2>Rate and distortion</h2>",
-        f"<figure>{curves.decode().split('?>', 1)[-1]}<figcaption>Mean over the pictures; dashed curves are published "
-        "figures, not measured here.</figcaption></figure>",
-        "<h2>BD-rate</h2><p>How many more bytes the codec of the row takes than that of the column for the same PSNR; "
-        "negative is smaller. In brackets the range in dB that both cover.</p>",
-        _bd_rates(results),
-        _picture_rates(results),
+        f"<figure>{curves.decode().split('?>', 1)[-1]}<figcaption>Mean over the pictures."
+        f"{' Dashed curves are published figures, not measured here.' if has_published else ''}</figcaption></figure>",
+        "<h2>Bytes at equal quality (BD-rate)</h2>",
+        *(_rates(results, codec) for codec in results.codecs if codec.rates),
         "<h2>Times</h2>",
         f"<figure>{_image(times, 'times', 'png')}</figure>",
         "<h2>Pictures at equal bytes</h2>" if comparisons else "",
@@ -84,43 +90,42 @@ def _left_out(results: Results) -> str:
     )
 
 
-def _bd_rates(results: Results) -> str:
-    names = [codec.info.name for codec in results.codecs]
-    rows = []
-    for codec in results.codecs:
-        cells = [codec.info.label]
-        for name in names:
-            rate = codec.bd_rates.get(name)
-            if rate is None:
-                cells.append("")
-            elif rate.percent is None or rate.psnr_range is None:
-                cells.append(rate.reason or "")
-            else:
-                cells.append(f"{rate.percent:+.1f} %\n[{rate.psnr_range[0]:.1f}–{rate.psnr_range[1]:.1f}]")
-        rows.append(cells)
-    return _table(("", *(codec.info.label for codec in results.codecs)), rows)
+def _rates(results: Results, codec: CodecResult) -> str:
+    """A codec against all others: a row for each, a column for each metric."""
+    rows = [
+        [label, *(_rate(of_metric[metric.name]) for metric in results.metrics)]
+        for label, of_metric in ((_label(results, other), rates) for other, rates in codec.rates.items())
+    ]
+    single = " Below it single pictures: the median, from the best to the worst, and how many are smaller."
+    return (
+        f"<p>How many more bytes <strong>{html.escape(codec.info.label)}</strong> takes than the codec of the row; "
+        "negative is smaller. In brackets the range of the metric that both cover."
+        f"{single if len(results.pictures) > 1 else ''}</p>"
+        + _table(("against", *(metric.label for metric in results.metrics)), rows)
+    )
 
 
-def _picture_rates(results: Results) -> str:
-    if len(results.pictures) == 1:
-        return ""
-    names = [codec.info.name for codec in results.codecs]
-    rows = []
-    for codec in results.codecs:
-        cells = (str(codec.picture_rates.get(name, "")) for name in names)
-        rows.append([codec.info.label, *(cell.replace(" [", "\n[") for cell in cells)])
-    table = _table(("", *(codec.info.label for codec in results.codecs)), rows)
-    return f"<p>On single pictures: the median, and from the best to the worst.</p>{table}"
+def _rate(rates: Rates) -> str:
+    whole = rates.whole
+    if whole.percent is None or whole.level_range is None:
+        return whole.reason or ""
+    text = f"{whole.percent:+.1f} % [{whole.level_range[0]:.1f}–{whole.level_range[1]:.1f}]"
+    return text if rates.pictures is None or rates.pictures.count == 1 else f"{text}\n{rates.pictures}"
+
+
+def _label(results: Results, name: str) -> str:
+    return next(codec.info.label for codec in results.codecs if codec.info.name == name)
 
 
 def _points(results: Results) -> str:
-    head = ("codec", "quality", "bpp", "PSNR", "PSNR of mean MSE", "SSIM", "MS-SSIM", "SSIMULACRA2", "encode ms",
+    head = ("codec", "quality", "bpp", *(metric.label for metric in results.metrics), "PSNR of mean MSE", "encode ms",
             "decode ms")  # fmt: skip
     rows = [
         (
-            codec.info.label, f"{point.quality:g}", f"{point.bpp:.4f}", _number(point.psnr, 2),
-            _number(point.psnr_of_mean_mse, 2), _number(point.ssim, 4), _number(point.ms_ssim, 4),
-            _number(point.ssimulacra2, 1), f"{1e3 * point.encode_seconds:.1f}", f"{1e3 * point.decode_seconds:.1f}",
+            codec.info.label, f"{point.quality:g}", f"{point.bpp:.4f}",
+            *(_number(getattr(point, metric.name), metric.digits) for metric in results.metrics),
+            _number(point.psnr_of_mean_mse, 2), f"{1e3 * point.encode_seconds:.1f}",
+            f"{1e3 * point.decode_seconds:.1f}",
         )
         for codec in results.codecs
         for point in codec.points
@@ -140,18 +145,22 @@ def _settings(results: Results) -> str:
 
 
 def _comparison(one: Comparison) -> str:
+    """Original and both codecs side by side, each as large as it is, and both codecs under a slider, enlarged."""
     height, width = one.original.shape[:2]
-    first, second = (
-        f"{html.escape(side.label)}, {side.file_bytes:,} bytes, {_number(side.psnr, 2)} dB"
-        for side in (one.first, one.second)
-    )
+    first, second = _pixels(one.first.pixels, one.first.label), _pixels(one.second.pixels, one.second.label)
+    shown = [(_pixels(one.original, "original"), "original")]
+    shown += [(picture, _caption(one, side)) for picture, side in ((first, one.first), (second, one.second))]
+    row = "".join(f"<figure>{picture}<figcaption>{caption}</figcaption></figure>" for picture, caption in shown)
     return (
-        f"<figure><div class=pair style='--shape:{width}/{height}'>{_pixels(one.first.pixels, one.first.label)}"
-        f"{_pixels(one.second.pixels, one.second.label)}</div>"
+        f"<h3>The {one.rank} picture, {html.escape(one.picture)}</h3><div class=row>{row}</div>"
+        f"<div class=pair style='--shape:{width}/{height}'>{first}{second}</div>"
         "<input type=range value=50 aria-label='where the two meet'>"
-        f"<figcaption>The {one.rank} picture, {html.escape(one.picture)}. Left: {first}. Right: {second}."
-        f"<br>The original:<br>{_pixels(one.original, 'original')}</figcaption></figure>"
     )
+
+
+def _caption(one: Comparison, side: Side) -> str:
+    level = _number(side.level, one.metric.digits)
+    return f"{html.escape(side.label)}, {side.file_bytes:,} bytes, {one.metric.label} {level}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, kind: str = "") -> str:

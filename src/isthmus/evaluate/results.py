@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from isthmus.errors import InputError
 from isthmus.evaluate.codec import CodecInfo
 from isthmus.evaluate.measuring import Failure, Measurement, PictureOutcome
+from isthmus.evaluate.metrics import Metric, metrics_of
 from isthmus.metrics.bd_rate import BdRate, Curve, bd_rate
 from isthmus.metrics.distortion import psnr_of_mse
 
@@ -24,9 +25,9 @@ class Point:
         bpp: mean of the pictures' bits per pixel.
         psnr: mean of the pictures' PSNRs, dB; infinite where one came back exactly.
         psnr_of_mean_mse: PSNR of the mean of the pictures' mean squared errors, dB.
-        ssim: mean; None where a picture has none. So for the next two.
+        ssimulacra2: mean; None where a picture has none. So for the next two.
         ms_ssim: mean.
-        ssimulacra2: mean.
+        ssim: mean.
         encode_seconds: median wall time of a picture.
         decode_seconds: likewise.
     """
@@ -35,9 +36,9 @@ class Point:
     bpp: float
     psnr: float
     psnr_of_mean_mse: float
-    ssim: float | None
-    ms_ssim: float | None
     ssimulacra2: float | None
+    ms_ssim: float | None
+    ssim: float | None
     encode_seconds: float
     decode_seconds: float
 
@@ -48,6 +49,8 @@ class PictureRates:
 
     Attributes:
         count: pictures that have a BD-rate.
+        smaller: share of them, 0..1, that take fewer bytes.
+        mean: percent.
         median: percent; of an even number the mean of the middle two.
         best: the lowest, percent.
         best_picture: whose it is.
@@ -56,6 +59,8 @@ class PictureRates:
     """
 
     count: int
+    smaller: float
+    mean: float
     median: float
     best: float
     best_picture: str
@@ -63,17 +68,38 @@ class PictureRates:
     worst_picture: str
 
     def __str__(self) -> str:
-        return f"{self.median:+.1f} % [{self.best:+.0f} to {self.worst:+.0f}]"
+        return (
+            f"{self.median:+.1f} % [{self.best:+.0f} to {self.worst:+.0f}], "
+            f"{round(self.smaller * self.count)} of {self.count} smaller"
+        )
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How many more bytes a codec takes than another at equal quality.
+
+    Attributes:
+        whole: of the mean curves.
+        pictures: of single pictures; None where none has a figure.
+    """
+
+    whole: BdRate
+    pictures: PictureRates | None
 
 
 @dataclass(frozen=True)
 class CodecResult:
-    """One codec's curve, and its rate against every other codec: over all pictures, and picture by picture."""
+    """One codec's curve, and what it takes more than others.
+
+    Attributes:
+        info: what it is.
+        points: by quality.
+        rates: name of the other codec -> name of the metric -> figures; empty for codecs that are only compared with.
+    """
 
     info: CodecInfo
     points: tuple[Point, ...]
-    bd_rates: dict[str, BdRate]
-    picture_rates: dict[str, PictureRates]
+    rates: dict[str, dict[str, Rates]]
 
 
 @dataclass(frozen=True)
@@ -85,6 +111,7 @@ class Results:
         pictures: names of those that every codec did; means are over these.
         left_out: names of those that one codec or more did not.
         codecs: in the order asked for.
+        metrics: that were measured, what follows eyes best first.
         failures: all of them.
         conversions: (picture, what reading it changed).
         jobs: processes that ran side by side; times of more than one disturb each other.
@@ -96,6 +123,7 @@ class Results:
     pictures: tuple[str, ...]
     left_out: tuple[str, ...]
     codecs: tuple[CodecResult, ...]
+    metrics: tuple[Metric, ...]
     failures: tuple[Failure, ...]
     conversions: tuple[tuple[str, str], ...]
     jobs: int
@@ -103,8 +131,24 @@ class Results:
     outcomes: tuple[PictureOutcome, ...]
 
 
-def summarise(data: str, infos: Sequence[CodecInfo], outcomes: Sequence[PictureOutcome], *, jobs: int) -> Results:
+def summarise(
+    data: str,
+    infos: Sequence[CodecInfo],
+    outcomes: Sequence[PictureOutcome],
+    *,
+    metrics: Sequence[str],
+    asked: int = 1,
+    jobs: int = 1,
+) -> Results:
     """Means over the pictures that every codec did.
+
+    Args:
+        data: the folder, as it was named.
+        infos: of the codecs.
+        outcomes: of all pictures.
+        metrics: names of those that were measured.
+        asked: so many codecs, the first ones, are compared with all others.
+        jobs: processes that ran side by side.
 
     Raises:
         InputError: there is none; the message has the first reason.
@@ -115,18 +159,17 @@ def summarise(data: str, infos: Sequence[CodecInfo], outcomes: Sequence[PictureO
         reason = f"{failures[0].picture}: {failures[0].message}" if failures else "there are no pictures"
         raise InputError(f"no picture went through every codec; {reason}")
     rows = [row for one in complete for row in one.measurements]
-    curves = {info.name: _points(_rows_of(rows, info)) for info in infos}
-    single_curves = {
-        one.picture: {info.name: _curve(_points(_rows_of(one.measurements, info))) for info in infos}
-        for one in complete
-    }
+    whole = {info.name: _points(_rows_of(rows, info)) for info in infos}
+    single = {one.picture: {info.name: _points(_rows_of(one.measurements, info)) for info in infos} for one in complete}
+    measured = metrics_of(metrics)
     results = []
-    for info in infos:
-        others = [other.name for other in infos if other.name != info.name]
-        whole = {other: bd_rate(_curve(curves[other]), _curve(curves[info.name])) for other in others}
-        single = {other: _picture_rates(single_curves, other, info.name) for other in others}
-        known = {other: rates for other, rates in single.items() if rates is not None}
-        results.append(CodecResult(info, curves[info.name], whole, known))
+    for place, info in enumerate(infos):
+        others = [other.name for other in infos if other is not info] if place < asked else []
+        rates = {
+            other: {metric.name: _rates(metric, whole, single, other, info.name) for metric in measured}
+            for other in others
+        }
+        results.append(CodecResult(info, whole[info.name], rates))
     total = sum(one.total_seconds for one in outcomes)
     useful = sum(one.codec_seconds + one.metric_seconds for one in outcomes)
     return Results(
@@ -134,6 +177,7 @@ def summarise(data: str, infos: Sequence[CodecInfo], outcomes: Sequence[PictureO
         pictures=tuple(one.picture for one in complete),
         left_out=tuple(one.picture for one in outcomes if one.failures),
         codecs=tuple(results),
+        metrics=measured,
         failures=failures,
         conversions=tuple((one.picture, line) for one in outcomes for line in one.conversions),
         jobs=jobs,
@@ -154,10 +198,10 @@ def to_json(results: Results) -> dict[str, object]:
             {
                 **asdict(codec.info),
                 "points": [asdict(point) for point in codec.points],
-                "bd_rate": {name: rate.percent for name, rate in codec.bd_rates.items()},
-                "bd_rate_range": {name: rate.psnr_range for name, rate in codec.bd_rates.items()},
-                "bd_rate_missing": {name: rate.reason for name, rate in codec.bd_rates.items() if rate.reason},
-                "bd_rate_of_pictures": {name: asdict(rates) for name, rates in codec.picture_rates.items()},
+                "bd_rate": {
+                    other: {metric: _rates_json(one) for metric, one in rates.items()}
+                    for other, rates in codec.rates.items()
+                },
             }
             for codec in results.codecs
         ],
@@ -177,32 +221,53 @@ def to_csv(results: Results) -> bytes:
     return out.getvalue().encode()
 
 
-def _curve(points: Sequence[Point]) -> Curve:
-    """PSNR over rate."""
-    return Curve(tuple(point.bpp for point in points), tuple(point.psnr for point in points))
+def _rates_json(rates: Rates) -> dict[str, object]:
+    """Without what is not there."""
+    found: dict[str, object] = {"percent": rates.whole.percent, "range": rates.whole.level_range}
+    if rates.whole.reason is not None:
+        found["reason"] = rates.whole.reason
+    if rates.pictures is not None:
+        found["pictures"] = asdict(rates.pictures)
+    return found
+
+
+def _curve(points: Sequence[Point], metric: Metric) -> Curve:
+    """Levels of a metric over rates; points without one are left out."""
+    levels = [(point.bpp, metric.level(point)) for point in points]
+    known = [(rate, level) for rate, level in levels if level is not None]
+    return Curve(tuple(rate for rate, _ in known), tuple(level for _, level in known))
 
 
 def _rows_of(rows: Sequence[Measurement], codec: CodecInfo) -> list[Measurement]:
     return [row for row in rows if row.codec == codec.name]
 
 
-def _picture_rates(curves: Mapping[str, Mapping[str, Curve]], anchor: str, test: str) -> PictureRates | None:
-    """Of one codec against another; None where no picture has a BD-rate.
+Points = Mapping[str, Sequence[Point]]
+"""Of each codec."""
 
-    Args:
-        curves: of each picture, of each codec.
-        anchor: name of a codec.
-        test: likewise.
-    """
-    rates = []
-    for picture, of_codec in curves.items():
-        percent = bd_rate(of_codec[anchor], of_codec[test]).percent
-        if percent is not None:
-            rates.append((percent, picture))
-    if not rates:
-        return None
-    best, worst = min(rates), max(rates)
-    return PictureRates(len(rates), statistics.median(percent for percent, _ in rates), *best, *worst)
+
+def _rates(metric: Metric, whole: Points, single: Mapping[str, Points], anchor: str, test: str) -> Rates:
+    """What one codec takes more than another at equal levels of a metric."""
+
+    def between(points: Points) -> BdRate:
+        return bd_rate(_curve(points[anchor], metric), _curve(points[test], metric))
+
+    found = [(between(points).percent, picture) for picture, points in single.items()]
+    known = [(percent, picture) for percent, picture in found if percent is not None]
+    return Rates(between(whole), _picture_rates(known) if known else None)
+
+
+def _picture_rates(rates: Sequence[tuple[float, str]]) -> PictureRates:
+    """Of (percent, picture)."""
+    percents = [percent for percent, _ in rates]
+    return PictureRates(
+        len(rates),
+        sum(percent < 0 for percent in percents) / len(rates),
+        statistics.fmean(percents),
+        statistics.median(percents),
+        *min(rates),
+        *max(rates),
+    )
 
 
 def _points(rows: Sequence[Measurement]) -> tuple[Point, ...]:
@@ -216,9 +281,9 @@ def _point(quality: float, rows: Sequence[Measurement]) -> Point:
         bpp=statistics.fmean(row.bits_per_pixel for row in rows),
         psnr=statistics.fmean(row.psnr for row in rows),
         psnr_of_mean_mse=psnr_of_mse(statistics.fmean(row.mse for row in rows), peak=255.0),
-        ssim=_mean([row.ssim for row in rows]),
-        ms_ssim=_mean([row.ms_ssim for row in rows]),
         ssimulacra2=_mean([row.ssimulacra2 for row in rows]),
+        ms_ssim=_mean([row.ms_ssim for row in rows]),
+        ssim=_mean([row.ssim for row in rows]),
         encode_seconds=statistics.median(row.encode_seconds for row in rows),
         decode_seconds=statistics.median(row.decode_seconds for row in rows),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +44,19 @@ def measure_all(
     jobs: int,
     force: bool,
     on_done: Callable[[PictureOutcome], None],
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[PictureOutcome]:
     """Measure every picture; what the folder's journal holds already is not measured again.
 
     Args:
         pictures: of `pictures_below`.
         specs: of the codecs.
-        metrics: names in `measuring.METRICS`.
+        metrics: names in `metrics.METRICS`.
         folder: gets the journal.
         jobs: processes; pictures are shared out among them.
         force: forget the journal of another run.
         on_done: called for each picture that is done.
+        on_progress: called with the number of measurements that are done, and that of all.
 
     Returns:
         An outcome for each picture, in the order of their names whatever the number of jobs.
@@ -75,23 +77,47 @@ def measure_all(
     for one in done.values():
         on_done(one)
     waiting = {name: path for name, path in pictures.items() if name not in done}
+    each = sum(len(codec.qualities) for codec in codecs)
+    progress = _Progress(len(done) * each, len(pictures) * each, on_progress)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with journal.open("w", encoding="utf-8") as file:
             file.write(json.dumps(settings) + "\n")
             file.writelines(json.dumps(asdict(one)) + "\n" for one in done.values())
-            for one in _measure(waiting, codecs, specs, metrics, jobs):
+            for one in _measure(waiting, codecs, specs, metrics, jobs, progress.step):
                 file.write(json.dumps(asdict(one)) + "\n")
                 file.flush()
                 done[one.picture] = one
                 on_done(one)
+                progress.reach(len(done) * each)
     except OSError as error:
         raise OutputError(f"cannot write {journal}: {error.strerror or error}") from error
     return [done[name] for name in sorted(done)]
 
 
+@dataclass
+class _Progress:
+    """How many measurements are done; other processes' are known when a picture is."""
+
+    done: int
+    total: int
+    tell: Callable[[int, int], None]
+
+    def step(self) -> None:
+        self.reach(self.done + 1)
+
+    def reach(self, done: int) -> None:
+        self.done = done
+        self.tell(done, self.total)
+
+
 def _measure(
-    waiting: dict[str, Path], codecs: Sequence[Codec], specs: Sequence[CodecSpec], metrics: Sequence[str], jobs: int
+    waiting: dict[str, Path],
+    codecs: Sequence[Codec],
+    specs: Sequence[CodecSpec],
+    metrics: Sequence[str],
+    jobs: int,
+    on_measured: Callable[[], None],
 ) -> Iterator[PictureOutcome]:
     if not waiting:
         return
@@ -99,7 +125,7 @@ def _measure(
     if jobs == 1:
         warm_up(first, codecs)
         for name, path in waiting.items():
-            yield measure_picture(path, name, codecs, metrics)
+            yield measure_picture(path, name, codecs, metrics, on_measured)
         return
     yield from in_order(
         _measure_one,

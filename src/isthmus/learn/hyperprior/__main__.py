@@ -27,7 +27,8 @@ def save_weights(trained: Path, path: Path, data: Path | None) -> None:
     weights = load_trained(trained)
     if data is not None:
         model = weights.model()
-        calibration = calibrate(model, Crops(data))
+        ranges = None if weights.calibration is None else weights.calibration.ranges
+        calibration = calibrate(model, Crops(data), trained=ranges)
         weights = replace(weights, values=kept_values(model.state_dict()), calibration=calibration)
     weights.save(path)
 

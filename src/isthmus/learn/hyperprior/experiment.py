@@ -107,7 +107,7 @@ def train_codec(
         "metrics": {key: float(f"{value:.6g}") for key, value in metrics.items()},
         "steps": run.step,
     }
-    calibration = calibrate(run.average, run.crops)
+    calibration = calibrate(run.average, run.crops, trained=None if run.calibration is None else run.calibration.ranges)
     file = export_codec(run.average.cpu(), calibration=calibration, facts=facts)
     write_file(folder / MODEL_FILE, file, force=True)
     metrics["held_file_bpp"] = file_rate(file, run.held_aside(), TRIED_QUALITIES)

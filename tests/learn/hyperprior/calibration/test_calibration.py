@@ -69,6 +69,19 @@ def test_blocks_without_a_calibration_are_exported_in_floats(blocks):
         assert "QuantizeLinear" in operators(graph)
 
 
+def test_ranges_of_the_training_are_kept(blocks):
+    """They clip, so they are part of what was trained; int8 weights suit what they leave."""
+    ranges = {name: block.ranges / 2 for name, block in blocks.items()}
+    model = small_codec()
+    set_fake_quantisation(model, ranges)
+    kept = calibrate_blocks(model, pictures(1))
+    for name, block in kept.items():
+        assert torch.equal(block.ranges, ranges[name])
+    differ = [not torch.equal(kept[name].int8_weights[layer], weight)
+              for name, block in blocks.items() for layer, weight in block.int8_weights.items()]  # fmt: skip
+    assert any(differ)
+
+
 def test_ranges_are_those_of_the_layers(blocks):
     """All blocks have some."""
     twin = fold_for_export(small_codec())

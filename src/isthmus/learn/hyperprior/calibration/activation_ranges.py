@@ -30,17 +30,29 @@ def calibrate_blocks(model: HyperpriorCodec, pixels: Tensor) -> dict[str, BlockC
     """Ranges and int8 weights of each block, by its name; the blocks as export folds them.
 
     Args:
-        model: trained, equalised, in floats.
+        model: trained; blocks that are fake-quantised keep their ranges, those in floats shall be equalised.
         pixels: (windows, 3, rows, columns), -0.5..0.5, sides multiples of 64.
     """
     twin = fold_for_export(model)
     blocks = {name: block for name, block in twin.named_modules() if isinstance(block, QuantisedBlock)}
     moments = _moments(twin, pixels, blocks)
+    measured = _measured(twin, pixels, {name: block for name, block in blocks.items() if block.ranges is None})
+    calibrated = {}
+    for name, block in blocks.items():
+        weights = {layer: _int8(block.layer(layer).weight, moments[f"{name}.{layer}"]) for layer in block.INT8_INPUTS}
+        calibrated[name] = BlockCalibration(measured[name] if block.ranges is None else block.ranges, weights)
+    return calibrated
+
+
+def _measured(twin: HyperpriorCodec, pixels: Tensor, blocks: Mapping[str, QuantisedBlock]) -> dict[str, Tensor]:
+    """The best ranges of blocks that have none."""
+    if not blocks:
+        return {}
     read = {f"{name}.{layer}": block.layer(layer) for name, block in blocks.items() for layer in block.INT8_INPUTS}
     made = {f"{name}.{layer}": block.layer(layer) for name, block in blocks.items() for layer in block.INT8_OUTPUTS}
     inputs = samples(twin, pixels, read, count=POSITIONS, of_inputs=True)
     outputs = samples(twin, pixels, made, count=POSITIONS, of_inputs=False)
-    calibrated = {}
+    measured = {}
     for name, block in blocks.items():
         ranges = [
             best_range(inputs[f"{name}.{layer}"], _sensitivity(block.layer(layer))) for layer in block.INT8_INPUTS
@@ -50,9 +62,8 @@ def calibrate_blocks(model: HyperpriorCodec, pixels: Tensor) -> dict[str, BlockC
             best_range(outputs[f"{name}.{layer}"], sensitivity, slope=LEAK)
             for layer, sensitivity in zip(block.INT8_OUTPUTS, behind, strict=True)
         ]
-        weights = {layer: _int8(block.layer(layer).weight, moments[f"{name}.{layer}"]) for layer in block.INT8_INPUTS}
-        calibrated[name] = BlockCalibration(torch.stack(ranges), weights)
-    return calibrated
+        measured[name] = torch.stack(ranges)
+    return measured
 
 
 def best_range(values: Tensor, sensitivity: Tensor, *, slope: float = 1.0) -> Tensor:

@@ -1,6 +1,9 @@
 """Calibration: a trained codec on training pictures, in the one order that is right."""
 
+from collections.abc import Mapping
+
 import torch
+from torch import Tensor
 
 from isthmus.learn.hyperprior.calibration.activation_ranges import calibrate_blocks
 from isthmus.learn.hyperprior.calibration.calibration import Calibration, SymbolStatistics
@@ -15,20 +18,24 @@ RANGE_WINDOWS, COUNTED_WINDOWS, COUNTED_PICTURES = 32, 120, 300
 """Of the training: on which ranges are measured, symbols counted, hyper-latents counted."""
 
 
-def calibrate(model: HyperpriorCodec, crops: Crops) -> Calibration:
+def calibrate(model: HyperpriorCodec, crops: Crops, *, trained: Mapping[str, Tensor] | None = None) -> Calibration:
     """Calibrate a trained model.
 
-    Its weights are equalised first: they become others that compute the same. It computes in floats from then on.
+    Ranges that its activations were fake-quantised with in training are kept, since they clip as well: what they clip
+    has no gradient and wanders, so with other ranges it would be another model. Where there are none, its weights are
+    equalised (they become others that compute the same), and ranges measured; it computes in floats from then on.
 
     Args:
         model: trained, in evaluation mode.
         crops: what it was trained on.
+        trained: ranges of its blocks in training, of `Calibration.ranges`; None or empty where it trained in floats.
     """
     device = next(model.parameters()).device
     pixels = to_pixels(crops.training_centres(RANGE_WINDOWS), device)
-    set_fake_quantisation(model, {})
+    set_fake_quantisation(model, trained or {})
     with torch.autocast(device.type, enabled=False):
-        equalise(model, pixels)
+        if not trained:
+            equalise(model, pixels)
         blocks = calibrate_blocks(model, pixels)
     return Calibration(count(model, crops), blocks)
 
