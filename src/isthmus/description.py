@@ -136,5 +136,5 @@ def _describe_model(data: bytes, path: Path) -> dict[str, Any]:
         "default_quality": model.default_quality,
         "graphs": {name: len(graph) for name, graph in model.graphs.items()},
         **{key: value for key, value in model.facts.items() if key != "recipe"},
-        "recipe": model.facts.get("recipe", {}).get("name"),
+        "recipe": model.recipe.get("name"),
     }

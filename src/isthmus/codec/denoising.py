@@ -34,8 +34,8 @@ def check_denoises(model: Model) -> None:
     Raises:
         ModelMismatchError: its recipe has no noise.
     """
-    noise = model.file.facts.get("recipe", {}).get("noise", {})
-    if noise.get("kind", "none") == "none":
+    noise = model.file.recipe.get("noise")
+    if not isinstance(noise, dict) or noise.get("kind", "none") == "none":
         raise ModelMismatchError(
             f"the model {model.name} was not trained to remove noise: train one with the recipe digits-denoise, "
             "or any recipe with --set noise.kind=gaussian"

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.codec.bounded_graph import BoundedGraph, check_parts
 from isthmus.codec.coder import TileLatents, whole_quality
 from isthmus.codec.quantiser import Quantiser
 from isthmus.container.image_file import ImageFile
@@ -36,8 +37,12 @@ class FactorisedCoder:
             self._quantiser = Quantiser(file.arrays["steps"])
             self._prior = FactorisedPrior.from_arrays(file.arrays)
             self._graphs = {name: file.graphs[name] for name in ("analysis", "synthesis")}
+            height, width = file.picture.size or (0, 0)
+            self._pixels = {"analysis": 1, "synthesis": file.latents.stride**2 or height * width}
         except KeyError as error:
             raise FormatError(f"the model {file.name} has no {error.args[0]}") from error
+        arrays = {"steps", *self._prior.to_arrays()}
+        check_parts(file.name, file.checked_graphs, self._pixels, unknown=file.arrays.keys() - arrays)
         if self._quantiser.steps.shape[1] != file.latents.channels:
             raise FormatError(f"the model {file.name} has steps for another number of channels than its latents")
         self.file, self._engine = file, engine
@@ -149,4 +154,6 @@ class FactorisedCoder:
         return np.ascontiguousarray(pixels[:, : size[0], : size[1]])
 
     def _load(self, name: str) -> Graph:
-        return self._engine.load(self._graphs[name], name=f"{self.file.name}: {name}")
+        label, pixels = f"{self.file.name}: {name}", self._pixels[name]
+        loaded = self._engine.load(self._graphs[name], name=label)
+        return BoundedGraph(loaded, self.file.checked_graphs[name], name=label, pixels_per_position=pixels)

@@ -9,39 +9,31 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.container.graph_check import check_graph
+from isthmus.container.graph_work import MAX_FOLDED, CheckedGraph
 from isthmus.container.image_file import MODEL_ID_BYTES
-from isthmus.errors import (
-    ChecksumError,
-    FormatError,
-    LimitError,
-    ModelNotFoundError,
-    UnsupportedVersionError,
-    UsageError,
-)
+from isthmus.container.model_archive import MANIFEST, open_archive, read_manifest_bytes, read_members
+from isthmus.container.model_manifest import FORMAT, VERSION, parse_manifest
+from isthmus.errors import ChecksumError, FormatError, LimitError, ModelNotFoundError
 from isthmus.values import LatentSpec, PictureSpec
 
-VERSION = 2
-READ_VERSIONS = (1, 2)
-MAX_MEMBER_BYTES = 256 << 20
-MAX_MEMBERS = 64
-MANIFEST = "manifest.json"
 ENCODER_PARTS = ("analysis", "hyper_analysis", "analysis_margin")
 """Names of graphs and arrays that only the encoder reads: no part of the id, so that a better encoder orphans no file.
 In version 1 it was the analysis alone."""
-MAX_DECODED_IDS = 16
-ARRAY_TYPES = ("<f4", "<i4", "<u2", "|u1", "|i1", "<i2")
+MAX_NODES = 2048
+"""Of all graphs of a model."""
+_GRAPH = ".onnx"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's first date: the same model gives the same bytes
 
 
@@ -56,7 +48,7 @@ class ModelFile:
         latents: the latents that it makes.
         default_quality: the quality where none is asked for, 1 to 100.
         graphs: ONNX graphs by name ("analysis", "synthesis", ...).
-        arrays: arrays by name, in one of `ARRAY_TYPES`.
+        arrays: arrays by name, in one of `model_manifest.ARRAY_TYPES`.
         facts: whatever else people want to know: licence, recipe, figures. Not part of the id.
         decodes: ids of other models whose pictures this one decodes to the same pixels. Not part of the id.
         version: of the format that it was read from; it decides the rule of the id. Files are written in VERSION.
@@ -82,8 +74,28 @@ class ModelFile:
         decoding = replace(self, arrays=arrays, graphs=graphs)
         digest = hashlib.sha256(_canonical(_decoding(decoding)))
         for name, data in sorted(_members(decoding).items()):
-            digest.update(name.encode() + b"\0" + len(data).to_bytes(8, "little") + data)
+            digest.update(name.encode() + b"\0" + data.nbytes.to_bytes(8, "little"))
+            digest.update(data)
         return digest.digest()[:MODEL_ID_BYTES]
+
+    @cached_property
+    def checked_graphs(self) -> dict[str, CheckedGraph]:
+        """Its graphs, held to what our exporters write.
+
+        Raises:
+            FormatError: or `LimitError`: they do more than arithmetic, or too much of it.
+        """
+        checked = {name: check_graph(f"{name}{_GRAPH}", data) for name, data in self.graphs.items()}
+        nodes, folded = (sum(getattr(one, what) for one in checked.values()) for what in ("nodes", "folded"))
+        if nodes > MAX_NODES or folded > MAX_FOLDED:
+            raise LimitError(f"its graphs have {nodes} nodes, above {MAX_NODES}, or compute {folded} constants")
+        return checked
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """What it was trained by, where its facts say that; else empty."""
+        recipe = self.facts.get("recipe")
+        return recipe if isinstance(recipe, dict) else {}
 
     @property
     def decoded_ids(self) -> tuple[bytes, ...]:
@@ -96,23 +108,23 @@ def write_model(model: ModelFile) -> bytes:
     model = replace(model, version=VERSION)
     members = _members(model)
     manifest = {
-        "format": "isthmus model",
+        "format": FORMAT,
         "version": VERSION,
         "id": model.id.hex(),
         "decodes": [other.hex() for other in model.decodes],
         "name": model.name,
         "default_quality": model.default_quality,
         "decoding": _decoding(model),
-        "members": {name: {"bytes": len(data), "sha256": _sha256(data)} for name, data in members.items()},
+        "members": {name: {"bytes": data.nbytes, "sha256": _sha256(data)} for name, data in members.items()},
         "facts": dict(model.facts),
     }
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False).encode()
-        for name, data in ((MANIFEST, text), *members.items()):
+        for name, data in {MANIFEST: memoryview(text), **members}.items():
             info = zipfile.ZipInfo(name, _EPOCH)
             info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, data)
+            archive.writestr(info, bytes(data))
     return out.getvalue()
 
 
@@ -124,21 +136,15 @@ def read_model(path: Path) -> ModelFile:
         FormatError: or one of its subclasses, for anything that is not exactly a .isthmus file.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            return _parse(file, path.name)
     except OSError as error:
         raise ModelNotFoundError(f"cannot read the model {path}: {error.strerror}", wanted=str(path)) from error
-    return parse_model(data, name=path.name)
 
 
 def parse_model(data: bytes, *, name: str) -> ModelFile:
     """Take apart a model file's bytes; `name` is for the messages."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _parse(archive, name)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise FormatError(f"{name} is not a model file, or it is damaged: {error}") from error
-    except (KeyError, TypeError, AttributeError, UsageError) as error:
-        raise FormatError(f"{name}: its manifest is not what the format says: {error}") from error
+    return _parse(io.BytesIO(data), name)
 
 
 def read_decoded_ids(path: Path) -> tuple[bytes, ...]:
@@ -147,99 +153,47 @@ def read_decoded_ids(path: Path) -> tuple[bytes, ...]:
     Loading checks it.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            manifest = _manifest(archive, path.name)
-            return bytes.fromhex(manifest["id"]), *_decodes(manifest)
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, TypeError, RuntimeError):
+        with path.open("rb") as file, open_archive(file, path.name) as archive:
+            return parse_manifest(read_manifest_bytes(archive, path.name), path.name).decoded_ids
+    except (OSError, FormatError):
         return ()
 
 
-def _parse(archive: zipfile.ZipFile, file_name: str) -> ModelFile:
-    manifest = _manifest(archive, file_name)
-    announced = manifest["members"]
-    names = [info.filename for info in archive.infolist() if info.filename != MANIFEST]
-    if sorted(names) != sorted(announced):
-        raise FormatError(f"{file_name}: its members are not those that its manifest lists")
-    members = {}
-    for name in names:
-        members[name] = _read_member(archive, name, file_name)
-        if len(members[name]) != announced[name]["bytes"] or _sha256(members[name]) != announced[name]["sha256"]:
-            raise ChecksumError(f"{file_name}: {name} does not match its hash: the file is damaged")
-    decoding = manifest["decoding"]
-    graphs = {name.removesuffix(".onnx"): data for name, data in members.items() if name.endswith(".onnx")}
-    for name, data in graphs.items():
-        check_graph(f"{file_name}: {name}", data)
-    model = ModelFile(
-        name=str(manifest["name"]),
-        kind=str(decoding["kind"]),
-        picture=PictureSpec(**decoding["picture"]),
-        latents=LatentSpec(**decoding["latents"]),
-        default_quality=int(manifest["default_quality"]),
-        graphs=graphs,
-        arrays={name: _read_array(name, entry, members) for name, entry in decoding["arrays"].items()},
-        facts=dict(manifest["facts"]),
-        decodes=_decodes(manifest),
-        version=manifest["version"],
-    )
-    if model.id.hex() != manifest["id"]:
+def _parse(file: BinaryIO, file_name: str) -> ModelFile:
+    with open_archive(file, file_name) as archive:
+        manifest = parse_manifest(read_manifest_bytes(archive, file_name), file_name)
+        members = read_members(archive, manifest.members, file_name)
+    try:
+        arrays = {name: _read_array(name, entry, members) for name, entry in manifest.arrays.items()}
+        graphs = {name.removesuffix(_GRAPH): data for name, data in members.items() if name.endswith(_GRAPH)}
+        if len(arrays) + len(graphs) != len(members):
+            raise FormatError("it has members that nothing names")
+        model = ModelFile(
+            name=manifest.name,
+            kind=manifest.kind,
+            picture=manifest.picture,
+            latents=manifest.latents,
+            default_quality=manifest.default_quality,
+            graphs=graphs,
+            arrays=arrays,
+            facts=manifest.facts,
+            decodes=manifest.decodes,
+            version=manifest.version,
+        )
+        model.checked_graphs  # noqa: B018 - refuses those that are not as we export them
+    except FormatError as error:
+        raise type(error)(f"{file_name}: {error}") from error
+    if model.id != manifest.id:
         raise ChecksumError(f"{file_name}: its contents do not match its id: the file was altered")
     return model
 
 
-def _decodes(manifest: dict[str, Any]) -> tuple[bytes, ...]:
-    """Ids of other models whose pictures the model decodes."""
-    ids = manifest.get("decodes", [])
-    if not isinstance(ids, list) or len(ids) > MAX_DECODED_IDS:
-        raise FormatError(f"the manifest lists no ids of other models, or more than {MAX_DECODED_IDS}")
-    decodes = tuple(bytes.fromhex(one) for one in ids)
-    if any(len(one) != MODEL_ID_BYTES for one in decodes):
-        raise FormatError("the manifest lists an id of another length than ids have")
-    return decodes
-
-
-def _manifest(archive: zipfile.ZipFile, file_name: str) -> dict[str, Any]:
-    if len(archive.infolist()) > MAX_MEMBERS:
-        raise LimitError(f"{file_name}: has more than {MAX_MEMBERS} members")
-    if MANIFEST not in archive.namelist():
-        raise FormatError(f"{file_name} is a zip file, but no model: it has no {MANIFEST}")
-    try:
-        manifest = json.loads(_read_member(archive, MANIFEST, file_name))
-    except ValueError as error:
-        raise FormatError(f"{file_name}: {MANIFEST} is not JSON: {error}") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != "isthmus model":
-        raise FormatError(f"{file_name} is a zip file, but no model: its manifest is of another format")
-    if manifest.get("version") not in READ_VERSIONS:
-        raise UnsupportedVersionError(
-            f"{file_name} has format version {manifest.get('version')}, this release reads versions 1 to {VERSION}: "
-            "update isthmus"
-        )
-    return manifest
-
-
-def _read_member(archive: zipfile.ZipFile, name: str, file_name: str) -> bytes:
-    """A member's bytes, never more than the limit whatever the zip's directory says."""
-    if archive.getinfo(name).file_size > MAX_MEMBER_BYTES:
-        raise LimitError(f"{file_name}: {name} is larger than {MAX_MEMBER_BYTES} bytes")
-    with archive.open(name) as member:
-        data = member.read(MAX_MEMBER_BYTES + 1)
-    if len(data) > MAX_MEMBER_BYTES:
-        raise LimitError(f"{file_name}: {name} is larger than {MAX_MEMBER_BYTES} bytes")
-    return data
-
-
-def _read_array(name: str, entry: dict[str, Any], members: Mapping[str, bytes]) -> NDArray[Any]:
-    shape = tuple(int(side) for side in entry["shape"])
-    if entry["dtype"] not in ARRAY_TYPES or any(side < 0 for side in shape):
-        raise FormatError(
-            f"array {name} has the type {entry['dtype']} and shape {shape}, which the format does not know"
-        )
-    dtype = np.dtype(entry["dtype"])
-    data = members[_array_member(name)]
-    count = 1
-    for side in shape:
-        count *= side
-    if len(data) != count * dtype.itemsize:
-        raise FormatError(f"array {name} has {len(data)} bytes where its shape needs {count * dtype.itemsize}")
+def _read_array(name: str, entry: tuple[str, tuple[int, ...]], members: Mapping[str, bytes]) -> NDArray[Any]:
+    dtype, shape = np.dtype(entry[0]), entry[1]
+    data = members.get(_array_member(name))
+    needed = math.prod(shape) * dtype.itemsize
+    if data is None or len(data) != needed:
+        raise FormatError(f"the array {name} has not the {needed} bytes that its shape needs")
     return np.frombuffer(data, dtype).reshape(shape)
 
 
@@ -256,9 +210,11 @@ def _decoding(model: ModelFile) -> dict[str, Any]:
     }
 
 
-def _members(model: ModelFile) -> dict[str, bytes]:
-    graphs = {_graph_member(name): data for name, data in sorted(model.graphs.items())}
-    return graphs | {_array_member(name): _stored(array).tobytes() for name, array in sorted(model.arrays.items())}
+def _members(model: ModelFile) -> dict[str, memoryview]:
+    """Bytes of each member but the manifest, not copied where they are as they stand on disk."""
+    graphs = {_graph_member(name): memoryview(data) for name, data in sorted(model.graphs.items())}
+    arrays = {_array_member(name): _stored(array) for name, array in sorted(model.arrays.items())}
+    return graphs | {name: array.reshape(-1).view(np.uint8).data for name, array in arrays.items()}
 
 
 def _stored(array: NDArray[Any]) -> NDArray[Any]:
@@ -267,7 +223,7 @@ def _stored(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _graph_member(name: str) -> str:
-    return f"{name}.onnx"
+    return f"{name}{_GRAPH}"
 
 
 def _array_member(name: str) -> str:
@@ -278,5 +234,5 @@ def _canonical(value: dict[str, Any]) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _sha256(data: bytes) -> str:
+def _sha256(data: memoryview) -> str:
     return hashlib.sha256(data).hexdigest()

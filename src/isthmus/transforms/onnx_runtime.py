@@ -55,6 +55,7 @@ def _load(data: bytes, name: str, threads: int) -> Any:
     options.log_severity_level = 3
     # a model has several graphs that take turns: threads of one that spin would keep the cores from the next
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # what was checked, and no guess at another
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors share no base class

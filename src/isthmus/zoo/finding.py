@@ -8,8 +8,9 @@ from pathlib import Path
 import platformdirs
 
 from isthmus.container.atomic import write_file
-from isthmus.container.model_file import parse_model, read_decoded_ids
-from isthmus.errors import InputError, ModelNotFoundError, OutputError, UsageError
+from isthmus.container.model_archive import MAX_MODEL_BYTES
+from isthmus.container.model_file import parse_model, read_decoded_ids, read_model
+from isthmus.errors import InputError, IsthmusError, ModelNotFoundError, OutputError, UsageError
 
 SUFFIX = ".isthmus"
 SHIPPED = Path(__file__).parent
@@ -50,16 +51,14 @@ def find_by_id(model_id: bytes, *, beside: Path | None = None) -> Path:
 
     Args:
         model_id: 8 bytes.
-        beside: the picture file's folder, searched last.
+        beside: the picture file's folder, searched last: a model there is a stranger's. It is taken where it is the
+            one of the id, not where it only says that it decodes its pictures, and where its checks pass.
 
     Raises:
         ModelNotFoundError: in none of the places, which the message lists.
     """
-    candidates = [path for _, path in known_models()]
-    if beside is not None:
-        candidates += sorted(beside.glob(f"*{SUFFIX}"))
     standing_in = None  # a model of the id itself goes before one that says that it decodes its pictures
-    for path in candidates:
+    for _, path in known_models():
         own, *others = read_decoded_ids(path) or (None,)
         if own == model_id:
             return path
@@ -67,10 +66,20 @@ def find_by_id(model_id: bytes, *, beside: Path | None = None) -> Path:
             standing_in = path
     if standing_in is not None:
         return standing_in
+    refused = ""
+    for path in sorted(beside.glob(f"*{SUFFIX}")) if beside is not None else ():
+        if read_decoded_ids(path)[:1] != (model_id,):  # what a stranger's model says of others is not believed
+            continue
+        try:
+            read_model(path)
+        except IsthmusError as error:
+            refused = f"; {path} says that it is the model, but: {error}"
+            continue
+        return path
     folder = f"the file's folder ({beside})" if beside is not None else "the file's folder (none: read from memory)"
     raise ModelNotFoundError(
         f"no model with the id {model_id.hex()}: looked at --model, the shipped models, "
-        f"{models_folder()} and {folder}; 'isthmus models add FILE' installs one",
+        f"{models_folder()} and {folder}; 'isthmus models add FILE' installs one{refused}",
         wanted=model_id.hex(),
     )
 
@@ -85,7 +94,8 @@ def install(source: Path, *, name: str | None = None, force: bool = False) -> Pa
         UsageError: the name is no file name.
     """
     try:
-        data = source.read_bytes()
+        with source.open("rb") as file:
+            data = file.read(MAX_MODEL_BYTES + 1)  # one more is refused
     except OSError as error:
         raise InputError(f"{source} cannot be read: {error.strerror}") from error
     parse_model(data, name=source.name)

@@ -12,11 +12,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.codec.bounded_graph import BoundedGraph, check_parts
 from isthmus.codec.coder import Latents, TileLatents, whole_quality
 from isthmus.codec.hyperprior.adaptive_quality import adapt_quality
 from isthmus.codec.hyperprior.integer_networks import ENTROPY_GRAPHS, IntegerNetworks, probe
 from isthmus.codec.hyperprior.layout import BLOCK, HYPER_BLOCK, ONE_TILE, PIECE, SQUARE, TILE, padded
-from isthmus.codec.hyperprior.tables import hyperprior_tables, shaped
+from isthmus.codec.hyperprior.tables import array_names, check_numbers, hyperprior_tables, shaped
 from isthmus.codec.hyperprior.tiles import Tiles
 from isthmus.container.image_file import ImageFile
 from isthmus.container.model_file import ModelFile
@@ -34,6 +35,14 @@ from isthmus.values import QUALITIES, Picture
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+PIXELS_PER_POSITION = {
+    "analysis": 1,
+    "hyper_analysis": BLOCK**2,
+    "synthesis": BLOCK**2,
+    **dict.fromkeys(ENTROPY_GRAPHS, BLOCK**2),
+    "hyper_synthesis": HYPER_BLOCK**2,
+}
+"""The graphs of a model, and how many pixels a position of what each reads stands for."""
 TILES_AT_ONCE = 4
 """More would only wait for one another: part of entropy coding is Python."""
 PLAIN_RDO_STRENGTH = 1.0
@@ -50,6 +59,8 @@ class HyperpriorCoder:
 
     def __init__(self, file: ModelFile, engine: Engine) -> None:
         self.file, self._engine = file, engine
+        if file.latents.stride != BLOCK or file.picture.size is not None or file.picture.channels != 3:
+            raise FormatError(f"the model {file.name} is for other pictures than its kind takes: {file.picture}")
         try:
             arrays = file.arrays
             self._gains = shaped(arrays, "gains", np.float32, (QUALITIES, file.latents.channels))
@@ -58,6 +69,7 @@ class HyperpriorCoder:
                 int(value) for value in shaped(arrays, "layout", np.int32, (3,))
             )
             self._analysis_margin = int(shaped(arrays, "analysis_margin", np.int32, (1,))[0])
+            check_numbers(arrays, file.latents.channels)
             self._tables = hyperprior_tables(arrays, self._hyper_channels)
             self._biases = {
                 name: QualityBias(
@@ -67,11 +79,10 @@ class HyperpriorCoder:
                 for name in LAYERS
             }
             self._probe = int.from_bytes(shaped(arrays, "probe", np.uint8, (4,)).tobytes(), "little")
-            self._graphs = {
-                name: file.graphs[name] for name in ("analysis", "hyper_analysis", "synthesis", *ENTROPY_GRAPHS)
-            }
+            self._graphs = {name: file.graphs[name] for name in PIXELS_PER_POSITION}
         except KeyError as error:
             raise FormatError(f"the model {file.name} has no {error.args[0]}") from error
+        check_parts(file.name, file.checked_graphs, PIXELS_PER_POSITION, unknown=file.arrays.keys() - array_names())
 
     @cached_property
     def analysis(self) -> Graph:
@@ -219,8 +230,9 @@ class HyperpriorCoder:
         return _in_mode(_row_by_row(made[0]).reshape(rows, columns, 3), channels)
 
     def _load(self, name: str, engine: Engine | None = None) -> Graph:
-        label = f"{self.file.name}: {name}"
-        return (engine or self._engine).load(self._graphs[name], name=label)
+        label, pixels = f"{self.file.name}: {name}", PIXELS_PER_POSITION[name]
+        loaded = (engine or self._engine).load(self._graphs[name], name=label)
+        return BoundedGraph(loaded, self.file.checked_graphs[name], name=label, pixels_per_position=pixels)
 
 
 def rdo_strength(quality: float) -> float:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.entropy.fixed_point import DECODED_LIMIT, AnyInt, Float32, Int32, signed_companding
+from isthmus.entropy.fixed_point import DECODED_LIMIT, SCALES, AnyInt, Float32, Int32, signed_companding
 from isthmus.entropy.passes import PASSES, Pass
 from isthmus.entropy.reference_networks import PriorNetworks, QualityBias
+from isthmus.errors import FormatError
 from isthmus.transforms.graph import Graph
 
 ENTROPY_GRAPHS = ("hyper_synthesis", *(one.network for one in PASSES))
@@ -62,13 +63,20 @@ class IntegerPasses:
         (self._features,) = networks.run("hyper_synthesis", quality, hyper=hyper)
 
     def estimate(self, one: Pass, companded: Float32, decoded: Float32) -> tuple[AnyInt, AnyInt]:
-        """See `PriorPasses.estimate`."""
+        """See `PriorPasses.estimate`.
+
+        Raises:
+            FormatError: scale indices that no table has, or other types: of a model that is none.
+        """
         inputs: dict[str, NDArray[Any]] = {"features": self._features}
         if one.context is not None:
             inputs["companded"] = companded
         if one.mean_predictor is not None:
             inputs["decoded"] = decoded
-        scale_indices, means = self._networks.run(one.network, self._quality, **inputs)
+        made = self._networks.run(one.network, self._quality, **inputs)
+        if [value.dtype for value in made] != [np.uint8, np.int16] or made[0].max(initial=0) >= SCALES:
+            raise FormatError(f"the model's {one.network} estimates what no model does")
+        scale_indices, means = made
         return scale_indices.reshape(scale_indices.shape[1], -1), means.reshape(means.shape[1], -1)
 
 

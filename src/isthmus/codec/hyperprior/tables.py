@@ -9,15 +9,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.codec.hyperprior.layout import BLOCK
 from isthmus.entropy.fixed_point import DECODED_LIMIT, SCALES
 from isthmus.entropy.hyper_latents import CONTEXTS, HYPER_GROUPS, NEIGHBOUR_CONTEXTS, HyperCoder
 from isthmus.entropy.hyperprior import HyperpriorTables
+from isthmus.entropy.passes import LAYERS
 from isthmus.entropy.table_coder import symbols_per_step
 from isthmus.entropy.tables import unpack_tables
 from isthmus.errors import FormatError
 
+MAX_MARGIN = 1024
+"""Pixels around a piece that a transform may look at."""
+MAX_SHIFT = 24
+"""Partial sums of the integer networks stay below 2^24."""
+MAX_COMPANDED = 127
+_ARRAYS = (
+    *("gains", "quality_bias", "companding", "layout", "analysis_margin", "probe"),
+    *("latent_table_index", "latent_symbols_per_step", "hyper_thresholds", "hyper_table_index", "hyper_offsets"),
+)
 PARTS = ("lowest", "sizes", "frequencies")
 """Of a list of tables, each in an array `NAME_PART`."""
+
+
+def array_names() -> frozenset[str]:
+    """All arrays of a hyperprior model file."""
+    layers = (f"layer.{layer}.{part}" for layer in LAYERS for part in ("shift", "bias"))
+    tables = (f"{kind}_{part}" for kind in ("latent", "hyper") for part in PARTS)
+    return frozenset((*_ARRAYS, *tables, *layers))
 
 
 def hyperprior_tables(arrays: Mapping[str, NDArray[Any]], width: int) -> HyperpriorTables:
@@ -40,6 +58,32 @@ def hyperprior_tables(arrays: Mapping[str, NDArray[Any]], width: int) -> Hyperpr
         raise FormatError("the model's array latent_symbols_per_step asks for more symbols than its tables bear")
     companding = shaped(arrays, "companding", np.int16, (DECODED_LIMIT + 1,))
     return HyperpriorTables(latent, table_index, per_step, _hyper_coders(arrays, width), companding)
+
+
+def check_numbers(arrays: Mapping[str, NDArray[Any]], channels: int) -> None:
+    """Refuse what no transform and no integer network has: numbers that are none, and margins beyond a piece.
+
+    Args:
+        arrays: of the model file.
+        channels: of the latents.
+
+    Raises:
+        KeyError: an array is missing.
+        FormatError: in one line that names the array.
+    """
+    first, hyper, margin = shaped(arrays, "layout", np.int32, (3,)).tolist()
+    (analysis_margin,) = shaped(arrays, "analysis_margin", np.int32, (1,)).tolist()
+    shifts = np.concatenate([shaped(arrays, f"layer.{name}.shift", np.int8, (None,)) for name in LAYERS])
+    for name, is_so in (
+        ("gains", bool(np.all(np.isfinite(arrays["gains"]) & (arrays["gains"] > 0)))),
+        ("quality_bias", bool(np.all(np.isfinite(arrays["quality_bias"])))),
+        ("layout", 1 <= first < channels and hyper >= 1 and 0 <= margin <= MAX_MARGIN // BLOCK),
+        ("analysis_margin", 0 <= analysis_margin <= MAX_MARGIN and analysis_margin % BLOCK == 0),
+        ("layer.*.shift", bool(np.all((shifts >= 0) & (shifts <= MAX_SHIFT)))),
+        ("companding", bool(np.all(np.abs(arrays["companding"].astype(np.int32)) <= MAX_COMPANDED))),
+    ):
+        if not is_so:
+            raise FormatError(f"the model's array {name} holds numbers that no model has")
 
 
 def _hyper_coders(arrays: Mapping[str, NDArray[Any]], width: int) -> Callable[[int], HyperCoder]:
