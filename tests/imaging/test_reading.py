@@ -158,3 +158,11 @@ def test_bytes_that_are_no_picture_are_refused_like_files(data, message):
     """The path is only a name then: nothing needs to be there."""
     with pytest.raises(InputError, match=f"far/away.png.*{message}"):
         read_picture(Path("far/away.png"), data=data)
+
+
+@pytest.mark.data
+def test_alpha_that_is_not_read_is_said(shared_data):
+    """One bit of it in a bitmap, which Pillow passes over; where there is none, there is no line."""
+    folder = shared_data / "robustness" / "image_rs" / "bmp" / "images"
+    assert read_picture(folder / "V3_A1_R5_G5_B5.bmp").conversions == ("its alpha is not read",)
+    assert read_picture(folder / "Info_X1_R5_G5_B5.bmp").conversions == ()

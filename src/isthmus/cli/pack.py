@@ -68,7 +68,7 @@ def pack(
     from isthmus.codec.api import DEFAULT_MODEL
     from isthmus.codec.model import load_model
     from isthmus.errors import UsageError
-    from isthmus.packs.packing import PackOptions, Rejected, pack_to_file
+    from isthmus.packs.packing import Packed, PackOptions, Rejected, pack_to_file
 
     if runner not in ("local", "ray"):
         raise UsageError(f"--runner is local or ray, not {runner!r}")
@@ -91,14 +91,18 @@ def pack(
         return
 
     with counter(len(sources), doing="packing") as advance:
-        shown = 0
+        shown = converted = 0
 
         def show(outcome: object) -> None:
-            nonlocal shown
+            nonlocal shown, converted
             advance()
             if isinstance(outcome, Rejected) and shown < SHOWN:
                 note(f"not packed: {outcome.name}: {outcome.reason}")
                 shown += 1
+            if isinstance(outcome, Packed) and outcome.notes:
+                converted += 1
+                if converted <= SHOWN:
+                    note(f"{outcome.name}: {'; '.join(outcome.notes)}")
 
         try:
             done = pack_to_file(
@@ -107,6 +111,8 @@ def pack(
             )  # fmt: skip
         except KeyboardInterrupt:
             raise Stopped(f"what was packed is in {output}.part, --resume goes on with it") from None
+    if converted > SHOWN:
+        note(f"{converted - SHOWN} further pictures were converted as well")
     if as_json:
         print_json(asdict(done))
     else:

@@ -101,6 +101,12 @@ def bmp_profile(file: BinaryIO) -> bytes | None:
     return _bytes_at(file, _BMP_HEADER + start, length) or None
 
 
+def bmp_has_alpha(file: BinaryIO) -> bool:
+    """Whether the header of a BMP file, from version 3 on, states bits of alpha."""
+    header = _bytes_at(file, _BMP_HEADER, 56)
+    return len(header) == 56 and header[0] >= 56 and header[52:56] != bytes(4)
+
+
 def bmp_calibration(file: BinaryIO) -> tuple[Chromaticities, float] | None:
     """Chromaticities, and the exponent that was applied to linear light, of a BMP file from version 4 that has them."""
     header = _bytes_at(file, _BMP_HEADER, 108)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from isthmus.errors import InputError, LimitError, UsageError
+from isthmus.imaging.boxes import bmp_has_alpha
 from isthmus.imaging.colours import Colours, colours_of
 from isthmus.imaging.depth import bits_of, is_signed, reduce
 from isthmus.imaging.exif import ExifOfFile, exif_of, has_resolution, xmp_of
@@ -151,10 +152,10 @@ def _read(image: Image.Image, depth: int | None) -> Picture:
         bits = bits_of(unread, file)
         colours = colours_of(unread, file)
         rescale = _grey_scale(unread)
+        conversions = ["its alpha is not read"] if _is_read_without_alpha(unread, file) else []
     if bits > 8 and depth != 8:
         raise UsageError(f"it has {bits} bits a value: pass --depth 8 (in Python depth=8) to have them reduced to 8")
     stored = getattr(image, "tag_v2", {}).get(_TIFF_ORIENTATION, 1)  # which Pillow applies while it loads TIFF
-    conversions: list[str] = []
     pixels, alpha = _eight_bits(image, bits, rescale, conversions)
     exif = exif_of(image)
     if exif.orientation != 1 or stored in _TURNS:
@@ -222,6 +223,11 @@ def _eight_bits(image: Image.Image, bits: int, rescale: int, conversions: list[s
         conversions.append(f"{mode} converted to {'grey' if is_grey else 'RGB'}")
     wanted = "L" if is_grey else "RGB"
     return _to_array(image if image.mode == wanted else image.convert(wanted)), alpha
+
+
+def _is_read_without_alpha(image: Image.Image, file: BinaryIO | None) -> bool:
+    """Whether Pillow leaves out what a file says it has: the one bit of alpha of some bitmaps."""
+    return image.format == "BMP" and image.mode == "RGB" and file is not None and bmp_has_alpha(file)
 
 
 def _grey_scale(image: Image.Image) -> int:

@@ -37,13 +37,14 @@ _worker: dict[str, Any] = {}
 
 @dataclass(frozen=True)
 class Packed:
-    """One picture, coded: what a pack holds of it, and the bytes that its source took."""
+    """One picture, coded: what a pack holds of it, the bytes that its source took, and what reading it changed."""
 
     name: str
     payload: bytes
     size: tuple[int, int]
     label: int | None
     source_bytes: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,14 +118,14 @@ def code_chunk(sources: Sequence[Source], model: Model, options: PackOptions) ->
     """Read and code some pictures; what cannot be read or does not suit the model is one rejection, not the end."""
     outcomes: list[Packed | Rejected] = []
     for batch in _read(sources, model, options):
-        pictures = [picture for _, picture in batch if isinstance(picture, Picture)]
+        pictures = [picture for _, picture, _ in batch if isinstance(picture, Picture)]
         coded = pipeline.payloads_of(pictures, model.coder, options.quality)
-        for source, picture in batch:
+        for source, picture, notes in batch:
             if isinstance(picture, Rejected):
                 outcomes.append(picture)
                 continue
             size = (picture.width, picture.height)
-            outcomes.append(Packed(source.name, join_tiles(next(coded)), size, source.label, source.size()))
+            outcomes.append(Packed(source.name, join_tiles(next(coded)), size, source.label, source.size(), notes))
     return outcomes
 
 
@@ -245,21 +246,21 @@ def join_tiles(tiles: tuple[bytes, ...]) -> bytes:
 
 def _read(
     sources: Iterable[Source], model: Model, options: PackOptions
-) -> Iterator[list[tuple[Source, Picture | Rejected]]]:
-    """Pictures as the model takes them, or why it does not; as many at once as memory should hold."""
-    batch: list[tuple[Source, Picture | Rejected]] = []
+) -> Iterator[list[tuple[Source, Picture | Rejected, tuple[str, ...]]]]:
+    """Pictures as the model takes them, or why it does not, with notes; as many at once as memory should hold."""
+    batch: list[tuple[Source, Picture | Rejected, tuple[str, ...]]] = []
     size = 0
     for source in sources:
         try:
-            read = source.read(depth=options.depth, frame=options.frame)
-            picture = pipeline.taken(_flat(read, model), model.coder, fit=options.fit)
+            flat = _flat(source.read(depth=options.depth, frame=options.frame), model)
+            picture = pipeline.taken(flat, model.coder, fit=options.fit)
         except IsthmusError as error:
-            batch.append((source, Rejected(source.name, str(error))))
+            batch.append((source, Rejected(source.name, str(error)), ()))
             continue
         if batch and size + picture.pixels.nbytes > BATCH_BYTES:
             yield batch
             batch, size = [], 0
-        batch.append((source, picture))
+        batch.append((source, picture, flat.conversions))
         size += picture.pixels.nbytes
     if batch:
         yield batch
@@ -267,14 +268,15 @@ def _read(
 
 def _flat(picture: Picture, model: Model) -> Picture:
     """Without what a pack does not hold: alpha over white, no profile and EXIF, grey as colour where it must be."""
-    pixels = picture.pixels
-    if picture.alpha is None and picture.channels == model.file.picture.channels:
-        return picture
+    pixels, notes = picture.pixels, list(picture.conversions)
     if picture.alpha is not None:
         pixels = over_white(pixels, picture.alpha)
+        notes.append("alpha laid over white: packs have none")
+    if picture.icc is not None:
+        notes.append("its colour profile is left out: packs have no place for it")
     if picture.channels == 1 and model.file.picture.channels == 3:
         pixels = np.repeat(pixels, 3, axis=2)
-    return Picture(pixels)
+    return Picture(pixels, conversions=tuple(notes))
 
 
 def _chunks(sources: Iterable[Source]) -> Iterator[list[Source]]:
