@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from isthmus.cli.options import AsJson, EngineName, ReplaceFiles, Threads
+from isthmus.cli.options import AsJson, EngineName, PixelLimit, ReplaceFiles, Threads
 
 EXAMPLE = "Example: isthmus decompress compressed/ -o pictures/ --model run/model.isthmus"
 
@@ -27,6 +27,7 @@ def decompress(
     ] = False,
     threads: Threads = 0,
     engine: EngineName = "onnxruntime",
+    pixel_limit: PixelLimit = None,
     force: ReplaceFiles = False,
     as_json: AsJson = False,
 ) -> None:
@@ -41,7 +42,9 @@ def decompress(
     from isthmus.transforms.engine import Engine
 
     window = parse_region(region) if region is not None else None
-    options = DecompressOptions(window, salvage=salvage, engine=Engine(engine, threads), force=force)
+    options = DecompressOptions(
+        window, salvage=salvage, engine=Engine(engine, threads), pixel_limit=pixel_limit, force=force
+    )
     suffix = "." + format_.lower().lstrip(".")
     check_suffix(suffix)
     if output.suffix and not output.is_dir() and len(sources) == 1 and not sources[0].is_dir():

@@ -19,4 +19,8 @@ Depth = Annotated[int | None, typer.Option(help="8: reduce pictures of more bits
 EngineName = Annotated[str, typer.Option(help="onnxruntime; openvino where it is installed.")]
 Threads = Annotated[int, typer.Option(help="Threads for the networks; 0 takes all cores.")]
 ReplaceFiles = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
+PixelLimit = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Pixels that a picture may have; without it, as many as its bytes can hold."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

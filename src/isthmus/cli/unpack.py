@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from isthmus.cli.options import AsJson, EngineName, ReplaceFiles, Threads
+from isthmus.cli.options import AsJson, EngineName, PixelLimit, ReplaceFiles, Threads
 
 SHOWN = 20
 """Pictures that were not written and are named one by one."""
@@ -29,6 +29,7 @@ def unpack(
     model: Annotated[str | None, typer.Option(help="The model; without it, it is found by the id in the pack.")] = None,
     threads: Threads = 0,
     engine: EngineName = "onnxruntime",
+    pixel_limit: PixelLimit = None,
     force: ReplaceFiles = False,
     as_json: AsJson = False,
 ) -> None:
@@ -41,7 +42,7 @@ def unpack(
 
     suffix = "." + format_.lower().lstrip(".")
     check_suffix(suffix)
-    options = UnpackOptions(only, suffix, recover=recover, force=force)
+    options = UnpackOptions(only, suffix, recover=recover, pixel_limit=pixel_limit, force=force)
     total, outcomes = unpack_pack(file, output, options, model=model, engine=Engine(engine, threads))
     written, failed = 0, []
     with counter(total, doing="unpacking") as advance:

@@ -61,27 +61,31 @@ def encode(
     )
 
 
-def decode(data: BytesLike, *, model: Model | None = None) -> NDArray[np.uint8]:
+def decode(data: BytesLike, *, model: Model | None = None, pixel_limit: int | None = None) -> NDArray[np.uint8]:
     """The pixels of a .isth file's bytes.
 
     Args:
         data: the bytes of a whole file, in whatever holds bytes.
         model: the model that wrote it; None looks for the id among the shipped and installed models.
+        pixel_limit: the most pixels that the picture may have; None for as many as the bytes can hold, 2^20 and 2^14
+            for each, and 2^28 at most.
 
     Returns:
         (rows, columns) uint8 for grey, (rows, columns, 3) for RGB; alpha, where there is one, as a further channel.
 
     Raises:
         FormatError: damaged bytes.
+        LimitError: more pixels than so few bytes can hold, or than the limit.
         ModelNotFoundError: the model is neither given nor found.
         ModelMismatchError: the bytes are of another model than the given one.
     """
-    return plain_pixels(decode_picture(data, model=model))
+    return plain_pixels(decode_picture(data, model=model, pixel_limit=pixel_limit))
 
 
-def decode_picture(data: BytesLike, *, model: Model | None = None) -> Picture:
+def decode_picture(data: BytesLike, *, model: Model | None = None, pixel_limit: int | None = None) -> Picture:
     """`decode` with what else the file holds: alpha and metadata."""
-    return pipeline.decode([data], (model or find_model(pipeline.model_id_of(data))).coder)[0]
+    coder = (model or find_model(pipeline.model_id_of(data))).coder
+    return pipeline.decode([data], coder, pixel_limit=pixel_limit)[0]
 
 
 @lru_cache(maxsize=8)

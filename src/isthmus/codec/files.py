@@ -12,6 +12,7 @@ from isthmus.codec import pipeline
 from isthmus.codec.api import find_model
 from isthmus.codec.model import DEFAULT_ENGINE, Model
 from isthmus.codec.targets import Target
+from isthmus.container.announced import check_pixel_limit
 from isthmus.container.atomic import exists_already, write_file
 from isthmus.errors import InputError, IsthmusError, UsageError
 from isthmus.imaging.reading import read_picture
@@ -53,15 +54,19 @@ class DecompressOptions:
         region: the part of each picture that is wanted; None is all of it.
         salvage: write what is whole of a damaged file.
         engine: of models that are found by id.
+        pixel_limit: the most pixels of a picture; None for as many as its file can hold.
         force: replace existing files.
     """
 
     region: Window | None = None
     salvage: bool = False
     engine: Engine = DEFAULT_ENGINE
+    pixel_limit: int | None = None
     force: bool = False
 
     def __post_init__(self) -> None:
+        if self.pixel_limit is not None:
+            check_pixel_limit(self.pixel_limit)
         if self.salvage and self.region is not None:
             raise UsageError("--salvage takes whole pictures: leave out --region")
 
@@ -164,10 +169,10 @@ def decompress_files(
 def _decompress(data: bytes, model: Model, options: DecompressOptions) -> tuple[Picture, tuple[str, ...]]:
     """The picture, or the part of it, that is asked for, and the names of what is missing."""
     if options.salvage:
-        return pipeline.salvage(data, model.coder)
+        return pipeline.salvage(data, model.coder, pixel_limit=options.pixel_limit)
     if options.region is not None:
-        return pipeline.decode_region(data, model.coder, options.region), ()
-    return pipeline.decode([data], model.coder)[0], ()
+        return pipeline.decode_region(data, model.coder, options.region, pixel_limit=options.pixel_limit), ()
+    return pipeline.decode([data], model.coder, pixel_limit=options.pixel_limit)[0], ()
 
 
 def read_for_model(

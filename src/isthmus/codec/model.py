@@ -137,18 +137,23 @@ class Model:
         wanted = self.file.default_quality if quality is None else quality
         return pipeline.encode(values, self.coder, quality=wanted, fit=fit)
 
-    def decode(self, data: BytesLike) -> NDArray[np.uint8]:
+    def decode(self, data: BytesLike, *, pixel_limit: int | None = None) -> NDArray[np.uint8]:
         """Bytes to pixels: (rows, columns) for grey, (rows, columns, 3) for RGB; alpha as a further channel.
+
+        Args:
+            data: the bytes of a whole file.
+            pixel_limit: see `isthmus.decode`.
 
         Raises:
             FormatError: damaged bytes.
+            LimitError: more pixels than so few bytes can hold, or than the limit.
             ModelMismatchError: bytes of another model.
         """
-        return self.decode_batch([data])[0]
+        return self.decode_batch([data], pixel_limit=pixel_limit)[0]
 
-    def decode_batch(self, files: Sequence[BytesLike]) -> list[NDArray[np.uint8]]:
+    def decode_batch(self, files: Sequence[BytesLike], *, pixel_limit: int | None = None) -> list[NDArray[np.uint8]]:
         """Many files, in batches."""
-        return [plain_pixels(picture) for picture in pipeline.decode(files, self.coder)]
+        return [plain_pixels(picture) for picture in pipeline.decode(files, self.coder, pixel_limit=pixel_limit)]
 
     def symbols(self, data: BytesLike) -> list[NDArray[np.int32]]:
         """The symbols (latent channels, rows, columns) of each tile of a .isth file: the same on every machine.

@@ -66,14 +66,14 @@ def payloads_of(pictures: Sequence[Picture], coder: Coder, quality: float) -> It
             yield coder.encode(tiles, quality)
 
 
-def decode(files: Sequence[BytesLike], coder: Coder) -> list[Picture]:
+def decode(files: Sequence[BytesLike], coder: Coder, *, pixel_limit: int | None = None) -> list[Picture]:
     """.isth bytes to pictures.
 
     Raises:
         FormatError: or one of its subclasses: damaged bytes.
         ModelMismatchError: bytes of another model.
     """
-    images = [_of_this_model(read_image(data), coder) for data in files]
+    images = [_of_this_model(read_image(data, pixel_limit=pixel_limit), coder) for data in files]
     return [_from_file(pixels, image) for pixels, image in zip(pixels_of(images, coder), images, strict=True)]
 
 
@@ -87,7 +87,7 @@ def pixels_of(images: Sequence[ImageFile], coder: Coder) -> Iterator[NDArray[np.
         yield from coder.decode(batch)
 
 
-def decode_region(data: BytesLike, coder: Coder, region: Window) -> Picture:
+def decode_region(data: BytesLike, coder: Coder, region: Window, *, pixel_limit: int | None = None) -> Picture:
     """A part of a picture; only the tiles that it needs are decoded.
 
     Raises:
@@ -95,7 +95,7 @@ def decode_region(data: BytesLike, coder: Coder, region: Window) -> Picture:
         FormatError: or one of its subclasses: damaged bytes.
         ModelMismatchError: bytes of another model.
     """
-    image = _of_this_model(read_image(data), coder)
+    image = _of_this_model(read_image(data, pixel_limit=pixel_limit), coder)
     if region.bottom > image.height or region.right > image.width:
         raise UsageError(f"the region {region} reaches beyond the picture of {image.width}×{image.height}")
     whole = _from_file(np.empty((image.height, image.width, image.channels), np.uint8), image)
@@ -104,14 +104,14 @@ def decode_region(data: BytesLike, coder: Coder, region: Window) -> Picture:
     return replace(whole, pixels=coder.decode_region(image, region), alpha=alpha)
 
 
-def salvage(data: BytesLike, coder: Coder) -> tuple[Picture, tuple[str, ...]]:
+def salvage(data: BytesLike, coder: Coder, *, pixel_limit: int | None = None) -> tuple[Picture, tuple[str, ...]]:
     """What a damaged file still holds, and the names of what is missing; missing tiles are blank.
 
     Raises:
         FormatError: its header is damaged, or no tile of it is whole.
         ModelMismatchError: bytes of another model.
     """
-    image, missing = salvage_image(data)
+    image, missing = salvage_image(data, pixel_limit=pixel_limit)
     _of_this_model(image, coder)
     pixels = coder.decode_region(image, Window(0, 0, image.height, image.width))
     return _from_file(pixels, image), missing

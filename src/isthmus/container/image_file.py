@@ -13,11 +13,12 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from isthmus.container.announced import check_pixels, missing_bytes
 from isthmus.container.varint import read_varint, write_varint
 from isthmus.errors import ChecksumError, FormatError, LimitError, TruncatedError, UnsupportedVersionError
-from isthmus.values import MAX_PIXELS, BytesLike, as_bytes
+from isthmus.values import BytesLike, as_bytes
 
 MAGIC = b"\x89ISTH\r\n"  # a byte above 0x7F and a line ending, so that a text-mode transfer is caught (as PNG does)
 VERSION = 2
@@ -33,6 +34,8 @@ KNOWN_FLAGS = {1: 0x1F, 2: FLAG_RGB | FLAG_TILED | FLAG_SECTIONS}
 ALPHA, ICC, EXIF, XMP, RESOLUTION = 2, 3, 5, 7, 9
 SECTION_NAMES = {ALPHA: "alpha", ICC: "ICC", EXIF: "EXIF", XMP: "XMP", RESOLUTION: "resolution"}
 """The kinds of sections that this release knows; an odd kind is one that a reader may skip."""
+PADDING = 1
+"""Zeros that make a file of very flat pixels long enough, see `announced`; a reader skips them."""
 VERSION_1_FLAGS = {0x04: ALPHA, 0x08: ICC, 0x10: EXIF}
 
 MAX_TILES = 1 << 20
@@ -107,10 +110,12 @@ def write_image(image: ImageFile) -> bytes:
     out = [header, _crc(header)]
     for number, section in enumerate((*image.tiles, *image.sections.values())):
         out.extend((section, _section_crc(out[1], number, section)))
-    return b"".join(out)
+    written = b"".join(out)
+    missing = missing_bytes(image.width * image.height, len(written))
+    return write_image(replace(image, sections={**image.sections, PADDING: bytes(missing)})) if missing else written
 
 
-def read_image(data: BytesLike) -> ImageFile:
+def read_image(data: BytesLike, *, pixel_limit: int | None = None) -> ImageFile:
     """Check and take apart a whole file.
 
     Raises:
@@ -118,6 +123,7 @@ def read_image(data: BytesLike) -> ImageFile:
     """
     data = as_bytes(data)
     header = read_header(data)
+    check_pixels(header.width, header.height, size=len(data), pixel_limit=pixel_limit)
     expected = header.length + sum(length + 4 for _, length in _sections(header))
     if len(data) < expected:
         raise TruncatedError(f"the file has {len(data)} bytes where its header announces {expected}", offset=len(data))
@@ -130,7 +136,7 @@ def read_image(data: BytesLike) -> ImageFile:
     return image
 
 
-def salvage_image(data: BytesLike) -> tuple[ImageFile, tuple[str, ...]]:
+def salvage_image(data: BytesLike, *, pixel_limit: int | None = None) -> tuple[ImageFile, tuple[str, ...]]:
     """What is whole of a damaged file, and the names of the sections that are not.
 
     Raises:
@@ -138,6 +144,7 @@ def salvage_image(data: BytesLike) -> tuple[ImageFile, tuple[str, ...]]:
     """
     data = as_bytes(data)
     header = read_header(data)
+    check_pixels(header.width, header.height, size=len(data), pixel_limit=pixel_limit)
     image, missing = _take_apart(data, header)
     if len(image.missing) == len(image.tiles):
         raise ChecksumError("no part of the picture is whole: there is nothing to salvage", offset=header.length)
@@ -295,8 +302,6 @@ def _check_facts(width: int, height: int, *, version: int, flags: int, quality: 
     """Refuse what no writer writes, before any of it is used as a size."""
     if width < 1 or height < 1:
         raise FormatError("the header announces a picture without pixels")
-    if width * height > MAX_PIXELS:
-        raise LimitError(f"the header announces {width}×{height} pixels, above the limit of {MAX_PIXELS}")
     if flags & ~KNOWN_FLAGS[version]:
         raise FormatError(f"the header has unknown flags 0x{flags & ~KNOWN_FLAGS[version]:02x}")
     if not 1 <= quality <= 100:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.container.announced import PACK_FREE_PIXELS, PACK_PIXELS_PER_BYTE
 from isthmus.container.deflated import deflate, inflate
 from isthmus.container.pack_block import (
     BLOCK_MARKER,
@@ -158,12 +159,13 @@ def write_index(
     return index + trailer + struct.pack("<I", zlib.crc32(trailer, of_trailer)) + END_MARK
 
 
-def read_layout(read: ReadRange, size: int) -> PackLayout:
+def read_layout(read: ReadRange, size: int, *, pixel_limit: int | None = None) -> PackLayout:
     """Everything but the payloads of a whole pack; memory in proportion to the file.
 
     Args:
         read: gives bytes of the file.
         size: bytes of the file.
+        pixel_limit: the most pixels that a picture may have; None for as many as so long a pack can hold.
 
     Raises:
         FormatError: or one of its subclasses: damaged, or not finished (`scan` gets what there is).
@@ -190,6 +192,7 @@ def read_layout(read: ReadRange, size: int) -> PackLayout:
     checksums, written = _read_checksums(index, place, len(counts)) if has_checksums else (None, index[place:])
     table = read_table(written, count, most=most)
     _check_table(header, table)
+    _check_pixels(header, table, size, pixel_limit)
     firsts, block_offsets = _places(header, table, counts, table_lengths, start=start, end=offset)
     return PackLayout(header, start, table, firsts, block_offsets, checksums, source_bytes)
 
@@ -273,15 +276,35 @@ def _check_table(header: PackHeader, table: PackTable) -> None:
     """Refuse what no picture has."""
     if (table.sizes is None) != (header.size is not None):
         raise FormatError("the index gives pictures sizes where the header does, or neither does")
-    qualities, sizes = table.qualities, table.sizes
+    qualities = table.qualities
     if qualities is not None and len(table) and not 1 <= qualities.min() <= qualities.max() <= QUALITIES:
         raise FormatError(f"the index gives a picture a quality outside 1 to {QUALITIES}")
-    if sizes is None:
-        return
-    for start in range(0, len(table), _AT_ONCE):
-        pixels = sizes[start : start + _AT_ONCE].astype(np.int64).prod(axis=1)
-        if int(pixels.min()) < 1 or int(pixels.max()) > MAX_PIXELS:
-            raise LimitError(f"the pack holds a picture without pixels, or with more than {MAX_PIXELS}")
+
+
+def _check_pixels(header: PackHeader, table: PackTable, size: int, pixel_limit: int | None) -> None:
+    """Refuse more pixels than so long a pack can hold.
+
+    Raises:
+        LimitError: a picture has none, or more than the limit, or all together have more than `announced` allows.
+    """
+    width, height = header.size or (0, 0)
+    total, largest, least = width * height * len(table), width * height, 1
+    for start in range(0, len(table) if table.sizes is not None else 0, _AT_ONCE):
+        pixels = table.sizes[start : start + _AT_ONCE].astype(np.int64).prod(axis=1)  # type: ignore[index]  # see above
+        total, largest, least = (
+            total + int(pixels.sum()),
+            max(largest, int(pixels.max())),
+            min(least, int(pixels.min())),
+        )
+    most = MAX_PIXELS if pixel_limit is None else pixel_limit
+    if least < 1 or (len(table) and largest > most):
+        raise LimitError(f"the pack holds a picture without pixels, or with more than {most}")
+    most = PACK_FREE_PIXELS + PACK_PIXELS_PER_BYTE * size
+    if pixel_limit is None and total > most:
+        raise LimitError(
+            f"the pack announces {total} pixels, above the limit of {most} for its {size} bytes: "
+            "--pixel-limit N (in Python pixel_limit=N) allows each picture so many"
+        )
 
 
 def _places(

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 
 from isthmus.container.varint import read_varint, write_varint
 from isthmus.errors import ChecksumError, FormatError, LimitError, TruncatedError, UnsupportedVersionError
-from isthmus.values import MAX_PIXELS
 
 MAGIC = b"\x89IPCK\r\n"
 VERSION = 2
@@ -132,8 +131,6 @@ def read_header(data: bytes) -> tuple[PackHeader, int]:
         raise UnsupportedVersionError(f"the pack's header has flags 0x{flags:02x}, unknown here: update isthmus")
     if not 1 <= quality <= 100 or sized != (width * height > 0) or (version > 1 and not any(pack_id)):
         raise FormatError("the pack's header says what no writer writes", offset=fixed)
-    if width * height > MAX_PIXELS:
-        raise LimitError(f"the pack announces {width}×{height} pixels, above the limit of {MAX_PIXELS}")
     _refuse_unknown(section_lengths)
     header = PackHeader(
         data[len(MAGIC) + 1 : len(MAGIC) + 1 + MODEL_ID_BYTES],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, overload
@@ -22,7 +22,7 @@ from isthmus.container.pack_file import PackLayout
 from isthmus.container.pack_names import Names
 from isthmus.errors import InputError, ModelMismatchError, UsageError
 from isthmus.packs.opening import load_pack_model, open_ranges
-from isthmus.packs.stored_pictures import picture_size, stored_image, tile_side
+from isthmus.packs.stored_pictures import picture_size, stored_image
 from isthmus.transforms.engine import Engine
 
 BLOCKS_KEPT = 64
@@ -44,6 +44,7 @@ class Pack:
         model: name, path, or a loaded model; None finds it by the id in the pack.
         threads: of the networks; 0 takes all cores.
         engine: that runs them.
+        pixel_limit: the most pixels of a picture; None for as many as the pack, and the picture's payload, can hold.
 
     Raises:
         InputError: the file cannot be read.
@@ -57,13 +58,15 @@ class Pack:
         model: str | Path | Model | None = None,
         threads: int = 0,
         engine: str = "onnxruntime",
+        pixel_limit: int | None = None,
     ) -> None:
         self.path = str(path)
         self._model_name = model.file if isinstance(model, Model) else model
         self._engine = Engine(engine, threads)
         self._model: Model | None = None
+        self._pixel_limit = pixel_limit
         self._open()
-        self.layout: PackLayout = pack_file.read_layout(self._read, self._size)
+        self.layout: PackLayout = pack_file.read_layout(self._read, self._size, pixel_limit=pixel_limit)
 
     def _open(self) -> None:
         """What belongs to this process: the open file, the blocks that were checked."""
@@ -200,7 +203,8 @@ class Pack:
         """
         header, coder = self.layout.header, self.model.coder
         is_plain = self.layout.table.forms is None and self.layout.table.qualities is None
-        if header.size is None or not is_plain or not isinstance(coder, BatchCoder):
+        fits = header.size is not None and coder.file.picture.size == header.size[::-1]
+        if header.size is None or not fits or not is_plain or not isinstance(coder, BatchCoder):
             pixels = pipeline.pixels_of(self.images(indices), self.model.coder)
         else:
             width, height = header.size
@@ -237,10 +241,9 @@ class Pack:
             FormatError: a damaged block.
         """
         header, table = self.layout.header, self.layout.table
-        side_of = lru_cache(maxsize=None)(partial(tile_side, model=self.model))
         places = self._places(indices).tolist()
         return [
-            stored_image(header, table, place, payload, side_of)
+            stored_image(header, table, place, payload, self.model, pixel_limit=self._pixel_limit)
             for place, payload in zip(places, self.payloads(indices), strict=True)
         ]
 

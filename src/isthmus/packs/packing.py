@@ -15,6 +15,7 @@ from isthmus.codec import pipeline
 from isthmus.codec.coder import whole_quality
 from isthmus.codec.model import DEFAULT_ENGINE, Model
 from isthmus.codec.quantiser import check_quality
+from isthmus.container.announced import PIXELS_PER_BYTE
 from isthmus.container.model_file import ModelFile, write_model
 from isthmus.container.pack_file import MODEL, PackHeader
 from isthmus.container.pack_writer import PackWriter
@@ -124,8 +125,10 @@ def code_chunk(sources: Sequence[Source], model: Model, options: PackOptions) ->
             if isinstance(picture, Rejected):
                 outcomes.append(picture)
                 continue
-            size = (picture.width, picture.height)
-            outcomes.append(Packed(source.name, join_tiles(next(coded)), size, source.label, source.size(), notes))
+            size, payload = (picture.width, picture.height), join_tiles(next(coded))
+            # zeros behind a payload mean nothing; so few that a reader believes its pixels (`container.announced`)
+            payload = payload.ljust(picture.width * picture.height // PIXELS_PER_BYTE, b"\0")
+            outcomes.append(Packed(source.name, payload, size, source.label, source.size(), notes))
     return outcomes
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from isthmus.codec.model import Model
+from isthmus.container.announced import check_pixels
 from isthmus.container.image_file import ImageFile, tile_count
 from isthmus.container.pack_file import PackHeader
 from isthmus.container.pack_table import PackTable
@@ -30,7 +29,7 @@ def picture_size(header: PackHeader, table: PackTable, index: int) -> tuple[int,
 
 
 def stored_image(
-    header: PackHeader, table: PackTable, index: int, payload: bytes, side_of: Callable[[int, int], int]
+    header: PackHeader, table: PackTable, index: int, payload: bytes, model: Model, *, pixel_limit: int | None
 ) -> ImageFile:
     """A picture of a pack, or of a block of it, as the pipeline takes it.
 
@@ -39,10 +38,12 @@ def stored_image(
         table: that the picture is in.
         index: of the picture in it.
         payload: of the picture.
-        side_of: width and height to the side of a picture's tiles.
+        model: that decodes it.
+        pixel_limit: the most pixels that it may have; None for as many as its payload can hold.
 
     Raises:
-        FormatError: a payload that is none.
+        FormatError: a payload that is none, or a picture that the model cannot have coded.
+        LimitError: more pixels than the payload can hold, or than the limit.
         UnsupportedVersionError: a picture coded in a way that this release does not know.
     """
     form = 0 if table.forms is None else int(table.forms[index])
@@ -52,9 +53,12 @@ def stored_image(
         )
     width, height = picture_size(header, table, index)
     quality = header.quality if table.qualities is None else int(table.qualities[index])
-    side = side_of(width, height)
+    check_pixels(width, height, size=len(payload), pixel_limit=pixel_limit, what=f"the picture {table.names[index]!r}")
+    side = tile_side(width, height, model)
     tiles = split_tiles(payload, tile_count(width, height, side))
-    return ImageFile(header.model_id, width, height, header.channels, quality, tiles, side)
+    image = ImageFile(header.model_id, width, height, header.channels, quality, tiles, side)
+    model.coder.check(image)
+    return image
 
 
 def tile_side(width: int, height: int, model: Model) -> int:

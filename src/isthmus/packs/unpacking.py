@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import lru_cache, partial
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from isthmus.errors import FormatError, InputError, IsthmusError, ModelMismatchE
 from isthmus.imaging.writing import write_picture
 from isthmus.packs.opening import load_pack_model, open_ranges
 from isthmus.packs.pack import Pack
-from isthmus.packs.stored_pictures import stored_image, tile_side
+from isthmus.packs.stored_pictures import stored_image
 from isthmus.transforms.engine import Engine
 from isthmus.values import Picture
 
@@ -37,12 +37,14 @@ class UnpackOptions:
         only: a pattern that names must match, such as "cats/*"; None takes all.
         suffix: of the files, such as ".png".
         recover: take whole blocks of a damaged or unfinished pack, without its index.
+        pixel_limit: the most pixels of a picture; None for as many as its payload can hold.
         force: replace existing files.
     """
 
     only: str | None = None
     suffix: str = ".png"
     recover: bool = False
+    pixel_limit: int | None = None
     force: bool = False
 
 
@@ -77,7 +79,8 @@ def unpack(
         count = len(found)
         pictures = iter(found)
     else:
-        pack = Pack(path, model=model, threads=engine.threads, engine=engine.name)
+        limit = options.pixel_limit
+        pack = Pack(path, model=model, threads=engine.threads, engine=engine.name, pixel_limit=limit)
         wanted = [index for index in range(len(pack)) if _matches(pack.names[index], options.only)]
         loaded, count, pictures = pack.model, len(wanted), _stored(pack, wanted)
     if not count:
@@ -104,7 +107,6 @@ def _recovered(path: Path, options: UnpackOptions, model: str | None, engine: En
         loaded = load_pack_model(read, header, start, str(path), engine)
     if not loaded.decodes(header.model_id):
         raise ModelMismatchError(f"{path} needs the model with the id {header.model_id.hex()}, not {loaded.name}")
-    side_of = lru_cache(maxsize=None)(partial(tile_side, model=loaded))
     found: list[Found] = []
     for block in pack_file.scan(read, size):
         begin = 0
@@ -114,7 +116,9 @@ def _recovered(path: Path, options: UnpackOptions, model: str | None, engine: En
             if not _matches(name, options.only):
                 continue
             try:
-                found.append((name, stored_image(header, block.table, index, payload, side_of)))
+                found.append(
+                    (name, stored_image(header, block.table, index, payload, loaded, pixel_limit=options.pixel_limit))
+                )
             except FormatError as error:
                 found.append((name, error))
     return loaded, found
