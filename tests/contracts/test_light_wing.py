@@ -25,6 +25,7 @@ LIGHT_ROOMS = (
     "metrics",
     "evaluate",
     "scale",
+    "studio",
     "cli",
 )
 

@@ -22,6 +22,7 @@ from isthmus.cli import (
     pack,
     recipes,
     reconstruct,
+    studio,
     sweep,
     train,
     unpack,
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     demo, recipes, train, sweep, reconstruct, explore, denoise, compress, decompress, pack, unpack, info, evaluate,
+    studio,
 )  # fmt: skip
 for module in COMMANDS:
     app.command(epilog=module.EXAMPLE)(getattr(module, module.__name__.rsplit(".", 1)[1]))

@@ -25,6 +25,7 @@ def sweep(
     force: Annotated[bool, typer.Option("--force", help="Repeat runs that the folder holds.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     seed: Annotated[int, typer.Option(help="Of every run.")] = 0,
+    pictures: Annotated[bool, typer.Option("--pictures", help="As for 'isthmus train'.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a recipe once per value of a setting; the same command goes on after a stop."""
@@ -58,6 +59,7 @@ def sweep(
             seed=seed,
             device=device,
             force=force,
+            draw_pictures=pictures,
             report=report,
         )
     except KeyboardInterrupt:

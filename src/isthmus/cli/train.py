@@ -46,6 +46,13 @@ def train(
     install: Annotated[
         bool, typer.Option("--install", help="Put the model into the user's models folder too.")
     ] = False,
+    pictures: Annotated[
+        bool,
+        typer.Option(
+            "--pictures",
+            help="Draw ten test pictures, their codes and what comes back into the folder after every epoch.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a recipe to a model file."""
@@ -96,6 +103,7 @@ def train(
             resume=resume,
             force=force,
             has_lines=True,
+            draw_pictures=pictures,
             report=note,
         )
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ decode: the same list backwards
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import groupby
@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.codec.coder import BatchCoder, Coder, whole_quality
+from isthmus.codec.coder import BatchCoder, Coder, TileLatents, whole_quality
 from isthmus.codec.factorised_coder import FactorisedCoder
 from isthmus.codec.quantiser import check_quality
 from isthmus.codec.sections import from_sections, to_sections
@@ -129,7 +129,7 @@ def encode_to_target(picture: Picture, coder: Coder, target: Target) -> bytes:
 
     @cache
     def file_at(quality: float) -> bytes:
-        return _to_file(picture, coder.encode(tiles, quality), coder, quality)
+        return encode_latents(picture, tiles, coder, quality)
 
     @cache
     def psnr_at(quality: float) -> float:
@@ -139,6 +139,18 @@ def encode_to_target(picture: Picture, coder: Coder, target: Target) -> bytes:
         return file_at(lowest_quality_reaching(psnr_at, target.psnr))
     limit = target.file_bytes or int((target.bits_per_pixel or 0) * picture.width * picture.height / 8)
     return file_at(highest_quality_within(lambda quality: len(file_at(quality)), limit))
+
+
+def encode_latents(picture: Picture, tiles: Iterable[TileLatents], coder: Coder, quality: float) -> bytes:
+    """A picture whose latents are at hand, to .isth bytes: what a search, or a slider, does again and again.
+
+    Args:
+        picture: for its size, alpha and metadata; its pixels are not looked at.
+        tiles: what `Coder.analyse` gave for it.
+        coder: of the model.
+        quality: 1 to 100, as it is: not adapted to the picture.
+    """
+    return _to_file(picture, coder.encode(tiles, quality), coder, quality)
 
 
 def symbols_of(data: BytesLike, coder: Coder) -> list[NDArray[np.int32]]:

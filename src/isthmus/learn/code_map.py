@@ -55,7 +55,7 @@ def draw_map(model: Model, data: PictureSet) -> bytes:
     codes = model.latents(data.pictures).reshape(len(data), -1)
     maps = {"first two principal components": principal_components(codes)}
     if importlib.util.find_spec("umap") is not None:
-        maps["UMAP"] = _umap(codes)
+        maps["UMAP"] = umap_points(codes)
     figure = Figure(figsize=(6.2 * len(maps), 5.4), layout="constrained")
     classes = np.unique(data.labels) if data.labels is not None else np.array([])
     for axis, (title, points) in zip(figure.subplots(1, len(maps), squeeze=False)[0], maps.items(), strict=True):
@@ -74,16 +74,29 @@ def draw_map(model: Model, data: PictureSet) -> bytes:
 
 def principal_components(codes: NDArray[np.float32]) -> NDArray[np.float32]:
     """(count, 2) coordinates of codes (count, numbers) along the two directions of largest variance."""
-    centred = codes.astype(np.float64) - codes.mean(axis=0, dtype=np.float64)
-    left, spread, _ = np.linalg.svd(centred, full_matrices=False)
-    points = left[:, :2] * spread[:2]
-    if points.shape[1] < 2:  # a code of one number
-        points = np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
-    flat: NDArray[np.float32] = points.astype(np.float32)
-    return flat
+    middle, axes = principal_plane(codes)
+    points: NDArray[np.float32] = ((codes - middle) @ axes.T).astype(np.float32)
+    return points
 
 
-def _umap(codes: NDArray[np.float32]) -> NDArray[np.float32]:
+def principal_plane(codes: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The mean (numbers,) of codes (count, numbers), and the two directions (2, numbers) of largest variance.
+
+    The second one is zero where a code is one number.
+    """
+    middle = codes.mean(axis=0, dtype=np.float64)
+    _, _, directions = np.linalg.svd(codes.astype(np.float64) - middle, full_matrices=False)
+    axes = np.zeros((2, codes.shape[1]))
+    axes[: len(directions[:2])] = directions[:2]
+    return middle, axes
+
+
+def umap_points(codes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(count, 2) coordinates of codes (count, numbers) on UMAP's map.
+
+    Raises:
+        ImportError: umap-learn is not installed.
+    """
     neighbours = min(15, len(codes) - 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that TensorFlow is missing for what is not used, and its own deprecations

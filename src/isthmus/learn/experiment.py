@@ -22,6 +22,7 @@ from isthmus.learn.data.loading import load_data
 from isthmus.learn.data.pictures import PictureSet, Split, take_some
 from isthmus.learn.export.model_file import export_model
 from isthmus.learn.loop.checkpoint import EpochResult
+from isthmus.learn.loop.epoch_pictures import EpochPictures, forget_pictures
 from isthmus.learn.loop.processes import Processes
 from isthmus.learn.loop.progress_bar import stage
 from isthmus.learn.loop.run_folder import check_folder
@@ -106,6 +107,7 @@ def run_experiment(
     resume: bool = False,
     force: bool = False,
     has_lines: bool = False,
+    draw_pictures: bool = False,
     report: Callable[[str], None] = lambda note: None,
 ) -> Experiment:
     """Load the data, train, export, and measure on the test pictures.
@@ -121,20 +123,24 @@ def run_experiment(
         resume: go on from the folder's checkpoint.
         force: replace a run that the folder holds.
         has_lines: where stderr is no terminal, write a line there for each epoch and each stage.
+        draw_pictures: leave a PNG of ten test pictures, their codes and what comes back, for each epoch.
         report: told in a line what a user may not have meant, such as colours that are lost.
 
     Raises:
         IsthmusError: as its steps do.
     """
     check_folder(folder, resume=resume, force=force)
+    if not resume:
+        forget_pictures(folder)
     model = build_model(recipe, seed)
     with stage("reading the pictures"):
         data = _recipe_data(recipe, source, seed)
     for note in _doubts(recipe, data, picture_spec(recipe)):
         report(note)
+    shown = network_data(data, recipe.model)
     run = train(
         recipe,
-        network_data(data, recipe.model),
+        shown,
         model,
         folder,
         budget=budget or Budget(recipe.training.epochs),
@@ -143,6 +149,9 @@ def run_experiment(
         processes=processes,
         resume=resume,
         has_lines=has_lines,
+        pictures=EpochPictures(folder, shown.test.pictures, recipe.model.network_size, recipe.noise)
+        if draw_pictures
+        else None,
     )
     return finish(recipe, data, run.model, folder, history=run.history, seconds=run.seconds, has_lines=has_lines)
 

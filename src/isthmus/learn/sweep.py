@@ -68,6 +68,7 @@ def run_sweep(
     seed: int = 0,
     device: str = "auto",
     force: bool = False,
+    draw_pictures: bool = False,
     report: Callable[[SweepRun], None] = lambda run: None,
 ) -> list[SweepRun]:
     """Run a recipe once per value. Runs that the folder holds whole are not repeated; begun ones are resumed.
@@ -82,6 +83,7 @@ def run_sweep(
         seed: of every run.
         device: "auto", "cpu" or "cuda".
         force: repeat runs that the folder holds.
+        draw_pictures: see `run_experiment`.
         report: told of each run when it is over.
 
     Raises:
@@ -95,7 +97,10 @@ def run_sweep(
         try:
             changed = change_recipe(recipe, {key: value})
             budget = Budget(epochs or changed.training.epochs, minutes=minutes)
-            run = _run(changed, value, target, source=source, budget=budget, seed=seed, device=device, force=force)
+            run = _run(
+                changed, value, target, source=source, budget=budget, seed=seed, device=device, force=force,
+                draw_pictures=draw_pictures,
+            )  # fmt: skip
         except IsthmusError as error:
             run = SweepRun(value, error=" ".join(str(error).split()))
         runs.append(run)
@@ -107,8 +112,9 @@ def run_sweep(
 
 
 def _run(
-    recipe: Recipe, value: str, folder: Path, *, source: str | None, budget: Budget, seed: int, device: str, force: bool
-) -> SweepRun:
+    recipe: Recipe, value: str, folder: Path, *, source: str | None, budget: Budget, seed: int, device: str,
+    force: bool, draw_pictures: bool,
+) -> SweepRun:  # fmt: skip
     wanted = json.loads(
         json.dumps({"recipe": recipe_to_table(recipe), "seed": seed, "source": source, "budget": asdict(budget)})
     )
@@ -131,6 +137,7 @@ def _run(
         resume=has_begun,
         force=force,
         has_lines=True,
+        draw_pictures=draw_pictures,
     )
     metrics = experiment.metrics
     run = SweepRun(

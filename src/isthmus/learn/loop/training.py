@@ -27,6 +27,7 @@ from isthmus.learn.data.augmentation import augment, centre
 from isthmus.learn.data.parts import own_part, steps_per_epoch
 from isthmus.learn.data.pictures import Split
 from isthmus.learn.loop.checkpoint import EpochResult, Progress, read_checkpoint
+from isthmus.learn.loop.epoch_pictures import EpochPictures
 from isthmus.learn.loop.processes import Processes, launch, make_fabric
 from isthmus.learn.loop.progress_bar import ProgressBar
 from isthmus.learn.loop.run_folder import CHECKPOINT, resume_run, save_run
@@ -72,6 +73,7 @@ def train(
     processes: Processes = ALONE,
     resume: bool = False,
     has_lines: bool = False,
+    pictures: EpochPictures | None = None,
 ) -> Run:
     """Train a model, or go on with a run that was stopped.
 
@@ -86,6 +88,7 @@ def train(
         processes: how many train together, each with batches of the recipe's size.
         resume: go on from the folder's checkpoint, with any number of processes.
         has_lines: write a line an epoch to stderr where that is no terminal, which has a bar.
+        pictures: drawn after every epoch; None draws none.
 
     Raises:
         TrainingError: the loss is no longer a number, or a process is gone; the last epoch's checkpoint is kept.
@@ -98,9 +101,9 @@ def train(
     if resume:
         progress = resume_run(folder, progress)
     if processes.count == 1:
-        _train_here(fabric, recipe, data, model, folder, budget, progress, has_lines)
+        _train_here(fabric, recipe, data, model, folder, budget, progress, has_lines, pictures)
     else:
-        launch(fabric, _train_here, recipe, data, model, folder, budget, progress, has_lines)
+        launch(fabric, _train_here, recipe, data, model, folder, budget, progress, has_lines, pictures)
         progress = read_checkpoint(folder / CHECKPOINT)
         model.load_state_dict(progress.model)
     if progress.best is not None:
@@ -146,6 +149,7 @@ def _train_here(
     budget: Budget,
     progress: Progress,
     has_lines: bool = False,  # noqa: FBT001, FBT002 - `launch` hands over arguments in order
+    pictures: EpochPictures | None = None,
 ) -> None:
     """One process's share of a run; the first of all writes checkpoint and log into the folder."""
     progress = fabric.broadcast(progress)
@@ -166,6 +170,8 @@ def _train_here(
             progress.model, progress.optimiser = model.state_dict(), optimiser.state_dict()
             if fabric.is_global_zero and folder is not None:
                 save_run(folder, progress)
+                if pictures is not None:
+                    pictures.draw(model, len(progress.history))
 
 
 class _Loop:

@@ -1,0 +1,1 @@
+"""The local web page: train, touch the code, compress, look through packs, in a browser."""

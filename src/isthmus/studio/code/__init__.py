@@ -1,0 +1,1 @@
+"""The code of a plain autoencoder, touched."""

@@ -1,0 +1,1 @@
+"""Pictures compressed and compared by eye."""

@@ -1,0 +1,1 @@
+"""Runs of isthmus train, started and watched."""
