@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from PIL.PngImagePlugin import PngInfo
 
+from isthmus.imaging.formats import readable
 from isthmus.imaging.reading import from_pillow, read_picture
 from isthmus.values import Picture
 
@@ -27,13 +28,12 @@ def grey_profile() -> bytes:
 
 
 def read(image: Image.Image, *chunks: tuple[bytes, bytes], **settings) -> Picture:
-    """A PNG with chunks, read."""
-    info = PngInfo()
-    for name, data in chunks:
-        info.add(name, data)
+    """A PNG with chunks behind its header, read."""
     out = io.BytesIO()
-    image.save(out, "PNG", pnginfo=info, **settings)
-    return read_picture(Path("a.png"), data=out.getvalue())
+    image.save(out, "PNG", **settings)
+    data = out.getvalue()
+    more = (struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks)
+    return read_picture(Path("a.png"), data=data[:33] + b"".join(more) + data[33:])
 
 
 def shown(picture: Picture) -> np.ndarray:
@@ -181,10 +181,13 @@ def test_bitmaps_and_avif_state_their_colours(shared_data):
     assert embedded.icc[36:40] == b"acsp"
     calibrated = read_picture(folder / "image_rs" / "bmp" / "images" / "pal8v4.bmp")
     assert calibrated.icc is None  # sRGB's primaries and a gamma of 2.2
+    if "AVIF" not in readable():
+        pytest.skip("this Pillow reads no AVIF")
     plain = read_picture(folder / "sharp_fixtures" / "sdr_cosmos12920_cicp1-13-6_yuv444_full_qp10.avif")
     assert plain.icc is None
 
 
+@pytest.mark.skipif("AVIF" not in readable(), reason="this Pillow reads no AVIF")
 def test_avif_of_other_primaries_gets_a_profile():
     """As libavif writes them into a colr box."""
     out = io.BytesIO()

@@ -32,13 +32,16 @@ def full() -> Image.Exif:
     """With every directory that Pillow writes."""
     exif = Image.Exif()
     exif[0x010F], exif[0x010E], exif[0x8298] = "Maker", "a description", "nobody"
-    exif.get_ifd(ExifTags.IFD.Exif).update({0x829A: Rational(1, 250), 0x9003: "2026:11:28 12:00:00", 0x927C: b"note"})
-    exif.get_ifd(ExifTags.IFD.GPSInfo).update({1: "N", 2: (Rational(52), Rational(31), Rational(12, 5))})
+    exif[ExifTags.IFD.Exif] = {0x829A: Rational(1, 250), 0x9003: "2026:11:28 12:00:00", 0x927C: b"note"}
+    exif[ExifTags.IFD.GPSInfo] = {1: "N", 2: (Rational(52), Rational(31), Rational(12, 5))}
     return exif
 
 
 def facts(exif: Image.Exif) -> dict[str, object]:
     """All tags of all directories, but for where they lie."""
+    data = exif.tobytes()
+    exif = Image.Exif()
+    exif.load(data)
     offsets = {ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo}
     main = {tag: value for tag, value in exif.items() if tag not in offsets}
     return {str(key): dict(exif.get_ifd(key)) for key in offsets} | {"main": main}

@@ -81,5 +81,5 @@ def test_a_picture_that_is_damaged_or_of_an_odd_kind_is_said_to_be_one():
     """Rather than no picture at all."""
     out = io.BytesIO()
     Image.new("L", (8, 8)).save(out, "TIFF")
-    with pytest.raises(InputError, match="is TIFF, but damaged"):
+    with pytest.raises(InputError, match=r"is TIFF, but damaged|it is damaged"):
         read_picture(Path("a.tif"), data=out.getvalue()[:20])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
@@ -26,6 +27,7 @@ _WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANES, _EXTRA_SAMPLES, _SAMPL
 )  # fmt: skip
 _UNSIGNED, _SIGNED = 1, 2
 _WHITE_IS_ZERO, _APART, _PREMULTIPLIED = 0, 2, 1
+_PILLOW = int(PIL.__version__.split(".", 1)[0])
 _STRIP = 256
 _LOW_BYTES = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 """Pillow's raw modes of 16 bits keep the high byte; those of the other byte order keep the low one."""
@@ -237,5 +239,7 @@ def _with_libtiff(image: Image.Image) -> None:
     width, height = _tag(image, _WIDTH, 0)[0], _tag(image, _HEIGHT, 0)[0]
     raw = "RGBa" if image.mode == "RGBA" and _PREMULTIPLIED in _tag(image, _EXTRA_SAMPLES, 0) else image.mode
     tile = _tiles(image)[0]
-    tiff.tile = [type(tile)("libtiff", (0, 0, width, height), 0, (f"{raw};16N", False, tiff.tag_v2.offset))]
+    compression = () if _PILLOW >= 13 else ("raw",)  # which its decoder was told up to then
+    arguments = (f"{raw};16N", *compression, False, tiff.tag_v2.offset)
+    tiff.tile = [type(tile)("libtiff", (0, 0, width, height), 0, arguments)]
     tiff.use_load_libtiff = True

@@ -16,6 +16,7 @@ PREFIX = b"Exif\0\0"
 ORIENTATION = 0x0112
 X_RESOLUTION = 0x011A
 _XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
+_XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:=["']|>))([2-8])""")
 _SHORT = 3
 _ENTRY_BYTES = 12
 
@@ -51,7 +52,7 @@ def exif_of(image: Image.Image) -> ExifOfFile:
     try:
         raw = _raw(image)
         tags = image.getexif()
-        wanted = tags.get(ORIENTATION, 1)
+        wanted = tags.get(ORIENTATION) or _orientation_of_xmp(image)
         orientation = wanted if wanted in range(1, 9) else 1
         if raw is None:
             block = _of_tiff(image, tags)
@@ -69,6 +70,16 @@ def exif_of(image: Image.Image) -> ExifOfFile:
 
 def xmp_of(image: Image.Image) -> bytes | None:
     """The XMP packet of a loaded Pillow image, without its orientation."""
+    found = _xmp_of_file(image)
+    return None if found is None else re.sub(_XMP_ORIENTATION, rb"\g<1>1", found)
+
+
+def _orientation_of_xmp(image: Image.Image) -> int:
+    match = re.search(_XMP_ORIENTATION, _xmp_of_file(image) or b"")
+    return int(match[2]) if match else 1
+
+
+def _xmp_of_file(image: Image.Image) -> bytes | None:
     found = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or _profile_text(image, "xmp")
     if not found:
         app1 = _profile_text(image, "APP1")
@@ -77,7 +88,7 @@ def xmp_of(image: Image.Image) -> bytes | None:
         found = found.encode()
     if not isinstance(found, bytes) or not found.strip(b"\0 \r\n\t"):
         return None
-    return re.sub(rb'(tiff:Orientation(?:="|>))[2-8]', rb"\g<1>1", found)
+    return found
 
 
 def profile_text(image: Image.Image) -> bytes | None:
@@ -146,7 +157,7 @@ def _of_tiff(image: Image.Image, tags: Image.Exif) -> bytes | None:
             directory = dict(directory)
             if ExifTags.IFD.Interop in directory:
                 directory[ExifTags.IFD.Interop] = tags.get_ifd(ExifTags.IFD.Interop)
-            block.get_ifd(tag).update(directory)
+            block[tag] = directory
             found = True
     return block.tobytes() if found else None
 
