@@ -16,6 +16,7 @@ from PIL import Image
 
 from isthmus.errors import LimitError
 from isthmus.imaging.fitting import fit
+from isthmus.imaging.formats import open_image
 from isthmus.imaging.reading import read_picture
 from isthmus.studio.answers import NotThereError
 from isthmus.studio.settings import MIB, Limits
@@ -86,7 +87,7 @@ class Tray:
         """
         try:
             picture = self._read(path, name)
-            with Image.open(io.BytesIO(self._shown(picture))) as image:
+            with open_image(io.BytesIO(self._shown(picture))) as image:
                 image.thumbnail((THUMBNAIL, THUMBNAIL))
                 thumbnail = io.BytesIO()
                 image.save(thumbnail, "PNG")
