@@ -14,18 +14,14 @@ import io
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from PIL import Image
 
 from isthmus.codec.model import Model, load_model
 from isthmus.evaluate.reconstruction import draw_reconstructions
-from isthmus.imaging.noise import add_noise
 from isthmus.learn.data.loading import load_data
 from isthmus.learn.experiment import picture_spec
 from isthmus.learn.recipes.loading import recipe_from_table
 from isthmus.learn.recipes.settings import Recipe
-from isthmus.metrics.distortion import psnr
 from isthmus.values import Picture
 
 SWEEP_COLUMNS = 5
@@ -47,8 +43,7 @@ def main() -> None:
         if recipe.data.source not in COLUMNS:
             continue
         pictures = _unseen(recipe, options.data)
-        draw = _draw_denoised if recipe.noise.kind != "none" else _draw_coded
-        _save(options.output / f"{path.parent.name}.png", draw(model, recipe, pictures))
+        _save(options.output / f"{path.parent.name}.png", _draw_coded(model, recipe, pictures))
     for path in sorted(options.runs.glob("*/sweep.png")):
         _save(options.output / f"{path.parent.name}-sweep.png", path.read_bytes())
         models = [load_model(one) for one in path.parent.glob("*/model.isthmus")]
@@ -86,24 +81,6 @@ def _stacked(figures: list[bytes]) -> bytes:
         top += image.height
     out = io.BytesIO()
     whole.save(out, "PNG")
-    return out.getvalue()
-
-
-def _draw_denoised(model: Model, recipe: Recipe, pictures: np.ndarray) -> bytes:
-    """Clean, noisy and denoised, with the PSNR of the last two."""
-    noisy = add_noise(pictures, recipe.noise, np.random.default_rng(1))
-    denoised = np.rint(np.clip(model.pictures_of(model.latents(noisy)), 0, 1) * 255).astype(np.uint8)
-    figure = Figure(figsize=(1.05 * len(pictures) + 0.6, 3.6), layout="constrained")
-    axes = figure.subplots(3, len(pictures), squeeze=False)
-    for row, (name, values) in enumerate((("clean", pictures), ("noisy", noisy), ("denoised", denoised))):
-        axes[row, 0].set_ylabel(name, fontsize=9)
-        for axis, pixels, clean in zip(axes[row], values, pictures, strict=True):
-            axis.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-            axis.set(xticks=[], yticks=[])
-            if row:
-                axis.set_xlabel(f"{psnr(clean, pixels):.1f} dB", fontsize=8)
-    out = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
     return out.getvalue()
 
 

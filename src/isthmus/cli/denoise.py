@@ -18,6 +18,14 @@ def denoise(
         Path, typer.Option("-o", "--output", metavar="DST", help="A picture file for one source, else a folder.")
     ],
     model: Annotated[str, typer.Option(help="A denoising model: a file, or a shipped or installed name.")],
+    add_noise: Annotated[
+        bool,
+        typer.Option(
+            "--add-noise",
+            help="SRC are clean: add the noise that the model learnt to remove, keep NAME.noisy.png too, and say the "
+            "PSNR of both.",
+        ),
+    ] = False,
     fit: Fit = False,
     force: ReplaceFiles = False,
     as_json: AsJson = False,
@@ -33,7 +41,7 @@ def denoise(
         note(str(error))
     pairs = [(job.source, job.target) for job in jobs]
     written = []
-    outcomes = denoise_files(pairs, load_model(model), fit=fit, force=force)
+    outcomes = denoise_files(pairs, load_model(model), fit=fit, with_noise=add_noise, force=force)
     for outcome in track(outcomes, total=len(pairs), doing="denoising"):
         for line in outcome.notes:
             note(f"{outcome.source}: {line}")
@@ -41,9 +49,14 @@ def denoise(
             errors.append(outcome.error)
             note(str(outcome.error))
             continue
-        written.append({"source": str(outcome.source), "output": str(outcome.output)})
+        one: dict[str, object] = {"source": str(outcome.source), "output": str(outcome.output)}
+        told = str(outcome.output)
+        if outcome.noisy is not None:
+            one |= {"noisy": str(outcome.noisy), "noisy_psnr": outcome.noisy_psnr, "psnr": outcome.psnr}
+            told += f": {outcome.psnr:.2f} dB, noisy {outcome.noisy_psnr:.2f} dB"
+        written.append(one)
         if not as_json:
-            print(outcome.output)
+            print(told)
     if as_json:
         print_json({"files": written})
     if errors:

@@ -14,23 +14,32 @@ EXAMPLE = "Example: isthmus reconstruct digits/ --model run/model.isthmus -o fig
 
 def reconstruct(
     sources: Sources,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FIGURE.png", help="The figure.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FIGURE", help="The figure: .png, .svg or .pdf.")],
     model: Annotated[str | None, typer.Option(help="A model file, or the name of a shipped or installed one.")] = None,
-    quality: Annotated[int | None, typer.Option(help="1 to 100; the model's default.")] = None,
+    quality: Annotated[float | None, typer.Option(help="1 to 100; the model's default.")] = None,
     fit: Fit = False,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="How many pictures; as many as fit side by side, at most 12, without it.")
+    ] = None,
+    columns: Annotated[int, typer.Option(min=0, help="Pictures side by side; 0 is as many as fit.")] = 0,
+    size: Annotated[
+        int | None,
+        typer.Option(min=8, max=4096, help="Pixels of a picture's longer side; its own, from 112 to 512, without it."),
+    ] = None,
     interpolate: Annotated[bool, typer.Option("--interpolate", help="Walk between the codes of two pictures.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing figure.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Draw originals, codes and reconstructions side by side."""
+    """Draw originals, codes and reconstructions; of a denoiser clean, noisy and denoised pictures."""
     from isthmus.cli.extras import needs_extra
     from isthmus.cli.output import note, print_json
 
     with needs_extra("train", "drawing figures"):
         import matplotlib  # noqa: F401 - said here, not in the middle of the work
 
+        from isthmus.evaluate.figure_file import figure_form
         from isthmus.evaluate.interpolation import draw_interpolation
-        from isthmus.evaluate.reconstruction import MAX_COLUMNS, draw_reconstructions
+        from isthmus.evaluate.reconstruction import draw_reconstructions, shown_at_once
     from isthmus.codec.api import DEFAULT_MODEL
     from isthmus.codec.files import read_for_model
     from isthmus.codec.model import load_model
@@ -39,8 +48,7 @@ def reconstruct(
     from isthmus.imaging.reading import find_pictures
     from isthmus.values import Picture
 
-    if output.suffix.lower() != ".png":
-        raise UsageError(f"the figure is a PNG, but -o {output} has another suffix")
+    form = figure_form(output)
     if output.exists() and not force:
         raise exists_already(output)
     loaded = load_model(model or DEFAULT_MODEL)
@@ -48,8 +56,9 @@ def reconstruct(
     pictures: list[Picture] = []
     failed = 0
     for path in paths:
-        if len(pictures) == MAX_COLUMNS:
-            note(f"only the first {MAX_COLUMNS} of {len(paths)} pictures are drawn")
+        if pictures and len(pictures) == (count or shown_at_once(pictures[0], size=size)):
+            if count is None:
+                note(f"the first {len(pictures)} of {len(paths)} pictures are drawn: --count draws more")
             break
         try:
             pictures.append(read_for_model(path, loaded, fit=fit))
@@ -61,9 +70,9 @@ def reconstruct(
     if interpolate and len(pictures) != 2:
         raise UsageError(f"--interpolate walks between two pictures, not {len(pictures)}")
     if interpolate:
-        figure = draw_interpolation(pictures[0], pictures[1], loaded)
+        figure = draw_interpolation(pictures[0], pictures[1], loaded, size=size, form=form)
     else:
-        figure = draw_reconstructions(pictures, loaded, quality=quality)
+        figure = draw_reconstructions(pictures, loaded, quality=quality, columns=columns, size=size, form=form)
     write_file(output, figure, force=force)
     if as_json:
         print_json({"figure": str(output), "pictures": len(pictures), "failed": failed})

@@ -12,20 +12,43 @@ from isthmus.codec import pipeline
 from isthmus.codec.files import read_for_model
 from isthmus.codec.model import Model
 from isthmus.container.atomic import exists_already, write_file
-from isthmus.errors import IsthmusError, ModelMismatchError
+from isthmus.errors import IsthmusError, ModelMismatchError, UsageError
 from isthmus.imaging.fitting import crop
+from isthmus.imaging.noise import NoiseSettings, disturbed
 from isthmus.imaging.writing import held_by, to_file_bytes
+from isthmus.metrics.distortion import psnr
 from isthmus.values import Picture
 
 
 @dataclass(frozen=True)
 class Denoised:
-    """What became of one picture: its error is None where `output` was written; notes say what was converted."""
+    """What became of one picture: its error is None where `output` was written; notes say what was converted.
+
+    Where noise was added, `noisy` is the file of the disturbed picture, and both PSNRs, in dB, are to the source.
+    """
 
     source: Path
     output: Path
     error: IsthmusError | None = None
     notes: tuple[str, ...] = ()
+    noisy: Path | None = None
+    noisy_psnr: float | None = None
+    psnr: float | None = None
+
+
+def has_noise(model: Model) -> bool:
+    """Whether a model learnt to remove noise."""
+    return noise_of(model).kind != "none"
+
+
+def noise_of(model: Model) -> NoiseSettings:
+    """The noise that a model learnt to remove; of the kind "none" where it learnt to give back what it sees."""
+    noise = model.file.recipe.get("noise")
+    known = {key: noise[key] for key in ("kind", "amount") if key in noise} if isinstance(noise, dict) else {}
+    try:
+        return NoiseSettings(**known)
+    except (UsageError, TypeError):  # a later release's kind, or no noise at all: facts are for people
+        return NoiseSettings()
 
 
 def check_denoises(model: Model) -> None:
@@ -34,8 +57,7 @@ def check_denoises(model: Model) -> None:
     Raises:
         ModelMismatchError: its recipe has no noise.
     """
-    noise = model.file.recipe.get("noise")
-    if not isinstance(noise, dict) or noise.get("kind", "none") == "none":
+    if not has_noise(model):
         raise ModelMismatchError(
             f"the model {model.name} was not trained to remove noise: train one with the recipe digits-denoise, "
             "or any recipe with --set noise.kind=gaussian"
@@ -54,21 +76,60 @@ def denoise(picture: Picture, model: Model) -> Picture:
 
 
 def denoise_files(
-    pairs: Sequence[tuple[Path, Path]], model: Model, *, fit: bool = False, force: bool = False
+    pairs: Sequence[tuple[Path, Path]],
+    model: Model,
+    *,
+    fit: bool = False,
+    with_noise: bool = False,
+    force: bool = False,
 ) -> Iterator[Denoised]:
     """Denoise each (source, target); one that fails is reported and the rest go on.
+
+    Args:
+        pairs: picture files, and where the results go.
+        model: a denoising one.
+        fit: convert and resize pictures to what the model takes.
+        with_noise: sources are clean: add the noise that the model learnt to remove, and keep the noisy picture too.
+        force: replace existing files.
 
     Raises:
         ModelMismatchError: the model does not denoise.
     """
     check_denoises(model)
-    for source, target in pairs:
+    for place, (source, target) in enumerate(pairs):
         try:
-            if target.exists() and not force:
-                raise exists_already(target)
+            if with_noise:
+                yield _from_clean(source, target, model, seed=place, fit=fit, force=force)
+                continue
+            _check_free(target, force=force)
             picture = held_by(denoise(read_for_model(source, model, fit=fit), model), target.suffix)
             write_file(target, to_file_bytes(picture, target.suffix), force=force)
         except IsthmusError as error:
             yield Denoised(source, target, error)
         else:
             yield Denoised(source, target, notes=picture.conversions)
+
+
+def _from_clean(source: Path, target: Path, model: Model, *, seed: int, fit: bool, force: bool) -> Denoised:
+    """One picture with noise added and removed: both files, and how far each is from the clean one."""
+    noisy_target = target.with_name(f"{target.stem}.noisy{target.suffix}")
+    for path in (target, noisy_target):
+        _check_free(path, force=force)
+    clean = read_for_model(source, model, fit=fit)
+    noisy = disturbed(clean, noise_of(model), seed=seed)
+    cleaned = denoise(noisy, model)
+    for path, picture in ((noisy_target, noisy), (target, cleaned)):
+        write_file(path, to_file_bytes(held_by(picture, path.suffix), path.suffix), force=force)
+    return Denoised(
+        source,
+        target,
+        notes=cleaned.conversions,
+        noisy=noisy_target,
+        noisy_psnr=psnr(noisy.pixels, clean.pixels),
+        psnr=psnr(cleaned.pixels, clean.pixels),
+    )
+
+
+def _check_free(target: Path, *, force: bool) -> None:
+    if target.exists() and not force:
+        raise exists_already(target)

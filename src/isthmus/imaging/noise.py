@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from PIL import Image
 
 from isthmus.errors import UsageError
 from isthmus.imaging.formats import open_image
+from isthmus.values import Picture
 
 Pixels = NDArray[np.uint8]
 
@@ -45,6 +46,17 @@ def add_noise(pictures: Pixels, settings: NoiseSettings, random: np.random.Gener
         The same shape, uint8.
     """
     return KINDS[settings.kind](pictures, settings.amount, random)
+
+
+def disturbed(picture: Picture, settings: NoiseSettings, *, seed: int) -> Picture:
+    """A picture with noise; what else it holds stays.
+
+    Args:
+        picture: without noise.
+        settings: kind and amount.
+        seed: the same one draws the same noise.
+    """
+    return replace(picture, pixels=add_noise(picture.pixels[None], settings, np.random.default_rng(seed))[0])
 
 
 def _none(pictures: Pixels, amount: float, random: np.random.Generator) -> Pixels:

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from isthmus.container.atomic import write_file
-from isthmus.evaluate.reconstruction import as_drawing
+from isthmus.evaluate.code_drawing import draw_codes
 from isthmus.imaging.noise import NoiseSettings, add_noise
 from isthmus.learn.data.augmentation import centre
 from isthmus.learn.models.autoencoder import Autoencoder
@@ -56,7 +56,7 @@ class EpochPictures:
         rows = [list(originals)]
         if self.noise.kind != "none":
             rows.append(list(inputs))
-        rows += [_as_pictures(codes), list(decoded)]
+        rows += [draw_codes(codes, size=1), list(decoded)]
         out = io.BytesIO()
         _sheet(rows).save(out, "PNG", optimize=True)
         write_file(path_of(self.folder, epoch), out.getvalue(), force=True)
@@ -88,19 +88,6 @@ def _through(model: Autoencoder, inputs: Pixels) -> tuple[NDArray[np.float32], P
 
 def _device(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
-
-
-def _as_pictures(codes: NDArray[np.float32]) -> list[Pixels]:
-    """Each code in the colours of its smallest to its largest number."""
-    from matplotlib import colormaps
-
-    pictures = []
-    for code in codes:
-        drawing = as_drawing(code)
-        low, high = np.nanmin(drawing), np.nanmax(drawing)
-        coloured = colormaps["viridis"]((drawing - low) / max(float(high - low), 1e-6))
-        pictures.append((coloured[:, :, :3] * 255).astype(np.uint8))
-    return pictures
 
 
 def _sheet(rows: list[list[Pixels]]) -> Image.Image:
