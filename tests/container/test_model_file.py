@@ -215,7 +215,7 @@ def test_arrays_of_numbers_that_are_none_are_refused(value):
         *(("layout", at, value) for at in (0, 1) for value in (0, -1, 1 << 30)),
         *(("layout", 2, value) for value in (-1, 1 << 30)),
         *(("analysis_margin", 0, value) for value in (-16, 8, 1 << 30)),
-        ("layer.hyper.first.shift", 0, -1),
+        ("layer.hyper.first.shift", 0, -100),
         ("layer.hyper.first.shift", 0, 127),
         ("companding", 5, 200),
         ("latent_table_index", 3, 255),

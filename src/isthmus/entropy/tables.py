@@ -115,6 +115,15 @@ def pack_tables(tables: list[FrequencyTable]) -> tuple[NDArray[np.int32], NDArra
 def unpack_tables(
     lowest: NDArray[np.int32], sizes: NDArray[np.uint16], frequencies: NDArray[np.uint16]
 ) -> list[FrequencyTable]:
-    """What `pack_tables` packed, checked."""
-    parts = np.split(frequencies, np.cumsum(sizes, dtype=np.int64)[:-1])
+    """What `pack_tables` packed, checked.
+
+    Raises:
+        FormatError: they do not belong together, or a table is none.
+    """
+    ends = np.cumsum(sizes, dtype=np.int64)
+    if lowest.ndim != 1 or frequencies.ndim != 1 or lowest.shape != sizes.shape or not len(sizes):
+        raise FormatError(f"tables have {lowest.shape} first symbols and {sizes.shape} sizes")
+    if ends[-1] != len(frequencies):
+        raise FormatError(f"tables have {len(frequencies)} frequencies where their sizes add up to {ends[-1]}")
+    parts = np.split(frequencies, ends[:-1])
     return [FrequencyTable(int(low), part) for low, part in zip(lowest, parts, strict=True)]

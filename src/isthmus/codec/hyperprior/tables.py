@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.codec.hyperprior.layout import BLOCK
-from isthmus.entropy.fixed_point import DECODED_LIMIT, SCALES
+from isthmus.entropy.fixed_point import COMPANDED_LIMIT, DECODED_LIMIT, KNOTS, SCALES
 from isthmus.entropy.hyper_latents import CONTEXTS, HYPER_GROUPS, NEIGHBOUR_CONTEXTS, HyperCoder
 from isthmus.entropy.hyperprior import HyperpriorTables
 from isthmus.entropy.passes import LAYERS
@@ -22,7 +22,6 @@ MAX_MARGIN = 1024
 """Pixels around a piece that a transform may look at."""
 MAX_SHIFT = 24
 """Partial sums of the integer networks stay below 2^24."""
-MAX_COMPANDED = 127
 _ARRAYS = (
     *("gains", "quality_bias", "companding", "layout", "analysis_margin", "probe"),
     *("latent_table_index", "latent_symbols_per_step", "hyper_thresholds", "hyper_table_index", "hyper_offsets"),
@@ -73,14 +72,16 @@ def check_numbers(arrays: Mapping[str, NDArray[Any]], channels: int) -> None:
     """
     first, hyper, margin = shaped(arrays, "layout", np.int32, (3,)).tolist()
     (analysis_margin,) = shaped(arrays, "analysis_margin", np.int32, (1,)).tolist()
-    shifts = np.concatenate([shaped(arrays, f"layer.{name}.shift", np.int8, (None,)) for name in LAYERS])
+    shifts = [shaped(arrays, f"layer.{name}.shift", np.int8, (None,)) for name in LAYERS]
+    for name, shift in zip(LAYERS, shifts, strict=True):
+        shaped(arrays, f"layer.{name}.bias", np.int32, (KNOTS, len(shift)))
     for name, is_so in (
         ("gains", bool(np.all(np.isfinite(arrays["gains"]) & (arrays["gains"] > 0)))),
         ("quality_bias", bool(np.all(np.isfinite(arrays["quality_bias"])))),
         ("layout", 1 <= first < channels and hyper >= 1 and 0 <= margin <= MAX_MARGIN // BLOCK),
         ("analysis_margin", 0 <= analysis_margin <= MAX_MARGIN and analysis_margin % BLOCK == 0),
-        ("layer.*.shift", bool(np.all((shifts >= 0) & (shifts <= MAX_SHIFT)))),
-        ("companding", bool(np.all(np.abs(arrays["companding"].astype(np.int32)) <= MAX_COMPANDED))),
+        ("layer.*.shift", int(np.abs(np.concatenate(shifts).astype(np.int32)).max(initial=0)) <= MAX_SHIFT),
+        ("companding", int(np.abs(arrays["companding"].astype(np.int32)).max(initial=0)) <= COMPANDED_LIMIT),
     ):
         if not is_so:
             raise FormatError(f"the model's array {name} holds numbers that no model has")
