@@ -181,6 +181,20 @@ def test_members_that_unpack_to_more_than_models_have_are_a_limit_error():
     assert "announce 8388" in done.stdout
 
 
+def test_a_message_does_not_quote_a_file_without_end():
+    """A member whose own head has another name, of 50,000 bytes, than the directory says."""
+    data = bytearray(zipped({"manifest.json": bytes(random_bytes(60_000))}))
+    data[26:28] = (50_000).to_bytes(2, "little")
+    with pytest.raises(FormatError) as caught:
+        parse_model(bytes(data), name="talkative")
+    assert len(str(caught.value)) < 300
+
+
+def random_bytes(count):
+    """Noise, which does not compress."""
+    return np.random.default_rng(0).integers(0, 256, count, np.uint8)
+
+
 def test_a_directory_that_lies_about_a_length_is_noticed():
     """Of a member that says 10 bytes and unpacks to more, no more is read than that."""
     data = bytearray(zipped({"manifest.json": b" " * 3_000_000}))

@@ -23,6 +23,18 @@ MAX_MODEL_BYTES = 256 << 20
 MAX_MANIFEST_BYTES = 1 << 20
 MANIFEST = "manifest.json"
 
+_FOREIGN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+    KeyError,
+    ValueError,
+)
+"""What the zip's reader raises of bytes that are none."""
+_SAID = 100
 _END = struct.Struct("<4s4H2IH")
 _END_MARK = b"PK\x05\x06"
 _ZIP64_MARK = b"PK\x06\x07"
@@ -43,12 +55,11 @@ def open_archive(file: BinaryIO, name: str) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(file) as archive:
             _check_members(archive, name)
             yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error) as error:
-        raise FormatError(f"{name} is not a model file, or it is damaged: {error}") from error
-    except (KeyError, UnicodeDecodeError, ValueError) as error:
-        if isinstance(error, FormatError):
-            raise
-        raise FormatError(f"{name} is not a model file, or it is damaged: {error}") from error
+    except FormatError:
+        raise
+    except _FOREIGN as error:
+        said = repr(str(error))[1:-1][:_SAID]  # it may quote the file's bytes, however many they are
+        raise FormatError(f"{name} is not a model file, or it is damaged: {said}") from error
 
 
 def read_manifest_bytes(archive: zipfile.ZipFile, name: str) -> bytes:
