@@ -25,9 +25,9 @@ from isthmus.packs.opening import load_pack_model, open_ranges
 from isthmus.packs.stored_pictures import picture_size, stored_image
 from isthmus.transforms.engine import Engine
 
-BLOCKS_KEPT = 64
+BLOCKS_KEPT = 256
 """Checked blocks that stay in memory: neighbours are often asked for together."""
-KEPT_BLOCK_BYTES = 1 << 20
+KEPT_BLOCK_BYTES = 1 << 18
 """Larger blocks, of large pictures, are read again."""
 BATCH = 1024
 """Pictures that iteration decodes at once."""
