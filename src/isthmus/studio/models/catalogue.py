@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from isthmus.description import describe
-from isthmus.errors import FormatError, IsthmusError, UsageError
+from isthmus.errors import FormatError, IsthmusError, OutputError, UsageError
 from isthmus.studio.compress.comparisons import stem_of
 from isthmus.zoo.finding import SUFFIX, install, known_models, uninstall
 
@@ -54,6 +54,10 @@ def add(path: Path, name: str) -> dict[str, Any]:
         facts = describe(path)
         if facts["format"] != "isthmus":
             raise FormatError(f"{name} is no model: it is a .{facts['format']} file")
+        if stem_of(name) in [known.stem for _, known in known_models()]:
+            raise OutputError(
+                f"there is a model {stem_of(name)} already: remove it first, or give the file another name"
+            )
         installed = install(path, name=stem_of(name))
         return {"file": installed.stem}
     finally:

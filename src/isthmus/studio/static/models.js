@@ -12,7 +12,7 @@ async function list() {
 
 function card(model) {
   const rows = model.error ? [["cannot be read", model.error]] : Object.entries(LABELS).filter(([key]) => model[key] != null).map(([key, label]) => [label, key === "bytes" ? inBytes(model.bytes) : model[key]]);
-  for (const [name, value] of Object.entries(model.metrics ?? {})) rows.push([name.replaceAll("_", " "), typeof value === "number" ? Number(value.toPrecision(4)) : value]);
+  for (const [name, value] of Object.entries(model.metrics ?? {})) rows.push([name.replaceAll("_", " "), figure(name, value)]);
   const list = make("dl", { className: "facts" }, ...rows.flatMap(([term, text]) => [make("dt", { textContent: term }), make("dd", { textContent: text })]));
   const head = make("div", { className: "row apart" }, make("h2", { textContent: model.file }), make("span", { className: "state", textContent: model.place }));
   const article = make("article", { className: "card" }, head, list);
@@ -23,6 +23,11 @@ function card(model) {
     article.append(make("p", { className: "row" }, button));
   }
   return article;
+}
+
+function figure(name, value) {
+  if (typeof value !== "number") return value;
+  return name.includes("bd_rate") ? `${(100 * value).toFixed(1)} %` : Number(value.toPrecision(4));
 }
 
 /** The second press removes: a file of the user's is gone then. */

@@ -83,7 +83,7 @@ export function make(tag, properties = {}, ...children) {
 
 export function inBytes(count) {
   if (count < 10000) return `${count.toLocaleString("en")} B`;
-  return count < 1e7 ? `${(count / 1e3).toFixed(1)} kB` : `${(count / 1e6).toFixed(1)} MB`;
+  return count < 1e6 ? `${(count / 1e3).toFixed(1)} kB` : `${(count / 1e6).toFixed(1)} MB`;
 }
 
 export const inSeconds = (seconds) => (seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`);
