@@ -11,9 +11,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from isthmus.imaging.reading import find_pictures, read_picture
+from isthmus.imaging.reading import read_picture
 from isthmus.imaging.writing import to_pillow
 from isthmus.learn.hyperprior.dataset.crops import HELD_ASIDE_EVERY
+from isthmus.sources.folders import walk
 from isthmus.values import Picture
 
 TOP, LEFT = 37, 53
@@ -27,7 +28,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=448)
     options = parser.parse_args()
     options.output.mkdir(parents=True)
-    for path in sorted(find_pictures(options.data))[::HELD_ASIDE_EVERY]:
+    for path in sorted(walk(options.data).files)[::HELD_ASIDE_EVERY]:
         pixels = read_picture(path).pixels[TOP : TOP + options.side, LEFT : LEFT + options.side]
         to_pillow(Picture(pixels)).save(options.output / f"{path.stem}.png")
 

@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 
 import isthmus
-from isthmus.imaging.reading import find_pictures
+from isthmus.sources.folders import walk
 
 TURNS = 3
 
@@ -50,7 +50,7 @@ def main() -> None:
     theirs.update()
     ours = isthmus.load_model(options.model, threads=options.threads)
     times: dict[str, list[float]] = {}
-    for path in find_pictures(options.data):
+    for path in walk(options.data).files:
         with Image.open(path) as image:
             picture = np.array(image.convert("RGB"))
         pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 import isthmus
-from isthmus.imaging.reading import find_pictures, read_picture
+from isthmus.imaging.reading import read_picture
 from isthmus.metrics.distortion import psnr
+from isthmus.sources.folders import walk
 
 
 def steps(path: Path, model: str) -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--model", default="photo")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
-    paths = find_pictures(options.data)
+    paths = walk(options.data).files
     with ProcessPoolExecutor(options.jobs) as pool:
         for path, (sizes, levels) in zip(paths, pool.map(partial(steps, model=options.model), paths), strict=True):
             falls = f"bytes fall {np.sum(sizes < 0)} times, PSNR {np.sum(levels < 0)} times"

@@ -23,9 +23,10 @@ from PIL import Image
 
 import isthmus
 from isthmus.codec.model import Model
-from isthmus.imaging.idx import read_idx
 from isthmus.packs.packing import PackOptions, pack_to_file
-from isthmus.packs.sources import Source, find_sources
+from isthmus.sources.finding import find_sources
+from isthmus.sources.idx import read_idx
+from isthmus.sources.source import Source
 
 CODECS = {
     "JPEG": {"format": "JPEG", "optimize": True},

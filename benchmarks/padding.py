@@ -17,8 +17,8 @@ from PIL import Image
 import isthmus
 from isthmus.codec.hyperprior import adaptive_quality
 from isthmus.codec.hyperprior.layout import HYPER_BLOCK
-from isthmus.imaging.reading import find_pictures
 from isthmus.metrics.distortion import psnr
+from isthmus.sources.folders import walk
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     model = isthmus.load_model(options.model)
     adaptive_quality.QUALITY_PER_OCTAVE = 0  # padding must not change what a quality means
     pictures = []
-    for path in find_pictures(options.data)[: options.count]:
+    for path in walk(options.data).files[: options.count]:
         with Image.open(path) as image:
             small = image.convert("RGB")
         small.thumbnail((options.side, options.side), Image.Resampling.LANCZOS)

@@ -20,9 +20,10 @@ from pathlib import Path
 from isthmus.codec.model import Model, load_model
 from isthmus.packs.packing import PackOptions
 from isthmus.packs.sharding import Runner, in_processes, pack_to_shards
-from isthmus.packs.sources import LazyIdx, find_sources
 from isthmus.scale.cluster import cluster
 from isthmus.scale.packing import run_on_ray
+from isthmus.sources.finding import find_sources
+from isthmus.sources.source import Sources
 
 TRAINING_DIGITS = "train-images-idx3-ubyte"
 
@@ -42,7 +43,7 @@ class Timing:
         return self.pictures / self.working
 
 
-def timed(sources: LazyIdx, model: Model, run: Runner, shard_size: int) -> Timing:
+def timed(sources: Sources, model: Model, run: Runner, shard_size: int) -> Timing:
     """Pack once."""
     times: list[float] = []
     with tempfile.TemporaryDirectory() as name:
@@ -85,7 +86,7 @@ def main() -> None:
     print(f"all shards of all {len(made)} runs have the same bytes: {all(files == made[0] for files in made)}")
 
 
-def compare(sources: LazyIdx, model: Model, options: argparse.Namespace, made: list[dict[str, bytes]]) -> None:
+def compare(sources: Sources, model: Model, options: argparse.Namespace, made: list[dict[str, bytes]]) -> None:
     """Both engines with each number of workers."""
     print("| workers | engine | whole run, s | after start-up, pictures/s | time of the local engine |")
     print("|---|---|---|---|---|")

@@ -17,10 +17,11 @@ from scipy.interpolate import PchipInterpolator
 import isthmus
 from isthmus.codec.hyperprior import adaptive_quality
 from isthmus.codec.hyperprior.adaptive_quality import adapt_quality
-from isthmus.imaging.reading import find_pictures, read_picture
+from isthmus.imaging.reading import read_picture
 from isthmus.metrics.bd_rate import Curve, bd_rate
 from isthmus.metrics.distortion import psnr
 from isthmus.metrics.ssimulacra2 import ssimulacra2
+from isthmus.sources.folders import walk
 
 QUALITIES = (1, 6, 12, 18, 24, 30, 36, 42, 48, 54, 60, 66, 72, 78, 84, 90, 95, 100)
 STRENGTHS = (0.0, 3.0, 6.0, 8.0)
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--bpp", type=float, nargs="+", default=[0.2, 0.4, 0.6, 0.9, 1.3])
     options = parser.parse_args()
     model = isthmus.load_model(options.model, threads=2)
-    pictures = [read_picture(path).pixels for path in find_pictures(options.data)]
+    pictures = [read_picture(path).pixels for path in walk(options.data).files]
     curves = []
     with patch.object(adaptive_quality, "QUALITY_PER_OCTAVE", 0):
         for picture in pictures:

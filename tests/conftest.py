@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from isthmus.codec.model import Model, load_model
+from isthmus.sources.outputs import Job
+from isthmus.sources.source import Source
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -56,3 +58,8 @@ def shared_data() -> Path:
 def hear_interrupts() -> None:
     """For `preexec_fn`: a shell's jobs in the background, and what they start, ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def job_of(source: Path, target: Path) -> Job:
+    """A picture file to read and a file to write."""
+    return Job(Source(source.name, path=source), target)

@@ -25,7 +25,7 @@ from isthmus.errors import (
 from isthmus.metrics.distortion import psnr
 from isthmus.values import Picture
 from isthmus.zoo import finding
-from tests.conftest import GOLDEN
+from tests.conftest import GOLDEN, job_of
 
 
 def test_a_batch_gives_the_same_files_as_one_by_one(golden_model, pictures):
@@ -121,19 +121,19 @@ def test_a_file_of_another_version_or_nature_is_its_own_error(golden_model, pict
 def test_targets_are_met(golden_model, pictures, tmp_path):
     """At most the bytes that were asked for; at least the PSNR."""
     Image.fromarray(pictures[0]).save(tmp_path / "a.png")
-    pairs = [(tmp_path / "a.png", tmp_path / "a.isth")]
+    jobs = [job_of(tmp_path / "a.png", tmp_path / "a.isth")]
     limit = (len(golden_model.encode(pictures[0], quality=1)) + len(golden_model.encode(pictures[0], quality=100))) // 2
-    outcome = next(compress_files(pairs, golden_model, CompressOptions(Target(file_bytes=limit))))
+    outcome = next(compress_files(jobs, golden_model, CompressOptions(Target(file_bytes=limit))))
     assert outcome.result is not None
     assert outcome.result.bytes <= limit
     best = psnr(golden_model.decode(golden_model.encode(pictures[0], quality=100)), pictures[0])
     options = CompressOptions(Target(psnr=best - 0.5), force=True, measure_psnr=True)
-    outcome = next(compress_files(pairs, golden_model, options))
+    outcome = next(compress_files(jobs, golden_model, options))
     assert outcome.result is not None
     assert outcome.result.psnr >= best - 0.5
     for target in (Target(file_bytes=5), Target(psnr=200.0)):
         assert isinstance(
-            next(compress_files(pairs, golden_model, CompressOptions(target, force=True))).error, UsageError
+            next(compress_files(jobs, golden_model, CompressOptions(target, force=True))).error, UsageError
         )
     with pytest.raises(UsageError, match="exclude"):
         Target(quality=3, psnr=30.0)
@@ -147,15 +147,15 @@ def test_one_bad_picture_does_not_stop_the_others(golden_model, pictures, tmp_pa
         Image.fromarray(picture).save(sources[-1])
     sources[1].write_bytes(b"broken")
     Image.new("RGB", (5, 5)).save(sources[2])
-    pairs = [(path, tmp_path / "out" / f"{path.stem}.isth") for path in sources]
-    outcomes = {outcome.source: outcome for outcome in compress_files(pairs, golden_model, CompressOptions(Target()))}
+    jobs = [job_of(path, tmp_path / "out" / f"{path.stem}.isth") for path in sources]
+    outcomes = {one.source.path: one for one in compress_files(jobs, golden_model, CompressOptions(Target()))}
     assert isinstance(outcomes[sources[1]].error, InputError)
     assert isinstance(outcomes[sources[2]].error, ModelMismatchError)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0.isth", "3.isth"]
     shutil.copy(GOLDEN / "golden.isthmus", tmp_path / "out")
     (tmp_path / "out" / "bad.isth").write_bytes(b"\x89ISTH\r\n")
     names = ["0", "3", "bad"]
-    back = [(tmp_path / "out" / f"{name}.isth", tmp_path / "back" / f"{name}.png") for name in names]
+    back = [job_of(tmp_path / "out" / f"{name}.isth", tmp_path / "back" / f"{name}.png") for name in names]
     options = DecompressOptions()  # the model lies beside them
     errors = [outcome.error for outcome in decompress_files(back, None, options)]
     assert [error is None for error in errors] == [True, True, False]
@@ -167,9 +167,9 @@ def test_a_file_that_grew_is_said_to(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     Image.fromarray(pixels).save(noise)
     Image.fromarray(np.where(pixels[..., 0] < 128, np.uint8(0), np.uint8(255))).convert("1").save(drawing)
-    pairs = [(path, path.with_suffix(".isth")) for path in (drawing, noise)]
-    grown, shrunk = compress_files(pairs, load_model("photo"), CompressOptions(Target(90)))
-    assert grown.notes[-1] == f"its own file is smaller, {drawing.stat().st_size} bytes"
+    jobs = [job_of(path, path.with_suffix(".isth")) for path in (drawing, noise)]
+    grown, shrunk = compress_files(jobs, load_model("photo"), CompressOptions(Target(90)))
+    assert grown.notes[-1] == "its own file is smaller"
     assert not shrunk.notes
 
 

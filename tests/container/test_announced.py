@@ -19,8 +19,8 @@ from isthmus.entropy.range_coder import RangeDecoder, RangeEncoder, model_of
 from isthmus.errors import LimitError, UsageError
 from isthmus.packs.pack import Pack
 from isthmus.packs.packing import PackOptions, pack_to_file
-from isthmus.packs.sources import Source
 from isthmus.packs.unpacking import UnpackOptions, unpack
+from isthmus.sources.source import Source
 from isthmus.transforms.engine import Engine
 from isthmus.values import PictureSpec
 from tests.conftest import GOLDEN

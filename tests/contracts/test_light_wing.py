@@ -19,6 +19,7 @@ LIGHT_ROOMS = (
     "container",
     "transforms",
     "zoo",
+    "sources",
     "codec",
     "packs",
     "description",

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from isthmus.cli import main
-from isthmus.learn.data.glyphs import draw_glyphs
+from isthmus.sources.glyphs import draw_glyphs
 from tests.conftest import GOLDEN, hear_interrupts
 
 GOLDEN_MODEL = str(GOLDEN / "golden.isthmus")

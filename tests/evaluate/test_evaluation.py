@@ -14,6 +14,7 @@ from isthmus.codec.model import load_model
 from isthmus.errors import InputError, OutputError, UsageError
 from isthmus.evaluate import running
 from isthmus.evaluate.evaluation import EvaluationOptions, evaluate
+from isthmus.sources.finding import find_sources
 from tests.conftest import GOLDEN, needs_openvino
 
 MODEL = str(GOLDEN / "golden-hyperprior.isthmus")
@@ -36,7 +37,14 @@ def run(pictures, folder, **options):
     """An evaluation, and the names of pictures in the order in which they were done."""
     done = []
     settings = EvaluationOptions(**{"models": (MODEL,), "against": ("jpeg-444", "webp"), **options})
-    results = evaluate(pictures, settings, folder, command="isthmus", on_done=lambda one: done.append(one.picture))
+    results = evaluate(
+        find_sources(str(pictures)),
+        settings,
+        folder,
+        data="pictures",
+        command="isthmus",
+        on_done=lambda one: done.append(one.picture),
+    )
     return results, done
 
 

@@ -18,6 +18,7 @@ from isthmus.evaluate.figure_file import figure_form
 from isthmus.evaluate.picture_grid import Row, as_cell, draw_grid
 from isthmus.evaluate.reconstruction import draw_reconstructions, shown_at_once
 from isthmus.values import Picture
+from tests.conftest import job_of
 
 
 @pytest.fixture
@@ -100,14 +101,14 @@ def test_noise_is_added_and_measured_against_the_clean_picture(denoiser, picture
     """Both files are kept, and the PSNRs are theirs."""
     Image.fromarray(pictures[0]).save(tmp_path / "clean.png")
     target = tmp_path / "out.png"
-    (done,) = denoise_files([(tmp_path / "clean.png", target)], denoiser, with_noise=True)
+    (done,) = denoise_files([job_of(tmp_path / "clean.png", target)], denoiser, with_noise=True)
     assert done.error is None
     assert done.noisy == tmp_path / "out.noisy.png"
     for path, decibels in ((target, done.psnr), (done.noisy, done.noisy_psnr)):
         with Image.open(path) as image:
             error = np.mean((np.asarray(image).astype(float) - pictures[0]) ** 2)
         assert decibels == pytest.approx(10 * np.log10(255**2 / error))
-    (again,) = denoise_files([(tmp_path / "clean.png", tmp_path / "new.png")], denoiser, with_noise=True)
+    (again,) = denoise_files([job_of(tmp_path / "clean.png", tmp_path / "new.png")], denoiser, with_noise=True)
     assert np.array_equal(Image.open(done.noisy), Image.open(again.noisy))
 
 

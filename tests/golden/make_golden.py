@@ -14,7 +14,6 @@ from isthmus.codec.model import Model, load_model
 from isthmus.container.image_file import VERSION
 from isthmus.container.model_file import parse_model
 from isthmus.container.pack_file import VERSION as PACK_VERSION
-from isthmus.learn.data.pictures import PictureSet
 from isthmus.learn.export.model_file import export_model
 from isthmus.learn.hyperprior.calibration.activation_ranges import calibrate_blocks
 from isthmus.learn.hyperprior.dataset.crops import to_pixels
@@ -22,7 +21,8 @@ from isthmus.learn.hyperprior.export.export import export_codec
 from isthmus.learn.models.dense import build_dense
 from isthmus.learn.recipes.settings import CodingSettings, ModelSettings
 from isthmus.packs.packing import PackOptions, pack_to_file
-from isthmus.packs.sources import Source
+from isthmus.sources.picture_set import PictureSet
+from isthmus.sources.source import Source
 from isthmus.values import Picture
 from tests.learn.hyperprior.small_codec import small_calibration, small_codec
 

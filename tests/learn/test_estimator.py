@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 import isthmus
 from isthmus.errors import InputError
-from isthmus.learn.data.glyphs import draw_glyphs
+from isthmus.sources.glyphs import draw_glyphs
 
 pytestmark = pytest.mark.train
 

@@ -23,6 +23,7 @@ from isthmus.learn.recipes.loading import load_recipe
 from isthmus.learn.sweep import parse_variation, run_sweep
 
 SMALL = ["data.count=100", "model.hidden=8", "model.code=4"]
+from tests.conftest import job_of
 
 
 @pytest.mark.train
@@ -104,15 +105,18 @@ def test_a_model_of_noisy_pictures_denoises_and_draws_its_map(tmp_path):
     run_experiment(load_recipe("glyphs-dense", settings), tmp_path / "run", budget=Budget(1))
     model = load_model(tmp_path / "run" / "model.isthmus")
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (33, 47), np.uint8)).save(tmp_path / "noisy.png")
-    pairs = [(tmp_path / "noisy.png", tmp_path / "clean.png"), (tmp_path / "none.png", tmp_path / "other.png")]
-    outcomes = list(denoise_files(pairs, model))
+    jobs = [
+        job_of(tmp_path / "noisy.png", tmp_path / "clean.png"),
+        job_of(tmp_path / "none.png", tmp_path / "other.png"),
+    ]
+    outcomes = list(denoise_files(jobs, model))
     assert [outcome.error is None for outcome in outcomes] == [True, False]
     with Image.open(tmp_path / "clean.png") as image:
         assert image.size == (47, 33)
     assert draw_map(model, load_for_model(model, "glyphs", count=40)).startswith(b"\x89PNG")
     run_experiment(load_recipe("glyphs-dense", SMALL), tmp_path / "plain", budget=Budget(1))
     with pytest.raises(ModelMismatchError, match="digits-denoise"):
-        list(denoise_files(pairs, load_model(tmp_path / "plain" / "model.isthmus")))
+        list(denoise_files(jobs, load_model(tmp_path / "plain" / "model.isthmus")))
 
 
 def test_principal_components_find_the_plane_that_codes_lie_in():

@@ -35,8 +35,9 @@ from isthmus.errors import (
 )
 from isthmus.packs.pack import Pack
 from isthmus.packs.packing import PackOptions, pack_to_file
-from isthmus.packs.sources import Source, find_sources
 from isthmus.packs.unpacking import UnpackOptions, unpack
+from isthmus.sources.finding import find_sources
+from isthmus.sources.source import Source
 from isthmus.transforms.engine import Engine
 from tests.conftest import GOLDEN
 
@@ -332,11 +333,11 @@ def test_sources_by_pattern_and_idx(tmp_path):
     idx, labels = tmp_path / "digits-idx3-ubyte", tmp_path / "labels-idx1-ubyte"
     idx.write_bytes(struct.pack(">HBB3I", 0, 8, 3, 2, 8, 8) + bytes(128))
     labels.write_bytes(struct.pack(">HBBI", 0, 8, 1, 2) + bytes([5, 6]))
-    found = find_sources(str(idx), labels)
+    found = find_sources(str(idx), labels=labels)
     assert [(one.name, one.label) for one in found] == [("00000.png", 5), ("00001.png", 6)]
     labels.write_bytes(struct.pack(">HBBI", 0, 8, 1, 1) + bytes([5]))
     with pytest.raises(InputError, match="1 labels for 2 pictures"):
-        find_sources(str(idx), labels)
+        find_sources(str(idx), labels=labels)
     with pytest.raises(InputError, match="no pictures there"):
         find_sources(str(tmp_path / "nowhere"))
 

@@ -19,7 +19,8 @@ from isthmus.packs.manifest import read_manifest
 from isthmus.packs.pack import Pack
 from isthmus.packs.packing import PackOptions
 from isthmus.packs.sharding import in_processes, make_shard, pack_to_shards
-from isthmus.packs.sources import LazyIdx, find_sources
+from isthmus.sources.finding import find_sources
+from isthmus.sources.source import ArraySources
 
 HERE = partial(in_processes, jobs=1)
 QUALITY = PackOptions(75)
@@ -141,7 +142,7 @@ def test_a_shard_of_nothing_but_rejections_has_no_file(folder, golden_model, tmp
 
 def test_a_run_of_an_idx_file_keeps_names_and_labels(pictures):
     """Sliced as a list of all its pictures would be."""
-    whole = LazyIdx(pictures, Path("x"), np.arange(20, dtype=np.uint8))
+    whole = ArraySources(pictures[..., None], np.arange(20, dtype=np.uint8))
     part = whole[6:12][1:]
     assert [(one.name, one.label) for one in part] == [(one.name, one.label) for one in list(whole)[7:12]]
     assert np.array_equal(part[0].pixels, whole[7].pixels)

@@ -14,7 +14,8 @@ import pytest
 from isthmus.errors import InputError, OutputError, UsageError
 from isthmus.packs.packing import PackOptions
 from isthmus.packs.sharding import in_processes, pack_to_shards
-from isthmus.packs.sources import Source, find_sources
+from isthmus.sources.finding import find_sources
+from isthmus.sources.source import Source
 from isthmus.values import Picture
 from tests.packs.test_sharding import contents, folder  # noqa: F401 - the fixture
 

@@ -20,8 +20,8 @@ from isthmus.errors import InputError
 from isthmus.packs.pack import Pack
 from isthmus.packs.packing import PackOptions
 from isthmus.packs.sharding import in_processes, pack_to_shards
-from isthmus.packs.sources import find_sources, is_elsewhere
-from isthmus.scale.sources import find
+from isthmus.sources.finding import find_sources, is_elsewhere
+from isthmus.sources.stores import find
 from tests.packs.test_sharding import contents, folder  # noqa: F401 - the fixture
 
 HERE = partial(in_processes, jobs=1)
@@ -157,7 +157,7 @@ def test_files_that_are_no_parquet_or_do_not_match_are_said(table, tmp_path):
 def test_the_room_loads_no_training_package():
     """In a fresh interpreter; neither does Ray for us."""
     pytest.importorskip("ray", reason="the extra scale is not installed", exc_type=ImportError)
-    names = "isthmus.scale.cluster, isthmus.scale.packing, isthmus.scale.sources"
+    names = "isthmus.scale.cluster, isthmus.scale.packing, isthmus.sources.stores"
     code = f"import sys, {names}; sys.exit(', '.join({{'torch', 'onnx', 'sklearn'}} & set(sys.modules)) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path.cwd())
     assert done.returncode == 0, done.stderr

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from isthmus.cli.options import AsJson, CodingModel, Depth, EngineName, Fit, Quality, ReplaceFiles, Sources, Threads
+from isthmus.cli.options import (
+    AsJson,
+    CodingModel,
+    Column,
+    Count,
+    Depth,
+    EngineName,
+    Fit,
+    Part,
+    Quality,
+    ReplaceFiles,
+    Sources,
+    Threads,
+)
 
 EXAMPLE = "Example: isthmus compress photo.jpg -o photo.isth --quality 60"
 
@@ -15,7 +27,8 @@ EXAMPLE = "Example: isthmus compress photo.jpg -o photo.isth --quality 60"
 def compress(
     sources: Sources,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DST", help="A .isth file for one picture, else a folder.")
+        str,
+        typer.Option("-o", "--output", metavar="DST", help="A .isth file for one picture, else a folder (out/)."),
     ],
     model: CodingModel = None,
     quality: Quality = None,
@@ -24,6 +37,9 @@ def compress(
     ] = None,
     target_bpp: Annotated[float | None, typer.Option(help="The same in bits per pixel.")] = None,
     target_psnr: Annotated[float | None, typer.Option(help="The lowest quality that reaches this PSNR in dB.")] = None,
+    part: Part = None,
+    count: Count = None,
+    column: Column = None,
     fit: Fit = False,
     depth: Depth = None,
     frame: Annotated[int | None, typer.Option(help="Which picture of an animation, from 0.")] = None,
@@ -36,33 +52,36 @@ def compress(
     """Compress pictures to .isth files."""
     from dataclasses import asdict
 
-    from isthmus.cli.output import note, plan_jobs, print_json, track
+    from isthmus.cli.output import Notes, note, print_json, say, tell, track
     from isthmus.codec.api import DEFAULT_MODEL
     from isthmus.codec.files import CompressOptions, compress_files
     from isthmus.codec.model import load_model
     from isthmus.codec.targets import Target
-    from isthmus.imaging.reading import SUFFIXES
+    from isthmus.sources.finding import look_for
+    from isthmus.sources.outputs import plan_jobs
 
     target = Target(quality, target_bytes, target_bpp, target_psnr)
     options = CompressOptions(target, fit=fit, depth=depth, frame=frame, measure_psnr=psnr, force=force)
-    jobs, errors = plan_jobs(sources, output, suffix=".isth", found=SUFFIXES)
+    found = look_for(sources, part=part, count=count, column=column)
+    plan = plan_jobs(found, output, suffix=".isth", file_suffixes=[".isth"])
     loaded = load_model(model or DEFAULT_MODEL, threads=threads, engine=engine)
-    pairs = [(job.source, job.target) for job in jobs]
-    results = []
-    for error in errors:
+    failed = tell(found)
+    results, notes = [], Notes()
+    for error in plan.errors:
+        failed += 1
         note(str(error))
-    for outcome in track(compress_files(pairs, loaded, options), total=len(pairs), doing="compressing"):
-        for line in outcome.notes:
-            note(f"{outcome.source}: {line}")
+    for outcome in track(compress_files(plan.jobs, loaded, options), total=len(plan.jobs), doing="compressing"):
+        notes.add(outcome.source, outcome.notes)
         if outcome.error is not None:
-            errors.append(outcome.error)
+            failed += 1
             note(str(outcome.error))
         elif outcome.result is not None:
             results.append(outcome.result)
             if not as_json:
                 reached = f", {outcome.result.psnr:.2f} dB" if outcome.result.psnr is not None else ""
-                print(f"{outcome.result.output}: {outcome.result.bytes} bytes, {outcome.result.bpp:.3f} bpp{reached}")
+                say(f"{outcome.result.output}: {outcome.result.bytes} bytes, {outcome.result.bpp:.3f} bpp{reached}")
+    notes.show()
     if as_json:
         print_json({"files": [asdict(result) for result in results]})
-    if errors:
+    if failed:
         raise typer.Exit(1)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from isthmus.cli.options import AsJson, EngineName, PixelLimit, ReplaceFiles, Threads
+from isthmus.cli.options import AsJson, EngineName, OneOrFolder, PixelLimit, ReplaceFiles, Threads
 
 EXAMPLE = "Example: isthmus decompress compressed/ -o pictures/ --model run/model.isthmus"
 
 
 def decompress(
-    sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help=".isth files, or folders of them.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DST", help="A picture file for one source, else a folder.")
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SRC...", help=".isth files, folders of them, or quoted patterns.")
     ],
+    output: OneOrFolder,
     model: Annotated[str | None, typer.Option(help="The model; without it, it is found by the id in the file.")] = None,
     format_: Annotated[str, typer.Option("--format", help="Of pictures in a folder: png, webp, tif, ...")] = "png",
     region: Annotated[
@@ -34,11 +33,13 @@ def decompress(
     """Decompress .isth files to pictures."""
     from dataclasses import asdict
 
-    from isthmus.cli.output import note, plan_jobs, print_json, track
+    from isthmus.cli.output import Notes, note, print_json, say, tell, track
     from isthmus.codec.files import DecompressOptions, decompress_files
     from isthmus.codec.model import load_model
     from isthmus.imaging.windows import parse_region
-    from isthmus.imaging.writing import check_suffix
+    from isthmus.imaging.writing import FORMATS, check_suffix
+    from isthmus.sources.finding import find_files
+    from isthmus.sources.outputs import plan_jobs
     from isthmus.transforms.engine import Engine
 
     window = parse_region(region) if region is not None else None
@@ -47,27 +48,27 @@ def decompress(
     )
     suffix = "." + format_.lower().lstrip(".")
     check_suffix(suffix)
-    if output.suffix and not output.is_dir() and len(sources) == 1 and not sources[0].is_dir():
-        check_suffix(output.suffix)
-    jobs, errors = plan_jobs(sources, output, suffix=suffix, found=[".isth"])
+    found = find_files(sources, ".isth")
+    plan = plan_jobs(found, output, suffix=suffix, file_suffixes=FORMATS)
     loaded = load_model(model, threads=threads, engine=engine) if model else None
-    pairs = [(job.source, job.target) for job in jobs]
-    results = []
-    for error in errors:
+    failed = tell(found)
+    results, notes = [], Notes()
+    for error in plan.errors:
+        failed += 1
         note(str(error))
-    for outcome in track(decompress_files(pairs, loaded, options), total=len(pairs), doing="decompressing"):
+    for outcome in track(decompress_files(plan.jobs, loaded, options), total=len(plan.jobs), doing="decompressing"):
+        notes.add(outcome.source, outcome.notes)
         if outcome.error is not None:
-            errors.append(outcome.error)
+            failed += 1
             note(str(outcome.error))
         elif outcome.result is not None:
             results.append(outcome.result)
-            for line in outcome.notes:
-                note(f"{outcome.source}: {line}")
             if outcome.result.missing:
                 note(f"{outcome.source}: missing and left blank: {', '.join(outcome.result.missing)}")
             if not as_json:
-                print(f"{outcome.result.output}: {outcome.result.width}×{outcome.result.height}")
+                say(f"{outcome.result.output}: {outcome.result.width}×{outcome.result.height}")
+    notes.show()
     if as_json:
         print_json({"files": [asdict(result) for result in results]})
-    if errors:
+    if failed:
         raise typer.Exit(1)

@@ -26,12 +26,12 @@ def demo(
         from isthmus.learn.demo.running import run_demo
     from dataclasses import asdict
 
-    from isthmus.cli.output import print_json
+    from isthmus.cli.output import print_json, say
 
     result = run_demo(output, force=force)
     if as_json:
         print_json(asdict(result))
         return
     for codec in result.codecs:
-        print(f"{codec.name:18} {codec.mean_bytes:7.1f} bytes a picture, {codec.psnr:.2f} dB")
-    print(f"{result.pictures} pictures, {result.seconds:.0f} s: open {result.report}")
+        say(f"{codec.name:18} {codec.mean_bytes:7.1f} bytes a picture, {codec.psnr:.2f} dB")
+    say(f"{result.pictures} pictures, {result.seconds:.0f} s: open {result.report}")

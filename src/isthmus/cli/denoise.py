@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from isthmus.cli.options import AsJson, Fit, ReplaceFiles, Sources
+from isthmus.cli.options import AsJson, Column, Count, Fit, OneOrFolder, Part, ReplaceFiles, Sources
 
 EXAMPLE = "Example: isthmus denoise noisy/ -o clean/ --model run/model.isthmus"
 
 
 def denoise(
     sources: Sources,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DST", help="A picture file for one source, else a folder.")
-    ],
+    output: OneOrFolder,
     model: Annotated[str, typer.Option(help="A denoising model: a file, or a shipped or installed name.")],
     add_noise: Annotated[
         bool,
@@ -26,27 +23,33 @@ def denoise(
             "PSNR of both.",
         ),
     ] = False,
+    part: Part = None,
+    count: Count = None,
+    column: Column = None,
     fit: Fit = False,
     force: ReplaceFiles = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove noise from pictures with a model that was trained to."""
-    from isthmus.cli.output import note, plan_jobs, print_json, track
+    from isthmus.cli.output import Notes, note, print_json, say, tell, track
     from isthmus.codec.denoising import denoise_files
     from isthmus.codec.model import load_model
-    from isthmus.imaging.reading import SUFFIXES
+    from isthmus.imaging.writing import FORMATS
+    from isthmus.sources.finding import look_for
+    from isthmus.sources.outputs import plan_jobs
 
-    jobs, errors = plan_jobs(sources, output, suffix=".png", found=SUFFIXES)
-    for error in errors:
+    found = look_for(sources, part=part, count=count, column=column)
+    plan = plan_jobs(found, output, suffix=".png", file_suffixes=FORMATS)
+    outcomes = denoise_files(plan.jobs, load_model(model), fit=fit, with_noise=add_noise, force=force)
+    failed = tell(found)
+    written, notes = [], Notes()
+    for error in plan.errors:
+        failed += 1
         note(str(error))
-    pairs = [(job.source, job.target) for job in jobs]
-    written = []
-    outcomes = denoise_files(pairs, load_model(model), fit=fit, with_noise=add_noise, force=force)
-    for outcome in track(outcomes, total=len(pairs), doing="denoising"):
-        for line in outcome.notes:
-            note(f"{outcome.source}: {line}")
+    for outcome in track(outcomes, total=len(plan.jobs), doing="denoising"):
+        notes.add(outcome.source, outcome.notes)
         if outcome.error is not None:
-            errors.append(outcome.error)
+            failed += 1
             note(str(outcome.error))
             continue
         one: dict[str, object] = {"source": str(outcome.source), "output": str(outcome.output)}
@@ -56,8 +59,9 @@ def denoise(
             told += f": {outcome.psnr:.2f} dB, noisy {outcome.noisy_psnr:.2f} dB"
         written.append(one)
         if not as_json:
-            print(told)
+            say(told)
+    notes.show()
     if as_json:
         print_json({"files": written})
-    if errors:
+    if failed:
         raise typer.Exit(1)

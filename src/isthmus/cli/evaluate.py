@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.cli.options import AsJson
+from isthmus.cli.options import AsJson, Column, Count, Part
 
 if TYPE_CHECKING:
     from isthmus.evaluate.metrics import Metric
@@ -18,7 +18,12 @@ EXAMPLE = "Example: isthmus evaluate --model photo --data pictures/ --against jp
 
 
 def evaluate(
-    data: Annotated[Path, typer.Option(help="A folder of pictures.")],
+    data: Annotated[
+        list[str],
+        typer.Option(
+            metavar="SRC", help="Pictures, as 'isthmus compress' takes them: a folder, 'mnist', ... Repeatable."
+        ),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Gets the results and the report.")],
     model: Annotated[list[str] | None, typer.Option(help="A model file or name. Repeatable.")] = None,
     against: Annotated[
@@ -32,6 +37,9 @@ def evaluate(
     reference: Annotated[
         Path | None, typer.Option(help="A CSV file of published points (codec, bits_per_pixel, psnr_db) to draw.")
     ] = None,
+    part: Part = None,
+    count: Count = None,
+    column: Column = None,
     jobs: Annotated[int, typer.Option(help="Processes side by side; times then disturb each other.")] = 1,
     threads: Annotated[int, typer.Option(help="Threads of each codec.")] = 1,
     engine: Annotated[
@@ -45,12 +53,13 @@ def evaluate(
     import sys
 
     from isthmus.cli.extras import needs_extra
-    from isthmus.cli.output import Stopped, meter, note, numbers, print_json, words
+    from isthmus.cli.output import Stopped, meter, note, numbers, print_json, say, tell, words
 
     with needs_extra("evaluate", "an evaluation"):
         from isthmus.evaluate.evaluation import EvaluationOptions
         from isthmus.evaluate.evaluation import evaluate as run_evaluation
         from isthmus.evaluate.results import to_json
+    from isthmus.sources.finding import find_sources
 
     options = EvaluationOptions(
         models=tuple(model or ()),
@@ -63,10 +72,14 @@ def evaluate(
         reference=reference,
         force=force,
     )
+    found = find_sources(data, part=part, count=count, column=column)
+    unread = tell(found)
     with meter(doing="evaluating") as on_progress:
         try:
             command = "isthmus " + shlex.join(sys.argv[1:])
-            results = run_evaluation(data, options, output, command=command, on_progress=on_progress)
+            results = run_evaluation(
+                found, options, output, data=", ".join(data), command=command, on_progress=on_progress
+            )
         except KeyboardInterrupt:
             raise Stopped(f"what was measured is in {output}, the same command goes on with the others") from None
     for failure in results.failures:
@@ -79,16 +92,18 @@ def evaluate(
         for codec in results.codecs:
             if codec.rates:
                 print_rates(codec, results.metrics)
-        print(f"{len(results.pictures)} pictures; {output / 'report.html'}")
-    if results.failures:
+        say(f"{len(results.pictures)} pictures; {output / 'report.html'}")
+    if results.failures or unread:
         raise typer.Exit(1)
 
 
 def print_rates(codec: CodecResult, metrics: Sequence[Metric]) -> None:
     """A line for each codec that it is compared with: the share of bytes at equal quality, by each metric."""
-    print(f"{codec.info.label}, bytes at equal quality (BD-rate; median of single pictures, how many are smaller):")
+    from isthmus.cli.output import say
+
+    say(f"{codec.info.label}, bytes at equal quality (BD-rate; median of single pictures, how many are smaller):")
     for other, rates in codec.rates.items():
-        print(f"  against {other}: " + ", ".join(_rate(metric, rates[metric.name]) for metric in metrics))
+        say(f"  against {other}: " + ", ".join(_rate(metric, rates[metric.name]) for metric in metrics))
 
 
 def _rate(metric: Metric, rates: Rates) -> str:

@@ -22,7 +22,7 @@ def explore(
 ) -> None:
     """Draw a model's codes as a map, coloured by label where the data has labels."""
     from isthmus.cli.extras import needs_extra
-    from isthmus.cli.output import note, print_json
+    from isthmus.cli.output import note, print_json, say
 
     with needs_extra("train", "drawing maps"):
         import matplotlib  # noqa: F401 - said here, not in the middle of the work
@@ -44,4 +44,4 @@ def explore(
     if as_json:
         print_json({"figure": str(output), "pictures": len(pictures), "has_labels": pictures.labels is not None})
     else:
-        print(output)
+        say(output)

@@ -20,7 +20,7 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Say what a file holds."""
-    from isthmus.cli.output import print_json
+    from isthmus.cli.output import print_json, say
     from isthmus.description import describe
 
     facts = describe(file)
@@ -29,7 +29,7 @@ def info(
         return
     width = max(len(key) for key in facts)
     for key, value in facts.items():
-        print(f"{key.replace('_', ' '):{width}}  {_as_text(value)}")
+        say(f"{key.replace('_', ' '):{width}}  {_as_text(value)}")
 
 
 def _as_text(value: object) -> str:

@@ -27,7 +27,7 @@ from isthmus.cli import (
     train,
     unpack,
 )  # fmt: skip
-from isthmus.cli.output import Stopped, note
+from isthmus.cli.output import Stopped, note, show_anything
 from isthmus.errors import IsthmusError, UsageError
 
 EXIT_ERROR = 1
@@ -71,6 +71,7 @@ def options(
 
 def run() -> NoReturn:
     """What the installed command calls: one line for an error, a traceback only with --debug."""
+    show_anything()
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
@@ -89,10 +90,11 @@ def run() -> NoReturn:
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_ERROR)
-    except (OSError, MemoryError) as error:
+    except Exception as error:
         if debug:
             raise
-        note(f"{type(error).__name__}: {error}")
+        reason = (str(error).strip() or "no reason given").splitlines()[0]
+        note(f"{type(error).__name__}: {reason} (isthmus --debug ... shows where)")
         sys.exit(EXIT_ERROR)
     if code == EXIT_STOPPED:  # what Typer makes of a Ctrl-C that no command took
         note("stopped")

@@ -25,7 +25,7 @@ def models(
     """List the shipped and installed models; add or remove one."""
     if context.invoked_subcommand is not None:
         return
-    from isthmus.cli.output import note, print_json
+    from isthmus.cli.output import note, print_json, say
     from isthmus.description import describe
     from isthmus.errors import IsthmusError
     from isthmus.zoo.finding import known_models, models_folder
@@ -43,8 +43,8 @@ def models(
         print_json({"models": rows})
         return
     for row in rows:
-        print(f"{row['name']:16} {row['model_id']}  {row['place']:9}  {row['takes']}, {row['bytes']} bytes")
-    print(f"\n'isthmus models add FILE' puts one into {models_folder()}.")
+        say(f"{row['name']:16} {row['model_id']}  {row['place']:9}  {row['takes']}, {row['bytes']} bytes")
+    say(f"'isthmus models add FILE' puts one into {models_folder()}.")
 
 
 @app.command(epilog="Example: isthmus models add run/model.isthmus --name digits")
@@ -55,14 +55,14 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Put a model into the user's models folder."""
-    from isthmus.cli.output import print_json
+    from isthmus.cli.output import print_json, say
     from isthmus.zoo.finding import install
 
     path = install(file, name=name, force=force)
     if as_json:
         print_json({"added": str(path)})
     else:
-        print(path)
+        say(path)
 
 
 @app.command(epilog="Example: isthmus models remove digits")
@@ -71,11 +71,11 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Remove a model from the user's models folder."""
-    from isthmus.cli.output import print_json
+    from isthmus.cli.output import print_json, say
     from isthmus.zoo.finding import uninstall
 
     path = uninstall(name)
     if as_json:
         print_json({"removed": str(path)})
     else:
-        print(f"removed {path}")
+        say(f"removed {path}")

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-Sources = Annotated[list[Path], typer.Argument(metavar="SRC...", help="Pictures, or folders of pictures.")]
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SRC...",
+        help="Pictures, folders, quoted patterns such as 'a/**/*.jpg', IDX, .npy, .npz or Parquet files, URLs, "
+        "'mnist' or 'glyphs'.",
+    ),
+]
+Count = Annotated[int | None, typer.Option(min=1, metavar="N", help="The first N pictures; all without it.")]
+Part = Annotated[
+    str | None, typer.Option(metavar="train|test", help="This part of data that has both; all without it.")
+]
+Column = Annotated[
+    str | None, typer.Option(help="Column of the pictures' bytes in Parquet files; the only one without it.")
+]
+OneOrFolder = Annotated[
+    str,
+    typer.Option("-o", "--output", metavar="DST", help="A picture file for one source, else a folder (out/)."),
+]
 CodingModel = Annotated[
     str | None, typer.Option(help="A model file, or the name of a shipped or installed one; photo.")
 ]
@@ -17,7 +34,7 @@ Quality = Annotated[
 Fit = Annotated[bool, typer.Option("--fit", help="Convert and resize pictures to what the model takes.")]
 Depth = Annotated[int | None, typer.Option(help="8: reduce pictures of more bits instead of refusing them.")]
 EngineName = Annotated[str, typer.Option(help="onnxruntime; openvino where it is installed.")]
-Threads = Annotated[int, typer.Option(help="Threads for the networks; 0 takes all cores.")]
+Threads = Annotated[int, typer.Option(min=0, max=1024, help="Threads for the networks; 0 takes all cores.")]
 ReplaceFiles = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 PixelLimit = Annotated[
     int | None,

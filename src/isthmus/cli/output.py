@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from isthmus.errors import InputError, IsthmusError, UsageError
+from isthmus.errors import UsageError
+
+if TYPE_CHECKING:
+    from isthmus.sources.finding import Found
 
 Item = TypeVar("Item")
+_UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Control, formatting (which turns the direction of what follows), halves of letters, ends of lines."""
+_JOINERS = frozenset({0x200C, 0x200D, 0xAD})
+"""Formatting that words of some languages, and emojis, are written with."""
+_LOST_BYTES, _FIRST_LOST_BYTE, _LAST_LOST_BYTE = 0xDC00, 0xDC80, 0xDCFF
+"""How Python writes bytes of a name that are no text."""
 
 
 class Stopped(Exception):  # noqa: N818 - no error
@@ -23,12 +32,43 @@ class Stopped(Exception):  # noqa: N818 - no error
 
 def print_json(value: Any) -> None:
     """The one JSON object of `--json`; infinite and undefined numbers become null, as JSON knows neither."""
-    print(json.dumps(_finite(value), ensure_ascii=False))
+    text = json.dumps(_finite(value), ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeError:  # a name that is no text, or a terminal that cannot show it: JSON has escapes for both
+        text = json.dumps(_finite(value))
+    print(text)
+
+
+def say(message: object, *, to_stderr: bool = False) -> None:
+    """One line on stdout, or on stderr where stdout carries a file."""
+    print(shown(str(message)), file=sys.stderr if to_stderr else sys.stdout)
 
 
 def note(message: str) -> None:
     """One line on stderr."""
-    print(f"isthmus: {' '.join(message.split())}", file=sys.stderr)
+    print(shown(f"isthmus: {message.strip()}"), file=sys.stderr)
+
+
+def shown(text: str) -> str:
+    """Text that does nothing to a terminal: control characters and bytes that are no text are escaped."""
+    return "".join(_escaped(letter) if unicodedata.category(letter) in _UNSHOWN else letter for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    code = ord(letter)
+    if code in _JOINERS:
+        return letter
+    if _FIRST_LOST_BYTE <= code <= _LAST_LOST_BYTE:
+        return f"\\x{code - _LOST_BYTES:02x}"
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+def show_anything() -> None:
+    """Let stdout and stderr escape what their encoding cannot show, in place of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def track(items: Iterable[Item], *, total: int, doing: str) -> Iterator[Item]:
@@ -42,55 +82,35 @@ def track(items: Iterable[Item], *, total: int, doing: str) -> Iterator[Item]:
     yield from rich_track(items, total=total, description=doing, console=Console(stderr=True), transient=True)
 
 
-@dataclass(frozen=True)
-class Job:
-    """One file to read and one to write."""
+def tell(found: Found) -> int:
+    """Say what was left out and what cannot be read; returns how many of the latter there are."""
+    for line in found.notes:
+        note(line)
+    for problem in found.problems:
+        note(str(problem))
+    return len(found.problems)
 
-    source: Path
-    target: Path
 
+class Notes:
+    """What pictures have to say, one line for each kind, at the end."""
 
-def plan_jobs(
-    sources: Sequence[Path], output: Path, *, suffix: str, found: Iterable[str]
-) -> tuple[list[Job], list[IsthmusError]]:
-    """Pair each source with its target.
+    def __init__(self) -> None:
+        self._sources: dict[str, list[str]] = {}
 
-    Args:
-        sources: files, or folders that are searched.
-        output: the target file where there is one source file and `output` has a suffix; otherwise a folder.
-        suffix: of the targets in a folder, such as ".isth".
-        found: suffixes that a folder is searched for.
+    def add(self, source: object, lines: Iterable[str]) -> None:
+        """Take lines of one picture."""
+        for line in lines:
+            self._sources.setdefault(line, []).append(str(source))
 
-    Returns:
-        The jobs, and an error for each source that cannot be one.
+    def show(self) -> None:
+        """Say them."""
+        from isthmus.sources.folders import examples
 
-    Raises:
-        UsageError: several sources for one file.
-    """
-    wanted = frozenset(found)
-    files: list[tuple[Path, Path]] = []
-    errors: list[IsthmusError] = []
-    for source in sources:
-        if source.is_dir():
-            inside = sorted(path for path in source.rglob("*") if path.suffix.lower() in wanted and path.is_file())
-            files += [(path, path.relative_to(source)) for path in inside]
-            if not inside:
-                errors.append(InputError(f"{source} holds no files to read ({', '.join(sorted(wanted)[:4])}, ...)"))
-        else:
-            files.append((source, Path(source.name)))
-    is_one_file = output.suffix != "" and not output.is_dir()
-    if is_one_file and (len(files) + len(errors) > 1 or any(source.is_dir() for source in sources)):
-        raise UsageError(f"-o {output} is one file, but there are {len(files)} to write: name a folder")
-    jobs: dict[Path, Job] = {}
-    for source, relative in files:
-        target = output if is_one_file else output / relative.with_suffix(suffix)
-        if target.exists() and source.exists() and target.samefile(source):
-            errors.append(UsageError(f"{source} would be overwritten by its own result: choose another output"))
-        elif target in jobs:
-            errors.append(InputError(f"{source} would be written to {target}, as {jobs[target].source} is: not done"))
-        else:
-            jobs[target] = Job(source, target)
-    return list(jobs.values()), errors
+        for line, sources in self._sources.items():
+            if len(sources) == 1:
+                note(f"{sources[0]}: {line}")
+            else:
+                note(f"{len(sources)} pictures: {line}: {examples(sources)}")
 
 
 def _finite(value: Any) -> Any:

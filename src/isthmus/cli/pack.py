@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from isthmus.cli.options import AsJson, CodingModel, Depth, EngineName, Fit, Quality
+from isthmus.cli.options import AsJson, CodingModel, Column, Count, Depth, EngineName, Fit, Part, Quality, Sources
 
 SHOWN = 20
 """Rejected pictures that are named one by one."""
@@ -17,35 +17,34 @@ EXAMPLE = (
 
 
 def pack(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="DIR|GLOB|IDX|PARQUET|URL",
-            help="A folder, a quoted pattern such as 'a/**/*.jpg', an IDX file, Parquet files with a column of bytes, "
-            "or a URL of pictures or Parquet files on a store that fsspec knows.",
-        ),
-    ],
+    sources: Sources,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="The pack, NAME.isthpack; a folder for shards.")
     ],
     model: CodingModel = None,
     quality: Quality = None,
     labels: Annotated[
-        Path | None, typer.Option(metavar="IDX", help="An IDX file with a label for each picture.")
+        Path | None, typer.Option(metavar="IDX|NPY", help="An IDX or .npy file with a label for each picture.")
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(help="Processes that read and code pictures: 1, or with Ray all processors of the cluster."),
+        typer.Option(
+            min=1, max=1024, help="Processes that read and code pictures: 1, or with Ray all processors of the cluster."
+        ),
     ] = None,
     shard_size: Annotated[
         int | None,
-        typer.Option(metavar="N", help="A folder of shards of N pictures each, with a manifest; 10000 with Ray."),
+        typer.Option(
+            metavar="N", min=1, help="A folder of shards of N pictures each, with a manifest; 10000 with Ray."
+        ),
     ] = None,
     address: Annotated[
         str | None,
         typer.Option(help="Of a Ray cluster: auto or HOST:PORT; without it one is started here for the time."),
     ] = None,
-    column: Annotated[str | None, typer.Option(help="Column of the pictures' bytes in Parquet files.")] = None,
+    part: Part = None,
+    count: Count = None,
+    column: Column = None,
     embed: Annotated[
         bool, typer.Option("--embed", help="Put the model into the pack: it opens where the model is not.")
     ] = False,
@@ -54,7 +53,9 @@ def pack(
     fit: Fit = False,
     depth: Depth = None,
     frame: Annotated[int | None, typer.Option(help="Which picture of animations, from 0.")] = None,
-    threads: Annotated[int, typer.Option(help="Threads for the networks with one job; 0 takes all cores.")] = 0,
+    threads: Annotated[
+        int, typer.Option(min=0, max=1024, help="Threads for the networks with one job; 0 takes all cores.")
+    ] = 0,
     engine: EngineName = "onnxruntime",
     runner: Annotated[str, typer.Option(help="local: processes here; ray: shards on a Ray cluster.")] = "local",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing pack.")] = False,
@@ -63,12 +64,13 @@ def pack(
     """Pack many pictures into one .isthpack."""
     from dataclasses import asdict
 
-    from isthmus.cli.output import Stopped, counter, note, print_json
-    from isthmus.cli.shards import find_anywhere, pack_shards, shard_runner
+    from isthmus.cli.output import Notes, Stopped, counter, note, print_json, say, tell
+    from isthmus.cli.shards import pack_shards, shard_runner
     from isthmus.codec.api import DEFAULT_MODEL
     from isthmus.codec.model import load_model
     from isthmus.errors import UsageError
     from isthmus.packs.packing import Packed, PackOptions, Rejected, pack_to_file
+    from isthmus.sources.finding import find_sources
 
     if runner not in ("local", "ray"):
         raise UsageError(f"--runner is local or ray, not {runner!r}")
@@ -82,44 +84,45 @@ def pack(
     loaded = load_model(model or DEFAULT_MODEL, threads=threads, engine="onnxruntime" if in_shards else engine)
     chosen = loaded.file.default_quality if quality is None else quality
     options = PackOptions(chosen, fit=fit, depth=depth, frame=frame, embed=embed)
-    sources = find_anywhere(source, labels, column)
+    found = find_sources(sources, part=part, count=count, labels=labels, column=column)
+    unread = tell(found)
     if in_shards:
         pack_shards(
-            sources, output, loaded, options, shard_runner(runner, address, jobs),
+            found, output, loaded, options, shard_runner(runner, address, jobs),
             shard_size=shard_size, resume=resume, force=force, as_json=as_json,
         )  # fmt: skip
+        if unread:
+            raise typer.Exit(1)
         return
 
-    with counter(len(sources), doing="packing") as advance:
-        shown = converted = 0
+    with counter(len(found), doing="packing") as advance:
+        shown, notes = 0, Notes()
 
         def show(outcome: object) -> None:
-            nonlocal shown, converted
+            nonlocal shown
             advance()
             if isinstance(outcome, Rejected) and shown < SHOWN:
                 note(f"not packed: {outcome.name}: {outcome.reason}")
                 shown += 1
-            if isinstance(outcome, Packed) and outcome.notes:
-                converted += 1
-                if converted <= SHOWN:
-                    note(f"{outcome.name}: {'; '.join(outcome.notes)}")
+            if isinstance(outcome, Packed):
+                notes.add(outcome.name, outcome.notes)
 
         try:
             done = pack_to_file(
-                sources, output, loaded, options,
+                found, output, loaded, options,
                 jobs=1 if jobs is None else jobs, append=append, resume=resume, force=force, on_picture=show,
             )  # fmt: skip
         except KeyboardInterrupt:
             raise Stopped(f"what was packed is in {output}.part, --resume goes on with it") from None
-    if converted > SHOWN:
-        note(f"{converted - SHOWN} further pictures were converted as well")
+    notes.show()
     if as_json:
         print_json(asdict(done))
     else:
-        print(
+        say(
             f"{done.output}: {done.pictures} pictures, {done.bytes} bytes, {done.bytes_per_picture:.1f} a picture, "
             f"1/{done.ratio:.1f} of the sources; {done.pictures_per_second:.0f} pictures/s"
         )
     if done.rejected:
-        note(f"{len(done.rejected)} of {len(sources)} pictures were not packed; --json names them all")
+        note(f"{len(done.rejected)} of {len(found)} pictures were not packed; --json names them all")
+    if done.rejected or unread:
         raise typer.Exit(1)

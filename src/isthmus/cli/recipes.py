@@ -9,7 +9,7 @@ EXAMPLE = "Example: isthmus recipes"
 
 def recipes(as_json: AsJson = False) -> None:
     """List the named experiments."""
-    from isthmus.cli.output import print_json
+    from isthmus.cli.output import print_json, say
     from isthmus.learn.recipes.loading import load_recipe, recipe_names, recipe_to_table
     from isthmus.learn.recipes.photo import PHOTO, PHOTO_SUMMARY
 
@@ -18,9 +18,7 @@ def recipes(as_json: AsJson = False) -> None:
         print_json({"recipes": [recipe_to_table(recipe) for recipe in loaded]})
         return
     width = max(len(recipe.name) for recipe in loaded)
-    print(f"{PHOTO:{width}}  {PHOTO_SUMMARY}")
+    say(f"{PHOTO:{width}}  {PHOTO_SUMMARY}")
     for recipe in loaded:
-        print(f"{recipe.name:{width}}  {recipe.summary}")
-    print(
-        "\nisthmus train RECIPE runs one; --set section.key=value changes it (isthmus recipes --json shows every key)."
-    )
+        say(f"{recipe.name:{width}}  {recipe.summary}")
+    say("isthmus train RECIPE runs one; --set section.key=value changes it (isthmus recipes --json shows every key).")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from isthmus.cli.options import AsJson, Fit, Sources
+from isthmus.cli.options import AsJson, Column, Fit, Part, Sources
 
 EXAMPLE = "Example: isthmus reconstruct digits/ --model run/model.isthmus -o figure.png"
 
@@ -17,6 +17,8 @@ def reconstruct(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FIGURE", help="The figure: .png, .svg or .pdf.")],
     model: Annotated[str | None, typer.Option(help="A model file, or the name of a shipped or installed one.")] = None,
     quality: Annotated[float | None, typer.Option(help="1 to 100; the model's default.")] = None,
+    part: Part = None,
+    column: Column = None,
     fit: Fit = False,
     count: Annotated[
         int | None, typer.Option(min=1, help="How many pictures; as many as fit side by side, at most 12, without it.")
@@ -32,7 +34,7 @@ def reconstruct(
 ) -> None:
     """Draw originals, codes and reconstructions; of a denoiser clean, noisy and denoised pictures."""
     from isthmus.cli.extras import needs_extra
-    from isthmus.cli.output import note, print_json
+    from isthmus.cli.output import note, print_json, say, tell
 
     with needs_extra("train", "drawing figures"):
         import matplotlib  # noqa: F401 - said here, not in the middle of the work
@@ -45,23 +47,23 @@ def reconstruct(
     from isthmus.codec.model import load_model
     from isthmus.container.atomic import exists_already, write_file
     from isthmus.errors import InputError, IsthmusError, UsageError
-    from isthmus.imaging.reading import find_pictures
+    from isthmus.sources.finding import look_for
     from isthmus.values import Picture
 
     form = figure_form(output)
     if output.exists() and not force:
         raise exists_already(output)
     loaded = load_model(model or DEFAULT_MODEL)
-    paths = [path for source in sources for path in (find_pictures(source) if source.is_dir() else [source])]
+    found = look_for(sources, part=part, count=count, column=column)
     pictures: list[Picture] = []
-    failed = 0
-    for path in paths:
+    failed = tell(found)
+    for source in found:
         if pictures and len(pictures) == (count or shown_at_once(pictures[0], size=size)):
             if count is None:
-                note(f"the first {len(pictures)} of {len(paths)} pictures are drawn: --count draws more")
+                note(f"the first {len(pictures)} of {len(found)} pictures are drawn: --count draws more")
             break
         try:
-            pictures.append(read_for_model(path, loaded, fit=fit))
+            pictures.append(read_for_model(source, loaded, fit=fit))
         except IsthmusError as error:
             note(str(error))
             failed += 1
@@ -77,6 +79,6 @@ def reconstruct(
     if as_json:
         print_json({"figure": str(output), "pictures": len(pictures), "failed": failed})
     else:
-        print(output)
+        say(str(output))
     if failed:
         raise typer.Exit(1)

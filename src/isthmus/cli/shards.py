@@ -13,21 +13,7 @@ if TYPE_CHECKING:
     from isthmus.codec.model import Model
     from isthmus.packs.packing import PackOptions
     from isthmus.packs.sharding import Runner
-    from isthmus.packs.sources import Sources
-
-
-def find_anywhere(source: str, labels: Path | None, column: str | None) -> Sources:
-    """The sources that a command line names."""
-    from isthmus.errors import UsageError
-    from isthmus.packs.sources import find_sources, is_elsewhere
-
-    if not is_elsewhere(source):
-        return find_sources(source, labels)
-    if labels is not None:
-        raise UsageError("--labels goes with files here: Parquet files have theirs in a column 'label'")
-    with needs_extra("scale", "packing from Parquet files and URLs"):
-        from isthmus.scale.sources import find
-    return find(source, column=column)
+    from isthmus.sources.source import Sources
 
 
 def shard_runner(runner: str, address: str | None, jobs: int | None) -> Runner:
@@ -53,7 +39,7 @@ def pack_shards(
     """Pack into shards, and say what that came to."""
     from dataclasses import asdict
 
-    from isthmus.cli.output import Stopped, counter, note, print_json
+    from isthmus.cli.output import Stopped, counter, note, print_json, say
     from isthmus.packs.shard_folder import REJECTED
     from isthmus.packs.sharding import DEFAULT_SHARD_SIZE, pack_to_shards
 
@@ -69,7 +55,7 @@ def pack_shards(
     if as_json:
         print_json(asdict(done))
     else:
-        print(
+        say(
             f"{done.output}: {done.pictures} pictures in {done.shards} shards, {done.bytes} bytes, "
             f"{done.bytes_per_picture:.1f} a picture, 1/{done.ratio:.1f} of the sources; "
             f"{done.pictures_per_second:.0f} pictures/s"

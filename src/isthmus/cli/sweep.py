@@ -38,13 +38,13 @@ def sweep(
         from isthmus.learn.sweep import FIGURE, TABLE, SweepRun, run_sweep
     from dataclasses import asdict
 
-    from isthmus.cli.output import Stopped, note, print_json
+    from isthmus.cli.output import Stopped, note, print_json, say
 
     def report(run: SweepRun) -> None:
         if run.error is not None:
             note(f"{vary.partition('=')[0]}={run.value} failed: {run.error}")
         elif not as_json:
-            print(f"{run.value}: {run.test_psnr} dB, {run.bytes_per_image} bytes, {run.train_seconds} s")
+            say(f"{run.value}: {run.test_psnr} dB, {run.bytes_per_image} bytes, {run.train_seconds} s")
 
     chosen = load_recipe(recipe, settings or [])
     folder = output or Path("sweeps") / chosen.name
@@ -69,6 +69,7 @@ def sweep(
         figure = str(folder / FIGURE) if has_figure else None
         print_json({"table": str(folder / TABLE), "figure": figure, "runs": [asdict(run) for run in runs]})
     elif has_figure:
-        print(f"{folder / TABLE}\n{folder / FIGURE}")
+        say(folder / TABLE)
+        say(folder / FIGURE)
     if any(run.error is not None for run in runs):
         raise typer.Exit(1)

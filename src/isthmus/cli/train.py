@@ -66,7 +66,7 @@ def train(
         from isthmus.learn.recipes.loading import load_recipe
     from dataclasses import asdict
 
-    from isthmus.cli.output import Stopped, note, print_json
+    from isthmus.cli.output import Stopped, note, print_json, say
     from isthmus.errors import UsageError
     from isthmus.zoo.finding import install as install_model
 
@@ -115,13 +115,13 @@ def train(
         print_json({**asdict(experiment), "seconds": round(seconds, 3)})
         return
     figures = experiment.metrics
-    print(
+    say(
         f"{experiment.recipe}: {experiment.epochs} epochs in {seconds:.1f} s ({experiment.train_seconds:.1f} s of them "
         f"training), {experiment.parameters:,} parameters"
     )
-    print(f"test MSE {figures.test_mse:.5f} (PSNR {figures.test_psnr:.2f} dB), through files {figures.coded_mse:.5f}")
-    print(f"{figures.bytes_per_image:.1f} bytes a picture, {figures.payload_bytes_per_image:.1f} of them payload")
-    print(f"model {experiment.model_id} in {experiment.model}")
+    say(f"test MSE {figures.test_mse:.5f} (PSNR {figures.test_psnr:.2f} dB), through files {figures.coded_mse:.5f}")
+    say(f"{figures.bytes_per_image:.1f} bytes a picture, {figures.payload_bytes_per_image:.1f} of them payload")
+    say(f"model {experiment.model_id} in {experiment.model}")
 
 
 def _train_photo(
@@ -130,7 +130,7 @@ def _train_photo(
 ) -> None:  # fmt: skip
     from dataclasses import asdict
 
-    from isthmus.cli.output import Stopped, print_json
+    from isthmus.cli.output import Stopped, print_json, say
     from isthmus.errors import UsageError
     from isthmus.learn.hyperprior.experiment import train_codec
 
@@ -148,12 +148,12 @@ def _train_photo(
         print_json(asdict(done))
         return
     figures = done.metrics
-    print(f"photo: {done.steps} steps, {done.train_seconds:.0f} s, {done.parameters:,} parameters")
-    print(
+    say(f"photo: {done.steps} steps, {done.train_seconds:.0f} s, {done.parameters:,} parameters")
+    say(
         f"held aside: {figures['held_bpp']:.4f} bits per pixel at {figures['held_psnr']:.2f} dB, as training estimates "
         f"it; {figures['held_file_bpp']:.4f} in files of the model"
     )
-    print(f"model {done.model_id} in {done.model}")
+    say(f"model {done.model_id} in {done.model}")
 
 
 def _kept(what: str, folder: Path, remedy: str) -> str:

@@ -34,7 +34,7 @@ def unpack(
     as_json: AsJson = False,
 ) -> None:
     """Unpack a .isthpack to picture files."""
-    from isthmus.cli.output import counter, note, print_json
+    from isthmus.cli.output import counter, note, print_json, say
     from isthmus.imaging.writing import check_suffix
     from isthmus.packs.unpacking import UnpackOptions
     from isthmus.packs.unpacking import unpack as unpack_pack
@@ -57,7 +57,7 @@ def unpack(
     if as_json:
         print_json({"file": str(file), "output": str(output), "pictures": written, "failed": failed})
     else:
-        print(f"{output}: {written} pictures")
+        say(f"{output}: {written} pictures")
     if failed:
         note(f"{len(failed)} of {total} pictures were not written; --json names them all")
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from isthmus.codec import pipeline
-from isthmus.codec.files import read_for_model
+from isthmus.codec.files import FAILURES, explained, read_for_model
 from isthmus.codec.model import Model
 from isthmus.container.atomic import exists_already, write_file
 from isthmus.errors import IsthmusError, ModelMismatchError, UsageError
@@ -17,6 +17,8 @@ from isthmus.imaging.fitting import crop
 from isthmus.imaging.noise import NoiseSettings, disturbed
 from isthmus.imaging.writing import held_by, to_file_bytes
 from isthmus.metrics.distortion import psnr
+from isthmus.sources.outputs import Job
+from isthmus.sources.source import Source
 from isthmus.values import Picture
 
 
@@ -27,7 +29,7 @@ class Denoised:
     Where noise was added, `noisy` is the file of the disturbed picture, and both PSNRs, in dB, are to the source.
     """
 
-    source: Path
+    source: Source
     output: Path
     error: IsthmusError | None = None
     notes: tuple[str, ...] = ()
@@ -76,17 +78,17 @@ def denoise(picture: Picture, model: Model) -> Picture:
 
 
 def denoise_files(
-    pairs: Sequence[tuple[Path, Path]],
+    jobs: Sequence[Job],
     model: Model,
     *,
     fit: bool = False,
     with_noise: bool = False,
     force: bool = False,
 ) -> Iterator[Denoised]:
-    """Denoise each (source, target); one that fails is reported and the rest go on.
+    """Denoise each source to its target; one that fails is reported and the rest go on.
 
     Args:
-        pairs: picture files, and where the results go.
+        jobs: pictures, and where the results go.
         model: a denoising one.
         fit: convert and resize pictures to what the model takes.
         with_noise: sources are clean: add the noise that the model learnt to remove, and keep the noisy picture too.
@@ -96,7 +98,8 @@ def denoise_files(
         ModelMismatchError: the model does not denoise.
     """
     check_denoises(model)
-    for place, (source, target) in enumerate(pairs):
+    for place, job in enumerate(jobs):
+        source, target = job.source, job.target
         try:
             if with_noise:
                 yield _from_clean(source, target, model, seed=place, fit=fit, force=force)
@@ -104,13 +107,13 @@ def denoise_files(
             _check_free(target, force=force)
             picture = held_by(denoise(read_for_model(source, model, fit=fit), model), target.suffix)
             write_file(target, to_file_bytes(picture, target.suffix), force=force)
-        except IsthmusError as error:
-            yield Denoised(source, target, error)
+        except FAILURES as error:
+            yield Denoised(source, target, explained(error, job))
         else:
             yield Denoised(source, target, notes=picture.conversions)
 
 
-def _from_clean(source: Path, target: Path, model: Model, *, seed: int, fit: bool, force: bool) -> Denoised:
+def _from_clean(source: Source, target: Path, model: Model, *, seed: int, fit: bool, force: bool) -> Denoised:
     """One picture with noise added and removed: both files, and how far each is from the clean one."""
     noisy_target = target.with_name(f"{target.stem}.noisy{target.suffix}")
     for path in (target, noisy_target):

@@ -6,23 +6,25 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from isthmus.codec import pipeline
 from isthmus.codec.api import find_model
 from isthmus.codec.model import DEFAULT_ENGINE, Model
 from isthmus.codec.targets import Target
 from isthmus.container.announced import check_pixel_limit
-from isthmus.container.atomic import exists_already, write_file
+from isthmus.container.atomic import cannot_write, exists_already, write_file
 from isthmus.errors import InputError, IsthmusError, UsageError
-from isthmus.imaging.reading import read_picture
 from isthmus.imaging.windows import Window
 from isthmus.imaging.writing import held_by, write_picture
 from isthmus.metrics.distortion import psnr
+from isthmus.sources.outputs import Job
+from isthmus.sources.source import Source
 from isthmus.transforms.engine import Engine
 from isthmus.values import Picture
 
 _FILES_AT_ONCE = 512
+FAILURES = (IsthmusError, OSError, MemoryError)
+"""What one picture may end in while the others go on."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,16 @@ class DecompressOptions:
 
 @dataclass(frozen=True)
 class Compressed:
-    """One file as `compress --json` prints it; psnr in dB, None where it was not asked for."""
+    """One file as `compress --json` prints it; psnr in dB, None where it was not asked for.
+
+    `source_bytes` are those of the picture's own file, or of its pixels where it has none.
+    """
 
     source: str
     output: str
     width: int
     height: int
+    source_bytes: int
     bytes: int
     bpp: float
     psnr: float | None
@@ -101,7 +107,7 @@ class Decompressed:
 class CompressOutcome:
     """What became of one picture: a result or an error, and notes: what was converted, and whether its file grew."""
 
-    source: Path
+    source: Source
     result: Compressed | None = None
     error: IsthmusError | None = None
     notes: tuple[str, ...] = ()
@@ -111,31 +117,29 @@ class CompressOutcome:
 class DecompressOutcome:
     """What became of one .isth file: a result or an error, and notes: what the output's format cannot hold."""
 
-    source: Path
+    source: Source
     result: Decompressed | None = None
     error: IsthmusError | None = None
     notes: tuple[str, ...] = ()
 
 
-def compress_files(
-    pairs: Sequence[tuple[Path, Path]], model: Model, options: CompressOptions
-) -> Iterator[CompressOutcome]:
-    """Compress each (source, target); small pictures go through the graphs in batches.
+def compress_files(jobs: Sequence[Job], model: Model, options: CompressOptions) -> Iterator[CompressOutcome]:
+    """Compress each source to its target; small pictures go through the graphs in batches.
 
     Yields:
-        One outcome per pair, in order within those that could be read.
+        One outcome per job, in order within those that could be read.
     """
-    waiting: list[tuple[Path, Path, Picture]] = []
+    waiting: list[tuple[Job, Picture]] = []
     values = 0
-    for source, target in pairs:
+    for job in jobs:
         try:
-            if target.exists() and not options.force:
-                raise exists_already(target)
-            picture = read_for_model(source, model, fit=options.fit, depth=options.depth, frame=options.frame)
-        except IsthmusError as error:
-            yield CompressOutcome(source, error=error)
+            if job.target.exists() and not options.force:
+                raise exists_already(job.target)
+            picture = read_for_model(job.source, model, fit=options.fit, depth=options.depth, frame=options.frame)
+        except FAILURES as error:
+            yield CompressOutcome(job.source, error=explained(error, job))
             continue
-        waiting.append((source, target, picture))
+        waiting.append((job, picture))
         values += picture.pixels.size
         if values >= pipeline.BATCH_VALUES or len(waiting) >= _FILES_AT_ONCE:
             yield from _compress_batch(waiting, model, options)
@@ -144,22 +148,23 @@ def compress_files(
 
 
 def decompress_files(
-    pairs: Sequence[tuple[Path, Path]], model: Model | None, options: DecompressOptions
+    jobs: Sequence[Job], model: Model | None, options: DecompressOptions
 ) -> Iterator[DecompressOutcome]:
-    """Decompress each (source, target), with the given model or the one that each file names."""
-    for source, target in pairs:
+    """Decompress each source to its target, with the given model or the one that each file names."""
+    for job in jobs:
+        source, target = job.source, job.target
         start = time.perf_counter()
         try:
             if target.exists() and not options.force:
                 raise exists_already(target)
             data = _read(source)
-            beside = source.resolve().parent
+            beside = source.path.resolve().parent if source.path is not None else None
             coder = model or find_model(pipeline.model_id_of(data), beside=beside, engine=options.engine)
             picture, missing = _decompress(data, coder, options)
             picture = held_by(picture, target.suffix)
             write_file(target, partial(write_picture, picture, target.suffix), force=options.force)
-        except IsthmusError as error:
-            yield DecompressOutcome(source, error=_named(source, error))
+        except FAILURES as error:
+            yield DecompressOutcome(source, error=explained(error, job))
             continue
         seconds = round(time.perf_counter() - start, 6)
         result = Decompressed(str(source), str(target), picture.width, picture.height, seconds, missing)
@@ -176,71 +181,102 @@ def _decompress(data: bytes, model: Model, options: DecompressOptions) -> tuple[
 
 
 def read_for_model(
-    path: Path, model: Model, *, fit: bool = False, depth: int | None = None, frame: int | None = None
+    source: Source, model: Model, *, fit: bool = False, depth: int | None = None, frame: int | None = None
 ) -> Picture:
-    """Read a picture file as the model takes it.
+    """Read a picture as the model takes it.
 
     Raises:
         InputError: it cannot be read.
         ModelMismatchError: the model does not take it and `fit` is false; the message names the file.
     """
     try:
-        return pipeline.taken(read_picture(path, depth=depth, frame=frame), model.coder, fit=fit)
+        return pipeline.taken(source.read(depth=depth, frame=frame), model.coder, fit=fit)
     except IsthmusError as error:
-        raise _named(path, error) from error
+        raise _named(source, error) from error
 
 
 def _compress_batch(
-    waiting: Sequence[tuple[Path, Path, Picture]], model: Model, options: CompressOptions
+    waiting: Sequence[tuple[Job, Picture]], model: Model, options: CompressOptions
 ) -> Iterator[CompressOutcome]:
     """Encode pictures that were read, write their files; what cannot be encoded is one outcome, not the batch's end."""
     if not waiting:
         return
     start = time.perf_counter()
-    pictures = [picture for _, _, picture in waiting]
-    encoded: list[bytes | IsthmusError] = []
-    if options.target.is_search:
-        for picture in pictures:
-            try:
-                encoded.append(pipeline.encode_to_target(picture, model.coder, options.target))
-            except IsthmusError as error:
-                encoded.append(error)
-    else:
-        quality = options.target.quality or model.file.default_quality
-        encoded.extend(pipeline.encode(pictures, model.coder, quality=quality))
+    encoded = _encode_all([picture for _, picture in waiting], model, options.target)
     seconds = (time.perf_counter() - start) / len(waiting)
-    for (source, target, picture), data in zip(waiting, encoded, strict=True):
+    for (job, picture), data in zip(waiting, encoded, strict=True):
+        source, target = job.source, job.target
         try:
-            if isinstance(data, IsthmusError):
+            if isinstance(data, Exception):
                 raise data
             write_file(target, data, force=options.force)
             reached = None
             if options.measure_psnr:
                 reached = psnr(pipeline.decode([data], model.coder)[0].pixels, picture.pixels)
-        except IsthmusError as error:
-            yield CompressOutcome(source, error=_named(source, error), notes=picture.conversions)
+        except FAILURES as error:
+            yield CompressOutcome(source, error=explained(error, job), notes=picture.conversions)
             continue
         bpp = 8 * len(data) / (picture.width * picture.height)
         result = Compressed(
-            str(source), str(target), picture.width, picture.height, len(data), bpp, reached, round(seconds, 6)
+            source=str(source),
+            output=str(target),
+            width=picture.width,
+            height=picture.height,
+            source_bytes=source.size(),
+            bytes=len(data),
+            bpp=bpp,
+            psnr=reached,
+            seconds=round(seconds, 6),
         )
         yield CompressOutcome(source, result, notes=(*picture.conversions, *_if_larger(source, data)))
 
 
-def _if_larger(source: Path, data: bytes) -> tuple[str, ...]:
+def _encode_all(pictures: Sequence[Picture], model: Model, target: Target) -> list[bytes | Exception]:
+    """The bytes of each picture, or why it has none: one that fails does not take its batch with it."""
+    quality = target.quality or model.file.default_quality
+    if not target.is_search:
+        try:
+            return list(pipeline.encode(pictures, model.coder, quality=quality))
+        except (IsthmusError, MemoryError) as error:
+            if len(pictures) == 1:
+                return [error]
+    encoded: list[bytes | Exception] = []
+    for picture in pictures:
+        try:
+            if target.is_search:
+                encoded.append(pipeline.encode_to_target(picture, model.coder, target))
+            else:
+                encoded += pipeline.encode([picture], model.coder, quality=quality)
+        except (IsthmusError, MemoryError) as error:
+            encoded.append(error)
+    return encoded
+
+
+def _if_larger(source: Source, data: bytes) -> tuple[str, ...]:
     """A line for a picture whose own file is smaller, as those of drawings and screenshots often are."""
-    size = source.stat().st_size if source.is_file() else 0
-    return (f"its own file is smaller, {size} bytes",) if 0 < size < len(data) else ()
+    size = source.size() if source.pixels is None else 0
+    return ("its own file is smaller",) if 0 < size < len(data) else ()
 
 
-def _read(path: Path) -> bytes:
+def _read(source: Source) -> bytes:
+    if source.path is None:
+        return source.data or b""
     try:
-        return path.read_bytes()
+        return source.path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        raise InputError(f"{source} cannot be read: {error.strerror}") from error
 
 
-def _named(source: Path, error: IsthmusError) -> IsthmusError:
+def explained(error: Exception, job: Job) -> IsthmusError:
+    """One of `FAILURES` as an error of ours that names the source."""
+    if isinstance(error, IsthmusError):
+        return _named(job.source, error)
+    if isinstance(error, OSError):
+        return cannot_write(job.target, error)
+    return InputError(f"{job.source} does not fit into memory")
+
+
+def _named(source: Source, error: IsthmusError) -> IsthmusError:
     """The error with the file's name in front, where it does not name it yet."""
     if str(source) not in str(error):
         error.args = (f"{source}: {error}", *error.args[1:])

@@ -24,7 +24,11 @@ def write_file(path: Path, data: bytes | Callable[[BinaryIO], None], *, force: b
     Raises:
         OutputError: the path exists and `force` is false, or the place cannot be written.
     """
-    if not force and path.exists():
+    try:
+        is_taken = not force and path.exists()
+    except OSError as error:  # a name that is too long
+        raise cannot_write(path, error) from error
+    if is_taken:
         raise exists_already(path)
     # The name is known before the file exists, so an interrupt at any moment leaves nothing behind.
     temporary = path.parent / f".{path.name[:40]}.{secrets.token_hex(8)}.tmp"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from isthmus.evaluate.measuring import Measurement, like_original, read_pixels
 from isthmus.evaluate.metrics import Metric
 from isthmus.evaluate.results import Results
 from isthmus.metrics.distortion import psnr
+from isthmus.sources.source import Source
 
 SIDE = 256
 """Of a crop, in pixels."""
@@ -43,12 +43,14 @@ class Comparison:
     second: Side
 
 
-def compare_crops(results: Results, pictures: dict[str, Path], first: Codec, second: Codec) -> tuple[Comparison, ...]:
+def compare_crops(
+    results: Results, pictures: Mapping[str, Source], first: Codec, second: Codec
+) -> tuple[Comparison, ...]:
     """Where `first` gains least on `second`, where about the median, and where most, by the first metric.
 
     Args:
         results: of both codecs.
-        pictures: name -> path.
+        pictures: by name.
         first: the codec that is looked at, at the middle one of its qualities.
         second: the one it is held against, at the best quality whose file is no larger.
     """
@@ -66,8 +68,8 @@ def compare_crops(results: Results, pictures: dict[str, Path], first: Codec, sec
     return tuple(comparisons)
 
 
-def _compare(metric: Metric, rank: str, name: str, path: Path, first: Codec, second: Codec) -> Comparison:
-    original, _ = read_pixels(path)
+def _compare(metric: Metric, rank: str, name: str, source: Source, first: Codec, second: Codec) -> Comparison:
+    original, _ = read_pixels(source)
     data = first.encode(original, first.qualities[len(first.qualities) // 2])
     other = _best_within(second, original, len(data))
     sides = [

@@ -19,7 +19,8 @@ from isthmus.evaluate.measuring import PictureOutcome
 from isthmus.evaluate.metrics import DEFAULT_METRICS, metrics_of
 from isthmus.evaluate.report import write_report
 from isthmus.evaluate.results import Results, summarise, to_csv, to_json
-from isthmus.evaluate.running import measure_all, pictures_below
+from isthmus.evaluate.running import measure_all
+from isthmus.sources.finding import Found
 from isthmus.transforms.engine import Engine
 from isthmus.zoo.finding import find_by_name
 
@@ -61,10 +62,11 @@ class EvaluationOptions:
 
 
 def evaluate(
-    data: Path,
+    found: Found,
     options: EvaluationOptions,
     folder: Path,
     *,
+    data: str,
     command: str,
     on_done: Callable[[PictureOutcome], None] = lambda outcome: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -72,9 +74,10 @@ def evaluate(
     """Measure and write results.json, results.csv, rd.svg, rd.png, times.png and report.html into a folder.
 
     Args:
-        data: a folder of pictures, or one.
+        found: the pictures.
         options: what to compare.
         folder: of the results; with the journal of an interrupted run in it, that run goes on.
+        data: what the report calls the pictures.
         command: what the report says it was made with.
         on_done: called for each picture.
         on_progress: called with the number of measurements that are done, and that of all.
@@ -82,7 +85,7 @@ def evaluate(
     Raises:
         IsthmusError: as its steps do.
     """
-    pictures = pictures_below(data)
+    pictures = {source.name: source for source in found}
     reference: Reference = read_reference(options.reference) if options.reference else {}
     specs = _specs(options)
     codecs = [build_codec(spec) for spec in specs]
@@ -93,7 +96,7 @@ def evaluate(
     )  # fmt: skip
     asked = max(1, sum(spec.model is not None for spec in specs))
     infos = [codec.info for codec in codecs]
-    results = summarise(str(data), infos, outcomes, metrics=options.metrics, asked=asked, jobs=options.jobs)
+    results = summarise(data, infos, outcomes, metrics=options.metrics, asked=asked, jobs=options.jobs)
     rival = _strongest_rival(results)
     comparisons = compare_crops(results, pictures, codecs[0], codecs[rival]) if rival else ()
     curves, times = rate_distortion_figure(results, reference, form="svg"), times_figure(results)

@@ -6,7 +6,6 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -14,8 +13,9 @@ from PIL import Image
 from isthmus.errors import InputError, IsthmusError
 from isthmus.evaluate.codec import Codec, Pixels
 from isthmus.evaluate.metrics import metrics_of
-from isthmus.imaging.reading import count_frames, read_picture
+from isthmus.imaging.reading import count_frames
 from isthmus.metrics.distortion import mse, psnr_of_mse
+from isthmus.sources.source import Source
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class _CodecFailedError(Exception):
     """A codec did not do one picture at one quality."""
 
 
-def read_pixels(path: Path) -> tuple[Pixels, tuple[str, ...]]:
+def read_pixels(source: Source) -> tuple[Pixels, tuple[str, ...]]:
     """A picture as every codec gets it: 8-bit grey or RGB, the first frame, without alpha.
 
     Returns:
@@ -115,9 +115,9 @@ def read_pixels(path: Path) -> tuple[Pixels, tuple[str, ...]]:
     Raises:
         InputError: it cannot be read.
     """
-    picture = read_picture(path, depth=8, frame=0)
+    picture = source.read(depth=8, frame=0)
     changes = list(picture.conversions)
-    if count_frames(path) > 1:
+    if source.path is not None and count_frames(source.path) > 1:
         changes.append("only the first frame is measured")
     if picture.alpha is not None:
         changes.append("alpha is not measured")
@@ -126,7 +126,7 @@ def read_pixels(path: Path) -> tuple[Pixels, tuple[str, ...]]:
 
 
 def measure_picture(
-    path: Path,
+    source: Source,
     name: str,
     codecs: Sequence[Codec],
     metrics: Sequence[str],
@@ -135,7 +135,7 @@ def measure_picture(
     """Every codec at its first quality, then every codec at its second, and so on: drift hits all alike.
 
     Args:
-        path: the picture file.
+        source: the picture.
         name: what the results call it.
         codecs: those to measure; one that fails is reported, the others go on.
         metrics: names in `metrics.METRICS`.
@@ -143,8 +143,8 @@ def measure_picture(
     """
     start = time.perf_counter()
     try:
-        digest = file_digest(path)
-        original, conversions = read_pixels(path)
+        digest = digest_of(source)
+        original, conversions = read_pixels(source)
     except IsthmusError as error:
         return PictureOutcome(name, "", (), (), (Failure(name, None, str(error)),), 0, 0, time.perf_counter() - start)
     clock = _Clock()
@@ -166,10 +166,10 @@ def measure_picture(
     )  # fmt: skip
 
 
-def warm_up(path: Path, codecs: Sequence[Codec]) -> None:
+def warm_up(source: Source, codecs: Sequence[Codec]) -> None:
     """Let every codec load what it needs, uncounted; what fails here is reported where it is measured."""
     try:
-        pixels, _ = read_pixels(path)
+        pixels, _ = read_pixels(source)
     except IsthmusError:
         return
     for codec in codecs:
@@ -179,17 +179,20 @@ def warm_up(path: Path, codecs: Sequence[Codec]) -> None:
             continue
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file in hexadecimal.
+def digest_of(source: Source) -> str:
+    """SHA-256 of a picture's file, or of its pixels, in hexadecimal.
 
     Raises:
         InputError: it cannot be read.
     """
+    if source.path is None:
+        data = source.data if source.data is not None else source.read().pixels.tobytes()
+        return hashlib.sha256(data).hexdigest()
     try:
-        with path.open("rb") as file:
+        with source.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        raise InputError(f"{source} cannot be read: {error.strerror}") from error
 
 
 def like_original(decoded: Pixels, original: Pixels) -> Pixels:

@@ -3,40 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from isthmus.codec.workers import in_order
 from isthmus.errors import InputError, OutputError
 from isthmus.evaluate.codec import Codec
 from isthmus.evaluate.codecs import CodecSpec, build_codec
-from isthmus.evaluate.measuring import Failure, Measurement, PictureOutcome, file_digest, measure_picture, warm_up
-from isthmus.imaging.reading import find_pictures
-from isthmus.packs.workers import in_order
+from isthmus.evaluate.measuring import Failure, Measurement, PictureOutcome, digest_of, measure_picture, warm_up
+from isthmus.sources.folders import natural_key
+from isthmus.sources.source import Source
 
 JOURNAL = "journal.jsonl"
 _worker: dict[str, Any] = {}
 
 
-def pictures_below(folder: Path) -> dict[str, Path]:
-    """Name below the folder -> path, of every picture; a file is a folder of one.
-
-    Raises:
-        InputError: there is none.
-    """
-    if folder.is_file():
-        return {folder.name: folder}
-    if not folder.is_dir():
-        raise InputError(f"{folder} does not exist")
-    found = {path.relative_to(folder).as_posix(): path for path in find_pictures(folder)}
-    if not found:
-        raise InputError(f"{folder} holds no pictures")
-    return found
-
-
 def measure_all(
-    pictures: dict[str, Path],
+    pictures: Mapping[str, Source],
     specs: Sequence[CodecSpec],
     metrics: Sequence[str],
     folder: Path,
@@ -49,7 +34,7 @@ def measure_all(
     """Measure every picture; what the folder's journal holds already is not measured again.
 
     Args:
-        pictures: of `pictures_below`.
+        pictures: by name.
         specs: of the codecs.
         metrics: names in `metrics.METRICS`.
         folder: gets the journal.
@@ -76,7 +61,7 @@ def measure_all(
     done = {name: one for name, one in done.items() if name in pictures and _is_same(pictures[name], one)}
     for one in done.values():
         on_done(one)
-    waiting = {name: path for name, path in pictures.items() if name not in done}
+    waiting = {name: source for name, source in pictures.items() if name not in done}
     each = sum(len(codec.qualities) for codec in codecs)
     progress = _Progress(len(done) * each, len(pictures) * each, on_progress)
     try:
@@ -92,7 +77,7 @@ def measure_all(
                 progress.reach(len(done) * each)
     except OSError as error:
         raise OutputError(f"cannot write {journal}: {error.strerror or error}") from error
-    return [done[name] for name in sorted(done)]
+    return [done[name] for name in sorted(done, key=natural_key)]
 
 
 @dataclass
@@ -112,7 +97,7 @@ class _Progress:
 
 
 def _measure(
-    waiting: dict[str, Path],
+    waiting: Mapping[str, Source],
     codecs: Sequence[Codec],
     specs: Sequence[CodecSpec],
     metrics: Sequence[str],
@@ -124,8 +109,8 @@ def _measure(
     first = next(iter(waiting.values()))
     if jobs == 1:
         warm_up(first, codecs)
-        for name, path in waiting.items():
-            yield measure_picture(path, name, codecs, metrics, on_measured)
+        for name, source in waiting.items():
+            yield measure_picture(source, name, codecs, metrics, on_measured)
         return
     yield from in_order(
         _measure_one,
@@ -138,21 +123,21 @@ def _measure(
     )
 
 
-def _start_worker(specs: Sequence[CodecSpec], metrics: Sequence[str], first: Path) -> None:
+def _start_worker(specs: Sequence[CodecSpec], metrics: Sequence[str], first: Source) -> None:
     codecs = [build_codec(spec) for spec in specs]
     warm_up(first, codecs)
     _worker.update(codecs=codecs, metrics=metrics)
 
 
-def _measure_one(picture: tuple[str, Path]) -> PictureOutcome:
-    name, path = picture
-    return measure_picture(path, name, _worker["codecs"], _worker["metrics"])
+def _measure_one(picture: tuple[str, Source]) -> PictureOutcome:
+    name, source = picture
+    return measure_picture(source, name, _worker["codecs"], _worker["metrics"])
 
 
-def _is_same(path: Path, outcome: PictureOutcome) -> bool:
-    """Whether the file is the one that was measured."""
+def _is_same(source: Source, outcome: PictureOutcome) -> bool:
+    """Whether the picture is the one that was measured."""
     try:
-        return file_digest(path) == outcome.sha256
+        return digest_of(source) == outcome.sha256
     except InputError:
         return False
 

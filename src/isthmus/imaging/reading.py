@@ -26,7 +26,7 @@ from isthmus.imaging.formats import SUFFIXES, frames_of, open_image, readable, r
 from isthmus.imaging.pillow_errors import translated
 from isthmus.values import MAX_PIXELS, Picture
 
-__all__ = ["SUFFIXES", "as_picture", "count_frames", "find_pictures", "from_array", "from_pillow", "read_picture"]
+__all__ = ["SUFFIXES", "as_picture", "count_frames", "from_array", "from_pillow", "read_picture"]
 
 Pixels = NDArray[np.uint8]
 
@@ -84,11 +84,6 @@ def count_frames(path: Path) -> int:
     """
     with translated(str(path), path), open_image(path) as image:
         return frames_of(image)
-
-
-def find_pictures(folder: Path) -> list[Path]:
-    """All files below a folder with a picture's suffix, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
 def from_pillow(image: Image.Image, *, depth: int | None = None) -> Picture:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from isthmus.codec.model import Model
 from isthmus.errors import InputError, UsageError
 from isthmus.learn.data.loading import load_data
-from isthmus.learn.data.pictures import PictureSet
 from isthmus.learn.recipes.loading import recipe_from_table
 from isthmus.learn.recipes.settings import DataSettings
+from isthmus.sources.picture_set import PictureSet
 from isthmus.values import PictureSpec
 
 MAX_CLASSES = 20  # more colours than that nobody tells apart

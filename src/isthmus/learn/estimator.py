@@ -17,13 +17,13 @@ from isthmus.codec.model import Model, load_model
 from isthmus.container.atomic import write_file
 from isthmus.container.model_file import write_model
 from isthmus.errors import InputError, UsageError
-from isthmus.learn.data.loading import as_uint8
-from isthmus.learn.data.pictures import PictureSet, split
+from isthmus.learn.data.pictures import split
 from isthmus.learn.experiment import build_model, finish
 from isthmus.learn.loop.schedule import Budget
 from isthmus.learn.loop.training import train
 from isthmus.learn.recipes.loading import change_recipe, load_recipe
 from isthmus.learn.recipes.settings import Recipe
+from isthmus.sources.picture_set import PictureSet, as_uint8
 
 
 class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]

@@ -19,7 +19,7 @@ from isthmus.container.image_file import read_header
 from isthmus.container.model_file import parse_model, write_model
 from isthmus.errors import UsageError
 from isthmus.learn.data.loading import load_data
-from isthmus.learn.data.pictures import PictureSet, Split, take_some
+from isthmus.learn.data.pictures import Split, take_some
 from isthmus.learn.export.model_file import export_model
 from isthmus.learn.loop.checkpoint import EpochResult
 from isthmus.learn.loop.epoch_pictures import EpochPictures, forget_pictures
@@ -38,6 +38,7 @@ from isthmus.learn.models.tiled import cut_tiles, tile_model
 from isthmus.learn.recipes.loading import recipe_to_table
 from isthmus.learn.recipes.settings import ModelSettings, Recipe
 from isthmus.metrics.distortion import mse, psnr_of_mse
+from isthmus.sources.picture_set import PictureSet
 from isthmus.values import PictureSpec
 
 BUILDERS = {
@@ -195,7 +196,8 @@ def _recipe_data(recipe: Recipe, source: str | None, seed: int) -> Split:
 
 
 def _doubts(recipe: Recipe, data: Split, spec: PictureSpec) -> Iterator[str]:
-    """What is allowed, and seldom meant."""
+    """What is allowed, and seldom meant; and what of the data was left out."""
+    yield from data.notes
     if recipe.model.is_expanding:
         yield "the code has more numbers than the picture has values: nothing is reduced (model.code makes it smaller)"
     if data.colours_lost:

@@ -15,6 +15,7 @@ from isthmus.codec import pipeline
 from isthmus.codec.coder import whole_quality
 from isthmus.codec.model import DEFAULT_ENGINE, Model
 from isthmus.codec.quantiser import check_quality
+from isthmus.codec.workers import in_order
 from isthmus.container.announced import PIXELS_PER_BYTE
 from isthmus.container.model_file import ModelFile, write_model
 from isthmus.container.pack_file import MODEL, PackHeader
@@ -22,8 +23,7 @@ from isthmus.container.pack_writer import PackWriter
 from isthmus.container.varint import write_varint
 from isthmus.errors import InputError, IsthmusError, UsageError
 from isthmus.imaging.fitting import over_white
-from isthmus.packs.sources import Source, Sources
-from isthmus.packs.workers import in_order
+from isthmus.sources.source import Source, Sources
 from isthmus.transforms.engine import Engine
 from isthmus.values import Picture
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from isthmus.codec.coder import whole_quality
 from isthmus.codec.model import DEFAULT_ENGINE, Model
+from isthmus.codec.workers import in_order
 from isthmus.container.atomic import cannot_write
 from isthmus.container.model_file import ModelFile
 from isthmus.container.pack_writer import PackWriter
@@ -24,8 +25,7 @@ from isthmus.errors import UsageError
 from isthmus.packs.manifest import MANIFEST, ShardFacts, ShardPlan
 from isthmus.packs.packing import PackOptions, code_all, pack_header, write_pack
 from isthmus.packs.shard_folder import ShardReport, gather, prepare, shard_name, write_report
-from isthmus.packs.sources import Source, Sources
-from isthmus.packs.workers import in_order
+from isthmus.sources.source import Source, Sources
 from isthmus.transforms.engine import Engine
 
 DEFAULT_SHARD_SIZE = 10_000

@@ -17,7 +17,7 @@ from isthmus.errors import UsageError
 from isthmus.learn.data import PackDataset
 from isthmus.packs.pack import Pack
 from isthmus.packs.packing import PackOptions, pack_to_file
-from isthmus.packs.sources import Source
+from isthmus.sources.source import Source
 from tests.conftest import GOLDEN, ROOT
 
 MODEL = GOLDEN / "golden.isthmus"

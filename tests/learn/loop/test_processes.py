@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from isthmus.errors import TrainingError, UsageError
-from isthmus.learn.data.glyphs import draw_glyphs
 from isthmus.learn.data.parts import own_part, steps_per_epoch
 from isthmus.learn.data.pictures import Split
 from isthmus.learn.experiment import build_model
@@ -22,6 +21,7 @@ from isthmus.learn.loop.processes import Processes, is_main, launch, make_fabric
 from isthmus.learn.loop.schedule import Budget
 from isthmus.learn.loop.training import train
 from isthmus.learn.recipes.loading import load_recipe
+from isthmus.sources.glyphs import draw_glyphs
 
 SMALL = ["data.count=310", "model.hidden=16", "model.code=8", "training.precision=fp32", "training.warm_up_steps=0"]
 TWO = Processes(devices=2)

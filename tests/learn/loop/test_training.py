@@ -10,14 +10,15 @@ import pytest
 import torch
 
 from isthmus.errors import OutputError, TrainingError, UsageError
-from isthmus.learn.data.glyphs import draw_glyphs
 from isthmus.learn.data.loading import load_data
-from isthmus.learn.data.pictures import PictureSet, Split
+from isthmus.learn.data.pictures import Split
 from isthmus.learn.experiment import build_model, run_experiment
 from isthmus.learn.loop import training
 from isthmus.learn.loop.schedule import Budget
 from isthmus.learn.loop.training import train
 from isthmus.learn.recipes.loading import load_recipe
+from isthmus.sources.glyphs import draw_glyphs
+from isthmus.sources.picture_set import PictureSet
 
 pytestmark = pytest.mark.train
 SMALL = ["data.count=300", "model.hidden=16", "model.code=8", "training.epochs=4", "training.batch_size=50"]

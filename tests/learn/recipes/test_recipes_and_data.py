@@ -10,8 +10,6 @@ import pytest
 from PIL import Image
 
 from isthmus.errors import InputError, ModelMismatchError, UsageError
-from isthmus.learn.data import mnist
-from isthmus.learn.data.glyphs import draw_glyphs
 from isthmus.learn.data.loading import load_data
 from isthmus.learn.recipes.loading import (
     all_keys,
@@ -22,6 +20,8 @@ from isthmus.learn.recipes.loading import (
     recipe_to_table,
 )
 from isthmus.learn.recipes.settings import DataSettings
+from isthmus.sources import mnist
+from isthmus.sources.glyphs import draw_glyphs
 from isthmus.values import PictureSpec
 
 DIGIT = PictureSpec(1, 28, 28)

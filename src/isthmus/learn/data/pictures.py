@@ -1,4 +1,4 @@
-"""A set of pictures of one size, and its split into training and test."""
+"""A set of pictures of one size split into training and test."""
 
 from __future__ import annotations
 
@@ -9,29 +9,7 @@ from numpy.typing import NDArray
 
 from isthmus.errors import InputError
 from isthmus.learn.recipes.settings import DataSettings
-from isthmus.values import MODE_NAMES
-
-
-@dataclass(frozen=True)
-class PictureSet:
-    """Pictures in memory.
-
-    Attributes:
-        pictures: (count, rows, columns, channels) uint8.
-        labels: (count,) integers, or None where the data has none.
-    """
-
-    pictures: NDArray[np.uint8]
-    labels: NDArray[np.int64] | None = None
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def __repr__(self) -> str:
-        """How many of what size, and whether they are labelled."""
-        count, rows, columns, channels = self.pictures.shape
-        labels = "" if self.labels is None else f", {len(np.unique(self.labels))} classes"
-        return f"<PictureSet of {count} {columns}×{rows} {MODE_NAMES[channels]} pictures{labels}>"
+from isthmus.sources.picture_set import PictureSet
 
 
 @dataclass(frozen=True)
@@ -44,6 +22,7 @@ class Split:
         source: what was loaded.
         colours_lost: pictures that were in colour before they were made grey.
         resized: pictures that had another size.
+        notes: what was left out or could not be read, a line each.
     """
 
     train: PictureSet
@@ -51,6 +30,7 @@ class Split:
     source: str
     colours_lost: int = 0
     resized: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def split(pictures: PictureSet, *, held_out: float, seed: int, source: str) -> Split:

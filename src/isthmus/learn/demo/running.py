@@ -15,13 +15,15 @@ from isthmus.errors import IsthmusError
 from isthmus.evaluate.reconstruction import MAX_COLUMNS, draw_reconstructions
 from isthmus.imaging.reading import read_picture
 from isthmus.imaging.writing import to_file_bytes
-from isthmus.learn.data.glyphs import draw_glyphs
 from isthmus.learn.demo.comparison import CodecResult, compare
 from isthmus.learn.demo.report import Report, draw_loss, write_report
 from isthmus.learn.experiment import Experiment, run_experiment
 from isthmus.learn.loop.checkpoint import read_checkpoint
 from isthmus.learn.loop.run_folder import CHECKPOINT
 from isthmus.learn.recipes.loading import load_recipe
+from isthmus.sources.glyphs import draw_glyphs
+from isthmus.sources.outputs import Job
+from isthmus.sources.source import Source
 from isthmus.values import Picture
 
 RECIPE = "glyphs-dense"
@@ -95,14 +97,14 @@ def _draw_unseen(folder: Path, characters: str, *, force: bool) -> list[Path]:
 
 
 def _compress(sources: Sequence[Path], targets: Sequence[Path], model: Model, *, force: bool) -> None:
-    pairs = list(zip(sources, targets, strict=True))
-    for outcome in compress_files(pairs, model, CompressOptions(Target(), force=force)):
+    jobs = [Job(Source(one.name, path=one), target) for one, target in zip(sources, targets, strict=True)]
+    for outcome in compress_files(jobs, model, CompressOptions(Target(), force=force)):
         _expect(outcome.error)
 
 
 def _decompress(sources: Sequence[Path], targets: Sequence[Path], model: Model, *, force: bool) -> None:
-    pairs = list(zip(sources, targets, strict=True))
-    for outcome in decompress_files(pairs, model, DecompressOptions(force=force)):
+    jobs = [Job(Source(one.name, path=one), target) for one, target in zip(sources, targets, strict=True)]
+    for outcome in decompress_files(jobs, model, DecompressOptions(force=force)):
         _expect(outcome.error)
 
 

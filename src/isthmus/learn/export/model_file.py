@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from isthmus.codec.model import Model
 from isthmus.container.model_file import ModelFile, parse_model, write_model
 from isthmus.errors import TrainingError
-from isthmus.learn.data.pictures import PictureSet
 from isthmus.learn.export.coding import MAX_CODES, fit_prior, fit_steps, whole_steps
 from isthmus.learn.export.graphs import export_graph
 from isthmus.learn.models.autoencoder import Autoencoder
 from isthmus.learn.recipes.settings import CodingSettings
+from isthmus.sources.picture_set import PictureSet
 from isthmus.transforms.onnx_runtime import OnnxRuntimeGraph
 
 KIND = "factorized"

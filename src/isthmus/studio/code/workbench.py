@@ -21,8 +21,8 @@ from isthmus.imaging.fitting import crop, fit
 from isthmus.imaging.noise import NoiseSettings, add_noise
 from isthmus.imaging.reading import read_picture
 from isthmus.learn.code_map import load_for_model, principal_plane, umap_points
-from isthmus.learn.data.glyphs import SIDE, draw_glyphs
-from isthmus.learn.data.pictures import PictureSet
+from isthmus.sources.glyphs import SIDE, draw_glyphs
+from isthmus.sources.picture_set import PictureSet
 from isthmus.studio.folders import inside
 from isthmus.studio.shelf import Shelf
 from isthmus.values import Picture, PictureSpec

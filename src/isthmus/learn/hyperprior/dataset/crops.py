@@ -10,9 +10,10 @@ from torch import Tensor
 
 from isthmus.codec.hyperprior.layout import BLOCK, HYPER_BLOCK
 from isthmus.errors import InputError
-from isthmus.imaging.reading import find_pictures, read_picture
+from isthmus.imaging.reading import read_picture
 from isthmus.imaging.windows import Window, pixels_in
 from isthmus.learn.hyperprior.dataset.synthetic import colour_jitter, flat_window, grey_window, synthetic_graphic
+from isthmus.sources.folders import walk
 
 HELD_ASIDE_EVERY = 20
 """Every 20th file by name is never trained on."""
@@ -34,7 +35,7 @@ class Crops:
     """
 
     def __init__(self, folder: Path) -> None:
-        paths = sorted([*folder.glob("*.npy"), *find_pictures(folder)])
+        paths = sorted([*folder.glob("*.npy"), *walk(folder).files])
         if len(paths) < 2:
             raise InputError(f"{folder} holds {len(paths)} pictures: two or more are needed, hundreds are wanted")
         pictures = [_read(path) for path in paths]

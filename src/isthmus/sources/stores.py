@@ -14,11 +14,12 @@ import pyarrow.parquet
 from fsspec.core import url_to_fs
 
 from isthmus.errors import InputError
-from isthmus.imaging.reading import SUFFIXES
-from isthmus.packs.sources import PARQUET, Source
+from isthmus.imaging.formats import SUFFIXES
+from isthmus.sources.source import Source
 
 NAME_COLUMNS = ("name", "path", "filename", "file_name", "key", "__key__")
 LABEL_COLUMN = "label"
+PARQUET = ".parquet"
 _FETCHED = 64
 """Pictures that are asked for at once: a store far away answers many as fast as one."""
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from isthmus.learn.data.pictures import PictureSet
+from isthmus.sources.picture_set import PictureSet
 
 SIDE = 28
 _DRAWN = 4 * SIDE  # drawn large and reduced, so that slants and strokes are smooth
