@@ -338,7 +338,7 @@ def test_sources_by_pattern_and_idx(tmp_path):
     labels.write_bytes(struct.pack(">HBBI", 0, 8, 1, 1) + bytes([5]))
     with pytest.raises(InputError, match="1 labels for 2 pictures"):
         find_sources(str(idx), labels=labels)
-    with pytest.raises(InputError, match="no pictures there"):
+    with pytest.raises(InputError, match="does not exist"):
         find_sources(str(tmp_path / "nowhere"))
 
 
