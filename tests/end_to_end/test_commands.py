@@ -67,7 +67,7 @@ def test_the_way_of_a_picture(tmp_path):
     packed = isthmus("compress", pictures, "-o", tmp_path / "packed", "--model", "glyphs-dense", "--psnr", "--json")
     files = json.loads(packed.stdout)["files"]
     assert len(files) == 5
-    assert set(files[0]) == {"source", "output", "width", "height", "bytes", "bpp", "psnr", "seconds"}
+    assert set(files[0]) == {"source", "output", "width", "height", "source_bytes", "bytes", "bpp", "psnr", "seconds"}
     info = json.loads(isthmus("info", tmp_path / "packed" / "0.isth", "--json").stdout)
     assert info["model_id"] == report["model_id"]
     assert info["bytes"] == (tmp_path / "packed" / "0.isth").stat().st_size
@@ -92,11 +92,12 @@ def _picture(path) -> np.ndarray:
     ("arguments", "code", "message"),
     [
         (["compress", "none.png", "-o", "x.isth", "--model", GOLDEN_MODEL], 1, "does not exist"),
-        (["compress", "empty", "-o", "out", "--model", GOLDEN_MODEL], 1, "holds no files"),
+        (["compress", "empty", "-o", "out", "--model", GOLDEN_MODEL], 1, "holds no pictures"),
         (["compress", "text.png", "-o", "x.isth", "--model", GOLDEN_MODEL], 1, "not a picture"),
         (["compress", "good.png", "-o", "x.isth", "--model", "missing.isthmus"], 1, "no model"),
         (["compress", "good.png", "-o", "x.isth", "--model", "text.png"], 1, "not a model file"),
-        (["compress", "good.png", "-o", "text.png", "--model", GOLDEN_MODEL], 1, "--force"),
+        (["compress", "good.png", "-o", "taken.isth", "--model", GOLDEN_MODEL], 1, "--force"),
+        (["compress", "good.png", "-o", "new.png", "--model", GOLDEN_MODEL], 2, "ends in .png"),
         (["compress", "good.png", "-o", "x.isth", "--model", GOLDEN_MODEL, "--quality", "0"], 2, "1 to 100"),
         (["compress", "wide.png", "-o", "x.isth", "--model", GOLDEN_MODEL], 1, "--fit"),
         (["compress", "good.png", "-o", "text.png/x.isth", "--model", GOLDEN_MODEL], 1, "cannot write"),
@@ -121,6 +122,7 @@ def test_bad_input_gets_one_clear_line(tmp_path, arguments, code, message):
     """On stderr, with exit code 1 or 2, and nothing is written."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.png").write_text("no picture at all")
+    (tmp_path / "taken.isth").write_text("")
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "good.png")
     Image.fromarray(np.zeros((8, 9), np.uint8)).save(tmp_path / "wide.png")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
@@ -208,12 +210,12 @@ def test_the_demo_writes_its_report(tmp_path):
 
 def test_no_command_overwrites_its_input(tmp_path):
     """Not even with --force."""
-    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "a.png")
-    before = (tmp_path / "a.png").read_bytes()
-    done = isthmus("compress", "a.png", "-o", "a.png", "--model", GOLDEN_MODEL, "--force", folder=tmp_path)
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "a.isth", "PNG")
+    before = (tmp_path / "a.isth").read_bytes()
+    done = isthmus("compress", "a.isth", "-o", "a.isth", "--model", GOLDEN_MODEL, "--force", folder=tmp_path)
     assert done.returncode == 1
     assert "overwritten by its own result" in done.stderr
-    assert (tmp_path / "a.png").read_bytes() == before
+    assert (tmp_path / "a.isth").read_bytes() == before
 
 
 @pytest.mark.slow

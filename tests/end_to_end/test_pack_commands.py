@@ -157,15 +157,15 @@ def test_what_cannot_be_asked_for_is_one_line(idx, tmp_path):
     good, output = ["pack", idx, "--model", MODEL], tmp_path / "a.isthpack"
     for arguments, message in [
         ([*good, "-o", output, "--quality", 0], "1 to 100, not 0"),
-        ([*good, "-o", output, "--jobs", 0], "1 or more"),
+        ([*good, "-o", output, "--jobs", 0], "equal to 1"),
         ([*good, "-o", output, "--labels", tmp_path / "nothing"], "nothing cannot be read"),
         ([*good, "-o", output, "--labels", idx], "labels for"),
         ([*good, "-o", output, "--append"], "nothing to append to"),
         ([*good, "-o", tmp_path / "folder"], "is a folder"),
         ([*good, "-o", tmp_path / "folder", "--force"], "is a folder"),
         ([*good, "-o", tmp_path / "file" / "a.isthpack"], "cannot write"),
-        (["pack", tmp_path / "nowhere", "-o", output, "--model", MODEL], "no pictures there"),
-        (["pack", tmp_path / "folder", "-o", output, "--model", MODEL], "no pictures there"),
+        (["pack", tmp_path / "nowhere", "-o", output, "--model", MODEL], "does not exist"),
+        (["pack", tmp_path / "folder", "-o", output, "--model", MODEL], "holds no pictures"),
         (["unpack", tmp_path / "file", "-o", tmp_path / "out"], "not a .isthpack"),
         (["unpack", tmp_path / "file", "-o", tmp_path / "out", "--recover"], "not a .isthpack"),
         (["unpack", tmp_path / "nothing", "-o", tmp_path / "out"], "cannot be read"),

@@ -104,7 +104,7 @@ def look_for(
 
 def find_files(words: str | Sequence[str], suffix: str) -> Found:
     """The files of one suffix that words name: files, whatever their suffix, folders, patterns."""
-    return _gather(words, lambda word: _files_of(word, frozenset({suffix})))
+    return _gather(words, lambda word: _files_of(word, frozenset({suffix})), f"{suffix} files")
 
 
 def is_elsewhere(source: str) -> bool:
@@ -138,7 +138,7 @@ def named_set(word: str, *, count: int | None = None, part: str | None = None, s
     }
 
 
-def _gather(words: str | Sequence[str], find: Callable[[str], Found]) -> Found:
+def _gather(words: str | Sequence[str], find: Callable[[str], Found], what: str = "pictures") -> Found:
     """What each word names, behind each other; one that cannot be read is a problem."""
     listed = [words] if isinstance(words, str) else list(words)
     parts: list[Sources] = []
@@ -159,7 +159,7 @@ def _gather(words: str | Sequence[str], find: Callable[[str], Found]) -> Found:
         problems += found.problems
         is_one_file = is_one_file and found.is_one_file
         if not len(found) and not found.problems:
-            problems.append(InputError(f"{word} holds no files to read"))
+            problems.append(InputError(f"{word} holds no {what}"))
     return Found(joined(parts) if parts else (), tuple(notes), tuple(problems), is_one_file)
 
 
@@ -218,7 +218,7 @@ def _files_of(word: str, suffixes: frozenset[str]) -> Found:
     matches = [Path(one) for one in glob(word, recursive=True)]  # noqa: PTH207 - `Path.glob` takes no absolute ones
     files = sorted((one for one in matches if one.is_file()), key=natural_key)
     if not files:
-        raise InputError(f"{word}: no pictures there, no file matches")
+        raise InputError(f"{word}: no file matches")
     top = Path(word.split("*", 1)[0].split("?", 1)[0].split("[", 1)[0] + "x").parent
     return Found(tuple(Source(one.relative_to(top).as_posix(), path=one) for one in files))
 
