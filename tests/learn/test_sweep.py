@@ -52,7 +52,9 @@ def test_a_stopped_sweep_goes_on_and_names_failed_runs(tmp_path, monkeypatch):
     assert "above zero" in runs[2].error
     rows = list(csv.DictReader((tmp_path / "sweep.csv").read_text().splitlines()))
     assert [row["model.code"] for row in rows] == ["4", "3", "0"]
-    assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")
+    assert [row["reduction"] for row in rows[:2]] == ["0.9949", "0.9962"]
+    for figure in ("sweep.png", "sweep-pictures.png", "code-4/curves.png"):
+        assert (tmp_path / figure).read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow

@@ -15,8 +15,10 @@ EXAMPLE = "Example: isthmus explore run/model.isthmus --data mnist -o map.png"
 def explore(
     model: Annotated[str, typer.Argument(help="A model file, or the name of a shipped or installed one.")],
     data: Annotated[str, typer.Option(help="As for 'isthmus train'; its test pictures are drawn.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="MAP.png", help="The figure.")],
-    count: Annotated[int, typer.Option(help="How many pictures at most.")] = 2000,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="MAP", help="The figure: .png, .svg or .pdf.")],
+    count: Annotated[
+        int | None, typer.Option(help="How many of its test pictures at most; all of them without it.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing figure.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -27,20 +29,19 @@ def explore(
     with needs_extra("train", "drawing maps"):
         import matplotlib  # noqa: F401 - said here, not in the middle of the work
 
+        from isthmus.evaluate.figure_file import figure_form
         from isthmus.learn.code_map import draw_map, load_for_model
     from isthmus.codec.model import load_model
     from isthmus.container.atomic import exists_already, write_file
-    from isthmus.errors import UsageError
 
-    if output.suffix.lower() != ".png":
-        raise UsageError(f"the figure is a PNG, but -o {output} has another suffix")
+    form = figure_form(output)
     if output.exists() and not force:
         raise exists_already(output)
     loaded = load_model(model)
     pictures = load_for_model(loaded, data, count=count)
     if pictures.labels is None:
-        note(f"{data} has no labels: the map is drawn in one colour")
-    write_file(output, draw_map(loaded, pictures), force=force)
+        note(f"{data} has no labels: the pictures themselves are drawn")
+    write_file(output, draw_map(loaded, pictures, form=form), force=force)
     if as_json:
         print_json({"figure": str(output), "pictures": len(pictures), "has_labels": pictures.labels is not None})
     else:

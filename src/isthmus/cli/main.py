@@ -20,6 +20,7 @@ from isthmus.cli import (
     info,
     models,
     pack,
+    plot,
     recipes,
     reconstruct,
     studio,
@@ -44,8 +45,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 COMMANDS = (
-    demo, recipes, train, sweep, reconstruct, explore, denoise, compress, decompress, pack, unpack, info, evaluate,
-    studio,
+    demo, recipes, train, sweep, plot, reconstruct, explore, denoise, compress, decompress, pack, unpack, info,
+    evaluate, studio,
 )  # fmt: skip
 for module in COMMANDS:
     app.command(epilog=module.EXAMPLE)(getattr(module, module.__name__.rsplit(".", 1)[1]))

@@ -22,6 +22,7 @@ from isthmus.learn.data.loading import load_data
 from isthmus.learn.data.pictures import Split, take_some
 from isthmus.learn.export.model_file import export_model
 from isthmus.learn.loop.checkpoint import EpochResult
+from isthmus.learn.loop.curves import FIGURE, draw_curves
 from isthmus.learn.loop.epoch_pictures import EpochPictures, forget_pictures
 from isthmus.learn.loop.processes import Processes
 from isthmus.learn.loop.progress_bar import stage
@@ -39,7 +40,7 @@ from isthmus.learn.recipes.loading import recipe_to_table
 from isthmus.learn.recipes.settings import ModelSettings, Recipe
 from isthmus.metrics.distortion import mse, psnr_of_mse
 from isthmus.sources.picture_set import PictureSet
-from isthmus.values import PictureSpec
+from isthmus.values import Picture, PictureSpec
 
 BUILDERS = {
     "dense": build_dense,
@@ -115,7 +116,7 @@ def run_experiment(
 
     Args:
         recipe: the recipe.
-        folder: gets checkpoint.pt, log.csv and model.isthmus.
+        folder: gets checkpoint.pt, log.csv, curves.png and model.isthmus.
         source: what to learn from; None is the recipe's.
         budget: when to stop; None is the recipe's epochs.
         seed: of the weights, of the order, of what is drawn.
@@ -154,7 +155,15 @@ def run_experiment(
         if draw_pictures
         else None,
     )
+    if run.history:
+        write_file(folder / FIGURE, draw_curves({recipe.name: run.history}), force=True)
     return finish(recipe, data, run.model, folder, history=run.history, seconds=run.seconds, has_lines=has_lines)
+
+
+def unseen_pictures(recipe: Recipe, source: str | None, *, count: int, seed: int = 0) -> list[Picture]:
+    """The first test pictures, as a recipe's finished model takes them."""
+    test = _centred(_recipe_data(recipe, source, seed), recipe.model).test.pictures
+    return [Picture(pixels) for pixels in test[:count]]
 
 
 def join_experiment(

@@ -6,19 +6,23 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from isthmus.codec.model import load_model
 from isthmus.container.atomic import write_file
-from isthmus.errors import InputError, IsthmusError, OutputError, UsageError
-from isthmus.learn.experiment import run_experiment
+from isthmus.errors import InputError, IsthmusError, ModelMismatchError, OutputError, UsageError
+from isthmus.learn.experiment import run_experiment, unseen_pictures
 from isthmus.learn.loop.run_folder import CHECKPOINT
 from isthmus.learn.loop.schedule import Budget
 from isthmus.learn.recipes.loading import change_recipe, recipe_to_table
 from isthmus.learn.recipes.settings import Recipe
+from isthmus.learn.sweep_figures import SweepPoint, draw_sweep, draw_sweep_pictures
 
 RESULT = "result.json"
-TABLE, FIGURE = "sweep.csv", "sweep.png"
+TABLE, FIGURE, PICTURES = "sweep.csv", "sweep.png", "sweep-pictures.png"
+_PICTURES = 6
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class SweepRun:
         train_seconds: of training alone.
         model: path of the model file.
         error: one line.
+        reduction: share of a picture's numbers that the code leaves out, where the code's size varies.
     """
 
     value: str
@@ -42,6 +47,7 @@ class SweepRun:
     train_seconds: float | None = None
     model: str | None = None
     error: str | None = None
+    reduction: float | None = None
 
 
 def parse_variation(text: str) -> tuple[str, list[str]]:
@@ -76,7 +82,7 @@ def run_sweep(
     Args:
         recipe: the recipe.
         variation: KEY=V1,V2,...
-        folder: gets a folder per value, sweep.csv and sweep.png.
+        folder: gets a folder per value, sweep.csv, sweep.png and sweep-pictures.png.
         source: what to learn from; None is the recipe's.
         epochs: passes of each run; None is the recipe's.
         minutes: of training of each run; None for no limit.
@@ -99,7 +105,7 @@ def run_sweep(
             budget = Budget(epochs or changed.training.epochs, minutes=minutes)
             run = _run(
                 changed, value, target, source=source, budget=budget, seed=seed, device=device, force=force,
-                draw_pictures=draw_pictures,
+                draw_pictures=draw_pictures, reduction=_reduction(changed, key),
             )  # fmt: skip
         except IsthmusError as error:
             run = SweepRun(value, error=" ".join(str(error).split()))
@@ -107,13 +113,13 @@ def run_sweep(
         report(run)
         write_file(folder / TABLE, _table(key, runs), force=True)
     if any(run.error is None for run in runs):
-        write_file(folder / FIGURE, _figure(recipe.name, key, runs), force=True)
+        _draw(recipe, key, runs, folder, source=source, seed=seed)
     return runs
 
 
 def _run(
     recipe: Recipe, value: str, folder: Path, *, source: str | None, budget: Budget, seed: int, device: str,
-    force: bool, draw_pictures: bool,
+    force: bool, draw_pictures: bool, reduction: float | None,
 ) -> SweepRun:  # fmt: skip
     wanted = json.loads(
         json.dumps({"recipe": recipe_to_table(recipe), "seed": seed, "source": source, "budget": asdict(budget)})
@@ -147,6 +153,7 @@ def _run(
         bytes_per_image=round(metrics.bytes_per_image, 2),
         train_seconds=experiment.train_seconds,
         model=experiment.model,
+        reduction=reduction,
     )
     write_file(folder / RESULT, json.dumps({"asked": wanted, "run": asdict(run)}).encode(), force=True)
     return run
@@ -162,25 +169,21 @@ def _table(key: str, runs: list[SweepRun]) -> bytes:
     return out.getvalue().encode()
 
 
-def _figure(name: str, key: str, runs: list[SweepRun]) -> bytes:
-    """PSNR against the setting, and against bytes: numbers on an axis of their own scale, words side by side."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+def _draw(recipe: Recipe, key: str, runs: list[SweepRun], folder: Path, *, source: str | None, seed: int) -> None:
+    """The figures of what is done."""
     done = [run for run in runs if run.error is None]
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    try:
-        pairs = sorted((float(run.value), run.test_psnr) for run in done)
-        left.plot([value for value, _ in pairs], [psnr for _, psnr in pairs], "o-")
-        left.set_xticks([value for value, _ in pairs], [f"{value:g}" for value, _ in pairs])
-    except ValueError:
-        left.plot([run.value for run in done], [run.test_psnr for run in done], "o")
-    left.set(xlabel=key, ylabel="PSNR in dB, test pictures", title=name)
-    right.plot([run.bytes_per_image for run in done], [run.test_psnr for run in done], "o")
-    for run in done:
-        right.annotate(run.value, (run.bytes_per_image, run.test_psnr), xytext=(4, 4), textcoords="offset points")
-    right.set(xlabel="bytes a picture, whole file", title="rate")
-    out = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})  # type: ignore[no-untyped-call]
-    return out.getvalue()
+    points = [SweepPoint(run.value, run.test_psnr or 0.0, run.bytes_per_image or 0.0, run.reduction) for run in done]
+    write_file(folder / FIGURE, draw_sweep(recipe.name, key, points), force=True)
+    models = [(point.label, load_model(str(run.model))) for point, run in zip(points, done, strict=True)]
+    pictures = unseen_pictures(recipe, source, count=_PICTURES, seed=seed)
+    with suppress(ModelMismatchError):  # the setting is the pictures' size: there are none for all of them
+        write_file(folder / PICTURES, draw_sweep_pictures(recipe.name, pictures, models), force=True)
+
+
+def _reduction(recipe: Recipe, key: str) -> float | None:
+    """How much less a code has than its picture, where that is what varies."""
+    settings = recipe.model
+    if key.rpartition(".")[2] != "code" or settings.is_expanding:
+        return None
+    rows, columns = (side - settings.overlap for side in settings.network_size)
+    return round(1 - settings.code_numbers / (settings.channels * rows * columns), 4)

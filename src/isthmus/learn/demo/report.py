@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from string import Template
 
 from isthmus.learn.demo.comparison import CodecResult
 from isthmus.learn.experiment import Experiment
-from isthmus.learn.loop.checkpoint import EpochResult
 from isthmus.learn.recipes.settings import Recipe
 
 _PAGE = Template("""<!doctype html>
@@ -83,30 +81,6 @@ def write_report(report: Report, *, pictures: int = 100) -> str:
         loss=_base64(report.loss),
         commands=escape("\n".join(report.commands)),
     )
-
-
-def draw_loss(history: Sequence[EpochResult]) -> bytes:
-    """A PNG of the training and test loss over the epochs, on a logarithmic axis."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 3), layout="constrained")
-    axis = figure.subplots()
-    epochs = [result.epoch for result in history]
-    for name, losses, colour in (
-        ("training", [result.train_loss for result in history], "#1b6ca8"),
-        ("test", [result.test_loss for result in history], "#d1741f"),
-    ):
-        axis.plot(epochs, losses, color=colour, label=name)
-    axis.legend(frameon=False)
-    axis.set_yscale("log")
-    axis.set_xlabel("epoch")
-    axis.set_ylabel("loss")
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(visible=True, which="both", alpha=0.2)
-    out = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})  # type: ignore[no-untyped-call]
-    return out.getvalue()
 
 
 def _row(codec: CodecResult, codecs: Sequence[CodecResult]) -> str:

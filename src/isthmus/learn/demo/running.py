@@ -16,10 +16,10 @@ from isthmus.evaluate.reconstruction import MAX_COLUMNS, draw_reconstructions
 from isthmus.imaging.reading import read_picture
 from isthmus.imaging.writing import to_file_bytes
 from isthmus.learn.demo.comparison import CodecResult, compare
-from isthmus.learn.demo.report import Report, draw_loss, write_report
+from isthmus.learn.demo.report import Report, write_report
 from isthmus.learn.experiment import Experiment, run_experiment
-from isthmus.learn.loop.checkpoint import read_checkpoint
-from isthmus.learn.loop.run_folder import CHECKPOINT
+from isthmus.learn.loop.curves import draw_curves
+from isthmus.learn.loop.run_folder import read_log
 from isthmus.learn.recipes.loading import load_recipe
 from isthmus.sources.glyphs import draw_glyphs
 from isthmus.sources.outputs import Job
@@ -72,13 +72,12 @@ def run_demo(folder: Path, *, force: bool = False) -> Demo:
     originals = [read_picture(path) for path in sources]
     returned = [read_picture(path) for path in decompressed]
     codecs = compare(originals, returned, [path.stat().st_size for path in compressed])
-    history = read_checkpoint(folder / "run" / CHECKPOINT).history
     report = Report(
         experiment=experiment,
         recipe=recipe,
         codecs=codecs,
         reconstructions=draw_reconstructions(originals[:MAX_COLUMNS], model),
-        loss=draw_loss(history),
+        loss=draw_curves({"": read_log(folder / "run")}),
         commands=_commands(folder),
         seconds=time.perf_counter() - start,
     )

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from isthmus.container.atomic import write_file
-from isthmus.errors import OutputError, UsageError
+from isthmus.errors import InputError, OutputError, UsageError
 from isthmus.learn.loop.checkpoint import EpochResult, Progress, read_checkpoint, write_checkpoint
 
 CHECKPOINT = "checkpoint.pt"
@@ -58,6 +58,26 @@ def resume_run(folder: Path, fresh: Progress) -> Progress:
         ] or ["seed" if progress.recipe == fresh.recipe else "the recipe"]
         raise UsageError(f"{path} is of another run, {', '.join(changed)} differ(s): resume with the same settings")
     return progress
+
+
+def read_log(folder: Path) -> list[EpochResult]:
+    """The results of a run's epochs, of one that still goes on too.
+
+    Raises:
+        InputError: the folder holds no run, or its log is damaged or empty.
+    """
+    names = [field.name for field in fields(EpochResult) if field.name != "epoch"]
+    try:
+        with (folder / LOG).open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        history = [EpochResult(int(row["epoch"]), *(float(row[name]) for name in names)) for row in rows]
+    except OSError as error:
+        raise InputError(f"{folder} holds no run: {folder / LOG} cannot be read ({error.strerror})") from error
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise InputError(f"{folder / LOG} is not the log of a plain autoencoder's run, or it is damaged") from error
+    if not history:
+        raise InputError(f"{folder} has no finished epoch yet")
+    return history
 
 
 def _write_log(path: Path, history: list[EpochResult]) -> None:
