@@ -28,7 +28,7 @@ from isthmus.container.model_manifest import FORMAT, VERSION, parse_manifest
 from isthmus.errors import ChecksumError, FormatError, LimitError, ModelNotFoundError
 from isthmus.values import LatentSpec, PictureSpec
 
-ENCODER_PARTS = ("analysis", "hyper_analysis", "analysis_margin")
+ENCODER_PARTS = ("analysis", "hyper_analysis", "analysis_margin", "quality_map")
 """Names of graphs and arrays that only the encoder reads: no part of the id, so that a better encoder orphans no file.
 In version 1 it was the analysis alone."""
 MAX_NODES = 2048

@@ -17,6 +17,7 @@ from isthmus.codec.coder import Latents, TileLatents, whole_quality
 from isthmus.codec.hyperprior.adaptive_quality import adapt_quality
 from isthmus.codec.hyperprior.integer_networks import ENTROPY_GRAPHS, IntegerNetworks, probe
 from isthmus.codec.hyperprior.layout import BLOCK, HYPER_BLOCK, ONE_TILE, PIECE, SQUARE, TILE, padded
+from isthmus.codec.hyperprior.quality_map import ASKED, PROBED_QUALITY, SCORES, USUAL_SCORE, QualityMap, sample
 from isthmus.codec.hyperprior.tables import array_names, check_numbers, hyperprior_tables, shaped
 from isthmus.codec.hyperprior.tiles import Tiles
 from isthmus.container.image_file import ImageFile
@@ -28,6 +29,7 @@ from isthmus.entropy.passes import LAYERS
 from isthmus.entropy.reference_networks import QualityBias
 from isthmus.errors import FormatError, ModelMismatchError, UsageError
 from isthmus.imaging.windows import Window, cut, pixels_in
+from isthmus.metrics.ssimulacra2 import SMALLEST_SIDE, ssimulacra2
 from isthmus.transforms.engine import Engine
 from isthmus.transforms.graph import Graph
 from isthmus.values import QUALITIES, Picture
@@ -69,6 +71,10 @@ class HyperpriorCoder:
                 int(value) for value in shaped(arrays, "layout", np.int32, (3,))
             )
             self._analysis_margin = int(shaped(arrays, "analysis_margin", np.int32, (1,))[0])
+            self._quality_map = None
+            if "quality_map" in arrays:
+                shape = (len(ASKED), len(SCORES))
+                self._quality_map = QualityMap(shaped(arrays, "quality_map", np.float32, shape))
             check_numbers(arrays, file.latents.channels)
             self._tables = hyperprior_tables(arrays, self._hyper_channels)
             self._biases = {
@@ -144,7 +150,23 @@ class HyperpriorCoder:
 
     def adapt_quality(self, picture: Picture, quality: float) -> float:
         """See `Coder.adapt_quality`."""
-        return adapt_quality(picture.pixels, quality)
+        if self._quality_map is None:
+            return adapt_quality(picture.pixels, quality)
+        return self._quality_map.quality(quality, self.score_of_sample(picture))
+
+    def score_of_sample(self, picture: Picture) -> float:
+        """The SSIMULACRA2 of a sample of a picture, coded at `quality_map.PROBED_QUALITY`."""
+        pixels = sample(picture.pixels)
+        if min(pixels.shape[:2]) < SMALLEST_SIDE:
+            return USUAL_SCORE
+        return self.score_of(Picture(pixels), self._analyse(Picture(pixels)), PROBED_QUALITY)
+
+    def score_of(self, picture: Picture, tiles: Iterable[TileLatents], quality: int) -> float:
+        """The SSIMULACRA2 of a picture that is coded at a quality of the latents; `tiles` are its own."""
+        height, width, channels = picture.pixels.shape
+        payloads, side = self.encode(tiles, quality), self.tile_size(picture)
+        image = ImageFile(self.file.id, width, height, channels, quality, payloads, side)
+        return ssimulacra2(picture.pixels, self.decode_region(image, Window(0, 0, height, width)))
 
     def analyse(self, pictures: Sequence[Picture]) -> Iterator[Iterable[TileLatents]]:
         """See `Coder.analyse`."""

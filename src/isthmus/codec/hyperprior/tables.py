@@ -23,7 +23,7 @@ MAX_MARGIN = 1024
 MAX_SHIFT = 24
 """Partial sums of the integer networks stay below 2^24."""
 _ARRAYS = (
-    *("gains", "quality_bias", "companding", "layout", "analysis_margin", "probe"),
+    *("gains", "quality_bias", "companding", "layout", "analysis_margin", "quality_map", "probe"),
     *("latent_table_index", "latent_symbols_per_step", "hyper_thresholds", "hyper_table_index", "hyper_offsets"),
 )
 PARTS = ("lowest", "sizes", "frequencies")
@@ -31,7 +31,7 @@ PARTS = ("lowest", "sizes", "frequencies")
 
 
 def array_names() -> frozenset[str]:
-    """All arrays of a hyperprior model file."""
+    """All arrays that a hyperprior model file may have; `quality_map` alone may be missing."""
     layers = (f"layer.{layer}.{part}" for layer in LAYERS for part in ("shift", "bias"))
     tables = (f"{kind}_{part}" for kind in ("latent", "hyper") for part in PARTS)
     return frozenset((*_ARRAYS, *tables, *layers))

@@ -1,6 +1,6 @@
 """Tools of those who train the shipped models.
 
-    python -m isthmus.learn.hyperprior weights CHECKPOINT.pt WEIGHTS.npz [--data PHOTOS]
+    python -m isthmus.learn.hyperprior weights CHECKPOINT.pt WEIGHTS.npz [--data PHOTOS] [--tune eyes|psnr]
     python -m isthmus.learn.hyperprior export CHECKPOINT.pt|WEIGHTS.npz MODEL.isthmus --facts FACTS.json
 
 `weights` keeps the averaged weights in half precision, calibrated anew if there are pictures; `export` makes the model
@@ -18,17 +18,22 @@ from isthmus.container.atomic import write_file
 from isthmus.learn.hyperprior.calibration.calibrate import calibrate
 from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.hyperprior.export.export import export_codec
+from isthmus.learn.hyperprior.export.qualities import with_quality_map
 from isthmus.learn.hyperprior.training.checkpoint import load_trained
+from isthmus.learn.hyperprior.training.settings import EYES, TUNES
 from isthmus.learn.hyperprior.training.weights import kept_values
 
 
-def save_weights(trained: Path, path: Path, data: Path | None) -> None:
+def save_weights(trained: Path, path: Path, data: Path | None, *, tune: str) -> None:
     """The averaged weights in half precision."""
     weights = load_trained(trained)
     if data is not None:
         model = weights.model()
         ranges = None if weights.calibration is None else weights.calibration.ranges
-        calibration = calibrate(model, Crops(data), trained=ranges)
+        crops = Crops(data)
+        calibration = calibrate(model, crops, trained=ranges)
+        if tune == EYES:
+            calibration = with_quality_map(model, calibration, crops)
         weights = replace(weights, values=kept_values(model.state_dict()), calibration=calibration)
     weights.save(path)
 
@@ -51,10 +56,11 @@ def main() -> None:
         command.add_argument("trained", type=Path, help="a checkpoint, or weights")
         command.add_argument("path", type=Path, help="to write")
     commands.choices["weights"].add_argument("--data", type=Path, help="pictures, to calibrate anew on them")
+    commands.choices["weights"].add_argument("--tune", choices=TUNES, default=EYES, help="of the training")
     commands.choices["export"].add_argument("--facts", type=Path, help='JSON: the manifest\'s facts, and "decodes"')
     options = parser.parse_args()
     if options.command == "weights":
-        save_weights(options.trained, options.path, options.data)
+        save_weights(options.trained, options.path, options.data, tune=options.tune)
     else:
         export(options.trained, options.path, options.facts)
 

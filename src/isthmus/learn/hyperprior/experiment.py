@@ -16,11 +16,12 @@ from isthmus.errors import UsageError
 from isthmus.learn.hyperprior.calibration.calibrate import calibrate
 from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.hyperprior.export.export import export_codec
+from isthmus.learn.hyperprior.export.qualities import with_quality_map
 from isthmus.learn.hyperprior.networks.codec import CodecSettings
 from isthmus.learn.hyperprior.training.checkpoint import read_checkpoint
 from isthmus.learn.hyperprior.training.file_rate import file_rate
 from isthmus.learn.hyperprior.training.loop import train
-from isthmus.learn.hyperprior.training.settings import Training, kept_training
+from isthmus.learn.hyperprior.training.settings import EYES, Training, kept_training
 from isthmus.learn.hyperprior.training.state import RunState
 from isthmus.learn.hyperprior.training.step import TRIED_QUALITIES, validate
 from isthmus.learn.loop.processes import is_on_cuda
@@ -108,7 +109,10 @@ def train_codec(
         "steps": run.step,
     }
     calibration = calibrate(run.average, run.crops, trained=None if run.calibration is None else run.calibration.ranges)
-    file = export_codec(run.average.cpu(), calibration=calibration, facts=facts)
+    average = run.average.cpu()
+    if training.tune == EYES:
+        calibration = with_quality_map(average, calibration, run.crops)
+    file = export_codec(average, calibration=calibration, facts=facts)
     write_file(folder / MODEL_FILE, file, force=True)
     metrics["held_file_bpp"] = file_rate(file, run.held_aside(), TRIED_QUALITIES)
     return CodecExperiment(

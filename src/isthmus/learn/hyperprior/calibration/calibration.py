@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-BLOCK, SYMBOLS, RANGES, INT8 = "block.", "symbols.", ".ranges", ".int8."
+BLOCK, SYMBOLS, RANGES, INT8, QUALITY_MAP = "block.", "symbols.", ".ranges", ".int8.", "quality_map"
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,12 @@ class Calibration:
     Attributes:
         symbols: counted.
         blocks: by name; empty: all blocks stay in floats.
+        quality_map: (ASKED, SCORES) float32 of `quality_map.fit_quality_map`; None: qualities are those of the latents.
     """
 
     symbols: SymbolStatistics
     blocks: Mapping[str, BlockCalibration] = field(default_factory=dict)
+    quality_map: Tensor | None = None
 
     @property
     def ranges(self) -> dict[str, Tensor]:
@@ -66,6 +68,8 @@ class Calibration:
         for name, block in self.blocks.items():
             tensors[BLOCK + name + RANGES] = block.ranges
             tensors |= {BLOCK + name + INT8 + layer: weight for layer, weight in block.int8_weights.items()}
+        if self.quality_map is not None:
+            tensors[QUALITY_MAP] = self.quality_map
         return tensors
 
     @classmethod
@@ -81,7 +85,7 @@ class Calibration:
             if name.startswith(BLOCK) and name.endswith(RANGES):
                 block = name.removesuffix(RANGES)
                 blocks[block.removeprefix(BLOCK)] = BlockCalibration(ranges, _below(tensors, block + INT8))
-        return cls(SymbolStatistics(**_below(tensors, SYMBOLS)), blocks)
+        return cls(SymbolStatistics(**_below(tensors, SYMBOLS)), blocks, tensors.get(QUALITY_MAP))
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

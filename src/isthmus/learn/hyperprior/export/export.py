@@ -68,7 +68,7 @@ def export_codec(
             latents=LatentSpec(model.settings.latents, BLOCK),
             default_quality=DEFAULT_QUALITY,
             graphs=graphs,
-            arrays={**_arrays(model, layers), **_tables(model, calibration)},
+            arrays={**_arrays(model, layers), **_tables(model, calibration), **_quality_map(calibration)},
             facts=facts or {},
             decodes=tuple(decodes),
         )
@@ -103,6 +103,12 @@ def _arrays(model: HyperpriorCodec, layers: Mapping[str, IntegerLayer]) -> dict[
         arrays[f"layer.{name}.shift"] = layer.bias.shift
         arrays[f"layer.{name}.bias"] = layer.bias.bias
     return arrays
+
+
+def _quality_map(calibration: Calibration | None) -> dict[str, NDArray[Any]]:
+    if calibration is None or calibration.quality_map is None:
+        return {}
+    return {"quality_map": calibration.quality_map.numpy()}
 
 
 def _tables(model: HyperpriorCodec, calibration: Calibration | None) -> dict[str, NDArray[Any]]:

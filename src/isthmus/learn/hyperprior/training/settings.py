@@ -6,7 +6,7 @@ from typing import Any
 
 from isthmus.errors import UsageError
 
-TUNES = ("psnr", "eyes")
+PSNR, EYES = TUNES = ("psnr", "eyes")
 
 
 @dataclass(frozen=True)
