@@ -91,7 +91,7 @@ def main() -> None:
         print(path.name, {key: round(values[-1], 1) for key, values in changes.items()}, flush=True)
     for (name, label), values in changes.items():
         fewer = np.mean(np.array(values) < 0)
-        print(f"{name} against {label}: {np.mean(values):+.1f} %; {fewer:.0%} of {len(values)} pictures need fewer bytes")
+        print(f"{name} against {label}: {np.mean(values):+.1f} %; {fewer:.0%} of {len(values)} need fewer bytes")
 
 
 if __name__ == "__main__":
