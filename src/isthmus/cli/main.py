@@ -17,6 +17,7 @@ from isthmus.cli import (
     denoise,
     evaluate,
     explore,
+    export,
     info,
     models,
     pack,
@@ -46,7 +47,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     demo, recipes, train, sweep, plot, reconstruct, explore, denoise, compress, decompress, pack, unpack, info,
-    evaluate, studio,
+    export, evaluate, studio,
 )  # fmt: skip
 for module in COMMANDS:
     app.command(epilog=module.EXAMPLE)(getattr(module, module.__name__.rsplit(".", 1)[1]))

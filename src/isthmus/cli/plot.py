@@ -22,7 +22,7 @@ def plot(
 ) -> None:
     """Draw the loss curves of runs, finished or going on, in one figure."""
     from isthmus.cli.extras import needs_extra
-    from isthmus.cli.output import print_json
+    from isthmus.cli.output import print_json, say
 
     with needs_extra("train", "drawing figures"):
         import matplotlib  # noqa: F401 - said here, not in the middle of the work
@@ -40,4 +40,4 @@ def plot(
     if as_json:
         print_json({"figure": str(output), "runs": list(histories)})
     else:
-        print(output)
+        say(str(output))

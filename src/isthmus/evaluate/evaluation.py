@@ -11,6 +11,7 @@ from typing import Any
 
 from isthmus.codec.model import DEFAULT_ENGINE
 from isthmus.container.atomic import write_file
+from isthmus.container.model_file import read_model
 from isthmus.errors import MissingExtraError, UsageError
 from isthmus.evaluate.codecs import CodecSpec, build_codec, expand_names
 from isthmus.evaluate.crops import compare_crops
@@ -125,13 +126,19 @@ def _strongest_rival(results: Results) -> int:
     return max(known, key=lambda index: known[index]) if known else min(1, len(percents) - 1)
 
 
+_NAMELESS = "model.isthmus"
+"""What every run calls its model's file: it goes by the name that the model has of its own."""
+
+
 def _specs(options: EvaluationOptions) -> list[CodecSpec]:
     """Models first, each under a name of its own."""
     specs: list[CodecSpec] = []
     for wanted in options.models:
         path = find_by_name(wanted)
         taken = {spec.name for spec in specs}
-        name = path.stem if path.stem not in (*taken, "model") else "/".join(path.parts[-2:]).removesuffix(".isthmus")
+        name = read_model(path).name if path.name == _NAMELESS else path.stem
+        if name in taken:
+            name = "/".join(path.parts[-2:]).removesuffix(".isthmus")
         for engine in options.engines:
             label = name if engine == DEFAULT_ENGINE.name else f"{name}, {engine}"
             specs.append(CodecSpec(label, path, options.qualities, options.threads, engine))

@@ -26,7 +26,7 @@ class OnnxRuntimeGraph:
 
     def __init__(self, data: bytes, *, name: str, threads: int = 0) -> None:
         self._name = name
-        self._session = PerProcess(partial(_load, data, name, threads))
+        self._session = PerProcess(partial(open_session, data, name, threads))
         self.inputs: list[str] = [value.name for value in self._session.get().get_inputs()]
 
     def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -43,8 +43,17 @@ class OnnxRuntimeGraph:
         return outputs
 
 
-def _load(data: bytes, name: str, threads: int) -> Any:
-    """A session of this process."""
+def open_session(data: bytes, name: str, threads: int = 0) -> Any:
+    """A session of this process.
+
+    Args:
+        data: the ONNX model's bytes, checked before.
+        name: for messages.
+        threads: threads within an operator; 0 takes all cores.
+
+    Raises:
+        FormatError: ONNX Runtime cannot load it.
+    """
     # it would tell its makers of what it runs, by a thread that a forked process waits for at its end (seen in 1.31)
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
