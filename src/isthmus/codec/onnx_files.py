@@ -41,8 +41,8 @@ latents = np.zeros({shape}, np.float32)  # or what analysis.onnx made of picture
 pixels = np.rint(pictures.clip(0, 1) * 255).astype(np.uint8)
 ```
 
-`{steps}` has float32 (100, channels): the width of a quantisation step of each channel at qualities 1 to 100. A .isth file
-holds `round(latents / step)`; `isthmus.Model.symbols` and `isthmus.Pack.read_codes` give them.
+`{steps}` has float32 (100, channels): the width of a quantisation step of each channel at qualities 1 to 100. A .isth
+file holds `round(latents / step)`; `isthmus.Model.symbols` and `isthmus.Pack.read_codes` give them.
 """
 
 
