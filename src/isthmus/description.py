@@ -51,8 +51,10 @@ def _describe_image(data: bytes, path: Path) -> dict[str, Any]:
         "format": "isth",
         "width": image.width,
         "height": image.height,
-        "mode": MODE_NAMES[image.channels],
+        "mode": MODE_NAMES[3 if image.neutral else image.channels],
+        "coding": image.format or "learned",
         "quality": image.quality,
+        "asked_for": str(image.asked or f"quality {image.quality}"),
         "bytes": len(data),
         "payload_bytes": sum(len(tile) for tile in image.tiles),
         "bpp": 8 * len(data) / (image.width * image.height),
@@ -61,8 +63,8 @@ def _describe_image(data: bytes, path: Path) -> dict[str, Any]:
         "icc_bytes": _length(image, ICC),
         "exif_bytes": _length(image, EXIF),
         "xmp_bytes": _length(image, XMP),
-        "model_id": image.model_id.hex(),
-        "model": _model_of(image.model_id, path),
+        "model_id": image.model_id.hex() if image.format is None else None,
+        "model": _model_of(image.model_id, path) if image.format is None else None,
     }
 
 

@@ -168,7 +168,7 @@ def test_a_file_that_grew_is_said_to(tmp_path):
     Image.fromarray(pixels).save(noise)
     Image.fromarray(np.where(pixels[..., 0] < 128, np.uint8(0), np.uint8(255))).convert("1").save(drawing)
     jobs = [job_of(path, path.with_suffix(".isth")) for path in (drawing, noise)]
-    grown, shrunk = compress_files(jobs, load_model("photo"), CompressOptions(Target(90)))
+    grown, shrunk = compress_files(jobs, load_model("photo"), CompressOptions(Target(90), "learned"))
     assert grown.notes[-1] == "its own file is smaller"
     assert not shrunk.notes
 

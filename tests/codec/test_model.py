@@ -63,7 +63,7 @@ def test_bytes_may_come_in_whatever_holds_them(golden_model, pictures, kind, mon
     """At every door of the Python interface."""
     data = golden_model.encode(pictures[0])
     held = kind(data)
-    monkeypatch.setattr("isthmus.codec.api.find_model", lambda _: golden_model)
+    monkeypatch.setattr("isthmus.codec.api.find_model", lambda *_: golden_model)
     expected = golden_model.decode(data)
     assert np.array_equal(isthmus.decode(held), expected)
     assert np.array_equal(isthmus.decode(held, model=golden_model), expected)

@@ -34,7 +34,7 @@ def test_a_picture_saved_by_pillow_is_opened_by_pillow(tmp_path, mode):
     image = Image.fromarray(pixels, "RGBA").convert(mode) if mode != "RGBA" else Image.fromarray(pixels)
     image.save(tmp_path / "a.isth", quality=30, model=model)
     data = (tmp_path / "a.isth").read_bytes()
-    assert data == model.encode(image, quality=30)
+    assert data == isthmus.encode(image, quality=30, model=model)
     with Image.open(tmp_path / "a.isth") as opened:
         assert (opened.format, opened.size, opened.mode) == ("ISTH", (50, 40), mode)
         assert opened.get_format_mimetype() == "image/x-isthmus"

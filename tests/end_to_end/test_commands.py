@@ -67,7 +67,8 @@ def test_the_way_of_a_picture(tmp_path):
     packed = isthmus("compress", pictures, "-o", tmp_path / "packed", "--model", "glyphs-dense", "--psnr", "--json")
     files = json.loads(packed.stdout)["files"]
     assert len(files) == 5
-    assert set(files[0]) == {"source", "output", "width", "height", "source_bytes", "bytes", "bpp", "psnr", "seconds"}
+    facts = {"source", "output", "width", "height", "source_bytes", "bytes", "bpp", "psnr", "seconds", "coding"}
+    assert set(files[0]) == facts
     info = json.loads(isthmus("info", tmp_path / "packed" / "0.isth", "--json").stdout)
     assert info["model_id"] == report["model_id"]
     assert info["bytes"] == (tmp_path / "packed" / "0.isth").stat().st_size

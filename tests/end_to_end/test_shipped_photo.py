@@ -10,7 +10,8 @@ import pytest
 import isthmus
 from isthmus.codec import pipeline
 from isthmus.codec.api import shipped_model
-from isthmus.codec.targets import Target
+from isthmus.codec.choosing import encode_wished
+from isthmus.codec.targets import LEARNED, Target, Wish
 from isthmus.errors import IsthmusError
 from isthmus.imaging.reading import read_picture
 from isthmus.metrics.distortion import psnr
@@ -65,10 +66,10 @@ def test_target_bytes_on_the_shipped_model():
 def test_targets_on_photographs(name):
     """Bytes within 3 % below, PSNR reached and exceeded by at most 0.1 dB."""
     picture, model = read_picture(KODAK / name), shipped_model("photo")
-    size = len(pipeline.encode_to_target(picture, model.coder, Target(bits_per_pixel=0.4)))
+    size = len(encode_wished([picture], model.coder, Wish(Target(bits_per_pixel=0.4), LEARNED))[0])
     limit = 0.4 * picture.width * picture.height / 8
     assert 0.97 * limit <= size <= limit
-    data = pipeline.encode_to_target(picture, model.coder, Target(psnr=33.0))
+    data = encode_wished([picture], model.coder, Wish(Target(psnr=33.0), LEARNED))[0]
     assert 33.0 <= psnr(pipeline.decode([data], model.coder)[0].pixels, picture.pixels) <= 33.1
 
 

@@ -40,6 +40,16 @@ def compress(
     part: Part = None,
     count: Count = None,
     column: Column = None,
+    target_ssimulacra2: Annotated[
+        float | None, typer.Option(help="The lowest quality that reaches this SSIMULACRA2; 90: nothing is seen.")
+    ] = None,
+    lossless: Annotated[bool, typer.Option("--lossless", help="Every pixel as it is, by WebP inside.")] = False,
+    coding: Annotated[
+        str, typer.Option(help="auto: what suits each picture; learned; exact: WebP inside; graphics: AVIF inside.")
+    ] = "auto",
+    exact: Annotated[
+        bool, typer.Option("--exact", help="With exact codings, keep the colours under full transparency too.")
+    ] = False,
     fit: Fit = False,
     depth: Depth = None,
     frame: Annotated[int | None, typer.Option(help="Which picture of an animation, from 0.")] = None,
@@ -60,8 +70,8 @@ def compress(
     from isthmus.sources.finding import look_for
     from isthmus.sources.outputs import plan_jobs
 
-    target = Target(quality, target_bytes, target_bpp, target_psnr)
-    options = CompressOptions(target, fit=fit, depth=depth, frame=frame, measure_psnr=psnr, force=force)
+    target = Target(quality, target_bytes, target_bpp, target_psnr, target_ssimulacra2, lossless)
+    options = CompressOptions(target, coding, exact, fit=fit, depth=depth, frame=frame, measure_psnr=psnr, force=force)
     found = look_for(sources, part=part, count=count, column=column)
     plan = plan_jobs(found, output, suffix=".isth", file_suffixes=[".isth"])
     loaded = load_model(model or DEFAULT_MODEL, threads=threads, engine=engine)
@@ -79,7 +89,9 @@ def compress(
             results.append(outcome.result)
             if not as_json:
                 reached = f", {outcome.result.psnr:.2f} dB" if outcome.result.psnr is not None else ""
-                say(f"{outcome.result.output}: {outcome.result.bytes} bytes, {outcome.result.bpp:.3f} bpp{reached}")
+                coded = "" if outcome.result.coding == "learned" else f", {outcome.result.coding}"
+                size = f"{outcome.result.bytes} bytes, {outcome.result.bpp:.3f} bpp"
+                say(f"{outcome.result.output}: {size}{reached}{coded}")
     notes.show()
     if as_json:
         print_json({"files": [asdict(result) for result in results]})

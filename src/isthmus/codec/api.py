@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.codec import pipeline
+from isthmus.codec.coder import Coder
 from isthmus.codec.model import DEFAULT_ENGINE, Model, PictureLike, load_model, load_model_by_id, plain_pixels
+from isthmus.codec.targets import AUTO
 from isthmus.transforms.engine import Engine
 from isthmus.values import BytesLike, Picture
 
@@ -23,6 +25,10 @@ def encode(
     target_bytes: int | None = None,
     target_bpp: float | None = None,
     target_psnr: float | None = None,
+    target_ssimulacra2: float | None = None,
+    lossless: bool = False,
+    coding: str = AUTO,
+    exact: bool = False,
     depth: int | None = None,
     model: Model | None = None,
 ) -> bytes:
@@ -36,6 +42,10 @@ def encode(
         target_bytes: the best quality whose file has at most this many bytes.
         target_bpp: the same, in bits of the file per pixel.
         target_psnr: the lowest quality that reaches this many dB.
+        target_ssimulacra2: the lowest quality that reaches this score, such as 90 for no visible difference.
+        lossless: every pixel as it is, whatever the model takes.
+        coding: "auto" takes what suits the picture, "learned" the model, "exact" lossless WebP, "graphics" AVIF.
+        exact: keep the colours of fully transparent pixels where the picture is coded exactly.
         depth: 8 allows Pillow images of 16 bits or floats to be reduced.
         model: None is the shipped photo codec.
 
@@ -57,6 +67,10 @@ def encode(
         target_bytes=target_bytes,
         target_bpp=target_bpp,
         target_psnr=target_psnr,
+        target_ssimulacra2=target_ssimulacra2,
+        lossless=lossless,
+        coding=coding,
+        exact=exact,
         depth=depth,
     )
 
@@ -84,8 +98,22 @@ def decode(data: BytesLike, *, model: Model | None = None, pixel_limit: int | No
 
 def decode_picture(data: BytesLike, *, model: Model | None = None, pixel_limit: int | None = None) -> Picture:
     """`decode` with what else the file holds: alpha and metadata."""
-    coder = (model or find_model(pipeline.model_id_of(data))).coder
-    return pipeline.decode([data], coder, pixel_limit=pixel_limit)[0]
+    return pipeline.decode([data], coder_for(data, model), pixel_limit=pixel_limit)[0]
+
+
+def coder_for(
+    data: BytesLike, model: Model | None = None, *, beside: Path | None = None, engine: Engine = DEFAULT_ENGINE
+) -> Coder | None:
+    """The coder of the given model, or of the one that a .isth file names; None where it needs none.
+
+    Raises:
+        FormatError: damaged bytes.
+        ModelNotFoundError: the model is neither given nor found.
+    """
+    model_id = pipeline.model_id_of(data)
+    if model is None and model_id is not None:
+        model = find_model(model_id, beside, engine)
+    return None if model is None else model.coder
 
 
 @lru_cache(maxsize=8)

@@ -42,6 +42,11 @@ class Coder(Protocol):
         """The model file."""
         ...
 
+    @property
+    def is_general(self) -> bool:
+        """Whether it is for pictures of all kinds, so that some may be better coded otherwise."""
+        ...
+
     def takes(self, picture: Picture) -> bool:
         """Whether a picture's size and mode suit the model."""
         ...

@@ -32,6 +32,8 @@ class FactorisedCoder:
         FormatError: parts that do not belong together.
     """
 
+    is_general = False
+
     def __init__(self, file: ModelFile, engine: Engine) -> None:
         try:
             self._quantiser = Quantiser(file.arrays["steps"])

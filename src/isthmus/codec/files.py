@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from functools import partial
 
 from isthmus.codec import pipeline
-from isthmus.codec.api import find_model
+from isthmus.codec.api import coder_for
+from isthmus.codec.choosing import encode_wished, score, wish_is_exact
+from isthmus.codec.coder import Coder
 from isthmus.codec.model import DEFAULT_ENGINE, Model
-from isthmus.codec.targets import Target
+from isthmus.codec.targets import AUTO, Target, Wish
 from isthmus.container.announced import check_pixel_limit
 from isthmus.container.atomic import cannot_write, exists_already, write_file
+from isthmus.container.image_file import read_header
 from isthmus.errors import InputError, IsthmusError, UsageError
 from isthmus.imaging.windows import Window
 from isthmus.imaging.writing import held_by, write_picture
-from isthmus.metrics.distortion import psnr
 from isthmus.sources.outputs import Job
 from isthmus.sources.source import Source
 from isthmus.transforms.engine import Engine
@@ -33,6 +35,8 @@ class CompressOptions:
 
     Attributes:
         target: quality, size or PSNR.
+        coding: one of `targets.CODINGS`.
+        exact: keep the colours of fully transparent pixels.
         fit: convert and resize pictures to what the model takes.
         depth: 8 to reduce deeper pictures.
         frame: which picture of an animation.
@@ -41,11 +45,18 @@ class CompressOptions:
     """
 
     target: Target
+    coding: str = AUTO
+    exact: bool = False
     fit: bool = False
     depth: int | None = None
     frame: int | None = None
     measure_psnr: bool = False
     force: bool = False
+
+    @property
+    def wish(self) -> Wish:
+        """What is asked of each file."""
+        return Wish(self.target, self.coding, self.exact)
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,7 @@ class Compressed:
     """One file as `compress --json` prints it; psnr in dB, None where it was not asked for.
 
     `source_bytes` are those of the picture's own file, or of its pixels where it has none.
+    `coding` is "learned", or the format of another maker, "webp" (exact) or "avif".
     """
 
     source: str
@@ -89,6 +101,7 @@ class Compressed:
     bpp: float
     psnr: float | None
     seconds: float
+    coding: str = "learned"
 
 
 @dataclass(frozen=True)
@@ -135,7 +148,10 @@ def compress_files(jobs: Sequence[Job], model: Model, options: CompressOptions) 
         try:
             if job.target.exists() and not options.force:
                 raise exists_already(job.target)
-            picture = read_for_model(job.source, model, fit=options.fit, depth=options.depth, frame=options.frame)
+            if wish_is_exact(options.wish):
+                picture = job.source.read(depth=options.depth, frame=options.frame)
+            else:
+                picture = read_for_model(job.source, model, fit=options.fit, depth=options.depth, frame=options.frame)
         except FAILURES as error:
             yield CompressOutcome(job.source, error=explained(error, job))
             continue
@@ -159,7 +175,7 @@ def decompress_files(
                 raise exists_already(target)
             data = _read(source)
             beside = source.path.resolve().parent if source.path is not None else None
-            coder = model or find_model(pipeline.model_id_of(data), beside=beside, engine=options.engine)
+            coder = coder_for(data, model, beside=beside, engine=options.engine)
             picture, missing = _decompress(data, coder, options)
             picture = held_by(picture, target.suffix)
             write_file(target, partial(write_picture, picture, target.suffix), force=options.force)
@@ -171,13 +187,13 @@ def decompress_files(
         yield DecompressOutcome(source, result, notes=picture.conversions)
 
 
-def _decompress(data: bytes, model: Model, options: DecompressOptions) -> tuple[Picture, tuple[str, ...]]:
+def _decompress(data: bytes, coder: Coder | None, options: DecompressOptions) -> tuple[Picture, tuple[str, ...]]:
     """The picture, or the part of it, that is asked for, and the names of what is missing."""
     if options.salvage:
-        return pipeline.salvage(data, model.coder, pixel_limit=options.pixel_limit)
+        return pipeline.salvage(data, coder, pixel_limit=options.pixel_limit)
     if options.region is not None:
-        return pipeline.decode_region(data, model.coder, options.region, pixel_limit=options.pixel_limit), ()
-    return pipeline.decode([data], model.coder, pixel_limit=options.pixel_limit)[0], ()
+        return pipeline.decode_region(data, coder, options.region, pixel_limit=options.pixel_limit), ()
+    return pipeline.decode([data], coder, pixel_limit=options.pixel_limit)[0], ()
 
 
 def read_for_model(
@@ -202,7 +218,7 @@ def _compress_batch(
     if not waiting:
         return
     start = time.perf_counter()
-    encoded = _encode_all([picture for _, picture in waiting], model, options.target)
+    encoded = _encode_all([picture for _, picture in waiting], model, options.wish)
     seconds = (time.perf_counter() - start) / len(waiting)
     for (job, picture), data in zip(waiting, encoded, strict=True):
         source, target = job.source, job.target
@@ -212,7 +228,7 @@ def _compress_batch(
             write_file(target, data, force=options.force)
             reached = None
             if options.measure_psnr:
-                reached = psnr(pipeline.decode([data], model.coder)[0].pixels, picture.pixels)
+                reached = score(picture, pipeline.decode([data], model.coder)[0].pixels, "psnr")
         except FAILURES as error:
             yield CompressOutcome(source, error=explained(error, job), notes=picture.conversions)
             continue
@@ -227,26 +243,23 @@ def _compress_batch(
             bpp=bpp,
             psnr=reached,
             seconds=round(seconds, 6),
+            coding=read_header(data).format or "learned",
         )
         yield CompressOutcome(source, result, notes=(*picture.conversions, *_if_larger(source, data)))
 
 
-def _encode_all(pictures: Sequence[Picture], model: Model, target: Target) -> list[bytes | Exception]:
+def _encode_all(pictures: Sequence[Picture], model: Model, wish: Wish) -> list[bytes | Exception]:
     """The bytes of each picture, or why it has none: one that fails does not take its batch with it."""
-    quality = target.quality or model.file.default_quality
-    if not target.is_search:
+    if not wish.target.is_search:
         try:
-            return list(pipeline.encode(pictures, model.coder, quality=quality))
+            return list(encode_wished(pictures, model.coder, wish))
         except (IsthmusError, MemoryError) as error:
             if len(pictures) == 1:
                 return [error]
     encoded: list[bytes | Exception] = []
     for picture in pictures:
         try:
-            if target.is_search:
-                encoded.append(pipeline.encode_to_target(picture, model.coder, target))
-            else:
-                encoded += pipeline.encode([picture], model.coder, quality=quality)
+            encoded += encode_wished([picture], model.coder, wish)
         except (IsthmusError, MemoryError) as error:
             encoded.append(error)
     return encoded

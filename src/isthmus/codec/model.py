@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from isthmus.codec import pipeline
+from isthmus.codec.choosing import encode_wished
 from isthmus.codec.coder import Coder
 from isthmus.codec.factorised_coder import KIND as FACTORISED
 from isthmus.codec.factorised_coder import FactorisedCoder
 from isthmus.codec.hyperprior.coder import HyperpriorCoder
 from isthmus.codec.hyperprior.layout import KIND as HYPERPRIOR
-from isthmus.codec.targets import Target
+from isthmus.codec.targets import EXACT, LEARNED, Target, Wish
 from isthmus.container.model_file import ModelFile, read_model
 from isthmus.errors import ModelMismatchError, UnsupportedVersionError
 from isthmus.imaging.reading import as_picture
@@ -97,6 +98,10 @@ class Model:
         target_bytes: int | None = None,
         target_bpp: float | None = None,
         target_psnr: float | None = None,
+        target_ssimulacra2: float | None = None,
+        lossless: bool = False,
+        coding: str | None = None,
+        exact: bool = False,
         fit: bool = False,
         depth: int | None = None,
     ) -> bytes:
@@ -110,6 +115,11 @@ class Model:
             target_bytes: the best quality whose file has at most this many bytes.
             target_bpp: the same, in bits of the file per pixel.
             target_psnr: the lowest quality that reaches this many dB.
+            target_ssimulacra2: the lowest quality that reaches this score, such as 90 for no visible difference.
+            lossless: every pixel as it is, whatever the model takes.
+            coding: "learned" is this model, and so is None where nothing lossless is asked for; "exact" is lossless
+                WebP, "graphics" AVIF, and "auto" takes what suits the picture.
+            exact: keep the colours of fully transparent pixels where the picture is coded exactly.
             fit: convert and resize the picture to what the model takes.
             depth: 8 allows Pillow images of 16 bits or floats to be reduced.
 
@@ -118,24 +128,22 @@ class Model:
             ModelMismatchError: the model does not take this picture and `fit` is false.
             UsageError: not a picture, not a quality, two wishes, or a target out of reach.
         """
-        target = Target(quality=quality, file_bytes=target_bytes, bits_per_pixel=target_bpp, psnr=target_psnr)
-        if not target.is_search:
-            return self.encode_batch([picture], quality=quality, fit=fit, depth=depth)[0]
-        taken = pipeline.taken(as_picture(picture, depth=depth), self.coder, fit=fit)
-        return pipeline.encode_to_target(taken, self.coder, target)
+        target = Target(quality, target_bytes, target_bpp, target_psnr, target_ssimulacra2, lossless)
+        wish = Wish(target, coding or (EXACT if lossless else LEARNED), exact)
+        return encode_wished([as_picture(picture, depth=depth)], self.coder, wish, fit=fit)[0]
 
     def encode_batch(
         self,
         pictures: Sequence[PictureLike] | NDArray[np.uint8],
         *,
         quality: float | None = None,
+        coding: str = LEARNED,
         fit: bool = False,
         depth: int | None = None,
     ) -> list[bytes]:
         """Many pictures, each to its own bytes, through the graphs in batches; see `encode`."""
         values = [as_picture(picture, depth=depth) for picture in pictures]
-        wanted = self.file.default_quality if quality is None else quality
-        return pipeline.encode(values, self.coder, quality=wanted, fit=fit)
+        return encode_wished(values, self.coder, Wish(Target(quality), coding), fit=fit)
 
     def decode(self, data: BytesLike, *, pixel_limit: int | None = None) -> NDArray[np.uint8]:
         """Bytes to pixels: (rows, columns) for grey, (rows, columns, 3) for RGB; alpha as a further channel.

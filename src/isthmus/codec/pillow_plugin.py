@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from isthmus.codec import pipeline
-from isthmus.codec.api import decode_picture, encode, find_model
+from isthmus.codec.api import coder_for, decode_picture, encode
 from isthmus.codec.model import plain_pixels
 from isthmus.codec.sections import from_sections
-from isthmus.container.image_file import ALPHA, MAGIC, read_header, read_image, read_sections
+from isthmus.container.image_file import MAGIC, read_header, read_image, read_sections
 from isthmus.errors import ChecksumError, FormatError, TruncatedError, UsageError
 from isthmus.imaging.writing import info_of
 
@@ -81,7 +81,7 @@ class IsthmusImageFile(ImageFile.ImageFile):
             return file.read(length)
 
         self._size = (header.width, header.height)
-        self._mode = _MODES[header.channels, ALPHA in header.section_lengths]
+        self._mode = _MODES[header.mode]
         no_pixels = np.empty((1, 1, header.channels), np.uint8)
         self.info.update(info_of(from_sections(no_pixels, read_sections(header, read))))
         self.tile = [ImageFile._Tile(FORMAT, (0, 0, *self._size), 0, ())]
@@ -119,7 +119,7 @@ class _Decoder(ImageFile.PyDecoder):
         except FormatError as error:
             if not ImageFile.LOAD_TRUNCATED_IMAGES:
                 raise _as_os_error(error) from error
-            picture, _ = pipeline.salvage(data, find_model(pipeline.model_id_of(data)).coder)
+            picture, _ = pipeline.salvage(data, coder_for(data))
         pixels = plain_pixels(picture)
         bands = 1 if pixels.ndim == 2 else pixels.shape[2]
         if bands < len(self.mode):  # alpha was lost

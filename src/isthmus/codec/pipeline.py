@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.codec import format_coder
 from isthmus.codec.coder import BatchCoder, Coder, TileLatents, whole_quality
 from isthmus.codec.factorised_coder import FactorisedCoder
 from isthmus.codec.quantiser import check_quality
 from isthmus.codec.sections import from_sections, to_sections
-from isthmus.codec.targets import Target, highest_quality_within, lowest_quality_reaching
+from isthmus.container.asked import Asked
 from isthmus.container.image_file import ImageFile, read_header, read_image, salvage_image, write_image
 from isthmus.errors import FormatError, ModelMismatchError, UsageError
 from isthmus.imaging import fitting
 from isthmus.imaging.windows import Window
-from isthmus.metrics.distortion import psnr
 from isthmus.values import BytesLike, Picture
 
 Sized = TypeVar("Sized", Picture, ImageFile)
@@ -33,7 +32,14 @@ Sized = TypeVar("Sized", Picture, ImageFile)
 BATCH_VALUES = 1 << 23  # picture values that go through a graph at once: 32 MiB of float32
 
 
-def encode(pictures: Sequence[Picture], coder: Coder, *, quality: float, fit: bool = False) -> list[bytes]:
+def encode(
+    pictures: Sequence[Picture],
+    coder: Coder,
+    *,
+    quality: float,
+    fit: bool = False,
+    asked: Asked | None = None,
+) -> list[bytes]:
     """Pictures to .isth bytes, each at the quality that `Coder.adapt_quality` gives it where `quality` is asked for.
 
     Args:
@@ -41,18 +47,19 @@ def encode(pictures: Sequence[Picture], coder: Coder, *, quality: float, fit: bo
         coder: of the model.
         quality: 1 to 100.
         fit: convert and resize pictures to what the model takes.
+        asked: what stands in the files as what was asked for.
 
     Raises:
         ModelMismatchError: a picture that the model does not take, and `fit` is false; none is encoded.
         UsageError: not a quality.
     """
     check_quality(quality)
-    fitted = [taken(picture, coder, fit=fit) for picture in pictures]
+    fitted = [as_coded(taken(picture, coder, fit=fit), coder) for picture in pictures]
     files = []
-    for adapted, group in groupby(fitted, lambda picture: coder.adapt_quality(picture, quality)):
+    for adapted, group in groupby(fitted, lambda picture: coder.adapt_quality(picture.picture, quality)):
         alike = list(group)
-        payloads = payloads_of(alike, coder, adapted)
-        files += [_to_file(picture, tiles, coder, adapted) for picture, tiles in zip(alike, payloads, strict=True)]
+        payloads = payloads_of([one.picture for one in alike], coder, adapted)
+        files += [_to_file(one, tiles, coder, adapted, asked) for one, tiles in zip(alike, payloads, strict=True)]
     return files
 
 
@@ -66,15 +73,22 @@ def payloads_of(pictures: Sequence[Picture], coder: Coder, quality: float) -> It
             yield coder.encode(tiles, quality)
 
 
-def decode(files: Sequence[BytesLike], coder: Coder, *, pixel_limit: int | None = None) -> list[Picture]:
+def decode(files: Sequence[BytesLike], coder: Coder | None, *, pixel_limit: int | None = None) -> list[Picture]:
     """.isth bytes to pictures.
+
+    Args:
+        files: of this model, or of none.
+        coder: of the model; None will do where no file needs one.
+        pixel_limit: see `isthmus.decode`.
 
     Raises:
         FormatError: or one of its subclasses: damaged bytes.
         ModelMismatchError: bytes of another model.
     """
-    images = [_of_this_model(read_image(data, pixel_limit=pixel_limit), coder) for data in files]
-    return [_from_file(pixels, image) for pixels, image in zip(pixels_of(images, coder), images, strict=True)]
+    images = [_checked(read_image(data, pixel_limit=pixel_limit), coder) for data in files]
+    learned = [image for image in images if image.format is None]
+    made = pixels_of(learned, coder) if coder is not None else iter(())
+    return [_whole(image) if image.format else _from_file(next(made), image) for image in images]
 
 
 def pixels_of(images: Sequence[ImageFile], coder: Coder) -> Iterator[NDArray[np.uint8]]:
@@ -87,7 +101,7 @@ def pixels_of(images: Sequence[ImageFile], coder: Coder) -> Iterator[NDArray[np.
         yield from coder.decode(batch)
 
 
-def decode_region(data: BytesLike, coder: Coder, region: Window, *, pixel_limit: int | None = None) -> Picture:
+def decode_region(data: BytesLike, coder: Coder | None, region: Window, *, pixel_limit: int | None = None) -> Picture:
     """A part of a picture; only the tiles that it needs are decoded.
 
     Raises:
@@ -95,16 +109,21 @@ def decode_region(data: BytesLike, coder: Coder, region: Window, *, pixel_limit:
         FormatError: or one of its subclasses: damaged bytes.
         ModelMismatchError: bytes of another model.
     """
-    image = _of_this_model(read_image(data, pixel_limit=pixel_limit), coder)
+    image = _checked(read_image(data, pixel_limit=pixel_limit), coder)
     if region.bottom > image.height or region.right > image.width:
         raise UsageError(f"the region {region} reaches beyond the picture of {image.width}×{image.height}")
     whole = _from_file(np.empty((image.height, image.width, image.channels), np.uint8), image)
     rows, columns = region.inside(Window(0, 0, image.height, image.width))
     alpha = whole.alpha[rows, columns] if whole.alpha is not None else None
-    return replace(whole, pixels=coder.decode_region(image, region), alpha=alpha)
+    if coder is None or image.format:
+        pixels, inside = format_coder.decode_region(image, region)
+        alpha = inside if image.alpha_inside else alpha
+    else:
+        pixels = coder.decode_region(image, region)
+    return replace(whole, pixels=_shown(pixels, image), alpha=alpha)
 
 
-def salvage(data: BytesLike, coder: Coder, *, pixel_limit: int | None = None) -> tuple[Picture, tuple[str, ...]]:
+def salvage(data: BytesLike, coder: Coder | None, *, pixel_limit: int | None = None) -> tuple[Picture, tuple[str, ...]]:
     """What a damaged file still holds, and the names of what is missing; missing tiles are blank.
 
     Raises:
@@ -112,36 +131,16 @@ def salvage(data: BytesLike, coder: Coder, *, pixel_limit: int | None = None) ->
         ModelMismatchError: bytes of another model.
     """
     image, missing = salvage_image(data, pixel_limit=pixel_limit)
-    _of_this_model(image, coder)
+    _checked(image, coder)
+    if coder is None or image.format:
+        return _whole(image), missing
     pixels = coder.decode_region(image, Window(0, 0, image.height, image.width))
     return _from_file(pixels, image), missing
 
 
-def encode_to_target(picture: Picture, coder: Coder, target: Target) -> bytes:
-    """One picture at the quality that meets a target; the analysis runs once, each probe only quantises and codes.
-
-    Raises:
-        UsageError: the target is out of the model's reach.
-    """
-    if not target.is_search:
-        return encode([picture], coder, quality=target.quality or coder.file.default_quality)[0]
-    tiles = list(next(iter(coder.analyse([picture]))))
-
-    @cache
-    def file_at(quality: float) -> bytes:
-        return encode_latents(picture, tiles, coder, quality)
-
-    @cache
-    def psnr_at(quality: float) -> float:
-        return psnr(decode([file_at(quality)], coder)[0].pixels, picture.pixels)
-
-    if target.psnr is not None:
-        return file_at(lowest_quality_reaching(psnr_at, target.psnr))
-    limit = target.file_bytes or int((target.bits_per_pixel or 0) * picture.width * picture.height / 8)
-    return file_at(highest_quality_within(lambda quality: len(file_at(quality)), limit))
-
-
-def encode_latents(picture: Picture, tiles: Iterable[TileLatents], coder: Coder, quality: float) -> bytes:
+def encode_latents(
+    picture: Picture, tiles: Iterable[TileLatents], coder: Coder, quality: float, asked: Asked | None = None
+) -> bytes:
     """A picture whose latents are at hand, to .isth bytes: what a search, or a slider, does again and again.
 
     Args:
@@ -149,8 +148,9 @@ def encode_latents(picture: Picture, tiles: Iterable[TileLatents], coder: Coder,
         tiles: what `Coder.analyse` gave for it.
         coder: of the model.
         quality: 1 to 100, as it is: not adapted to the picture.
+        asked: what stands in the file as what was asked for.
     """
-    return _to_file(picture, coder.encode(tiles, quality), coder, quality)
+    return _to_file(as_coded(picture, coder), coder.encode(tiles, quality), coder, quality, asked)
 
 
 def symbols_of(data: BytesLike, coder: Coder) -> list[NDArray[np.int32]]:
@@ -173,13 +173,14 @@ def latents_of(pictures: Sequence[Picture], coder: FactorisedCoder) -> NDArray[n
     return np.concatenate([coder.latents_of(batch) for batch in _batches(fitting_pictures)])
 
 
-def model_id_of(data: BytesLike) -> bytes:
-    """The id of the model that a .isth file needs.
+def model_id_of(data: BytesLike) -> bytes | None:
+    """The id of the model that a .isth file needs; None where it needs none.
 
     Raises:
         FormatError: damaged or foreign bytes.
     """
-    return read_header(data).model_id
+    header = read_header(data)
+    return None if header.format else header.model_id
 
 
 def taken(picture: Picture, coder: Coder, *, fit: bool) -> Picture:
@@ -199,6 +200,30 @@ def taken(picture: Picture, coder: Coder, *, fit: bool) -> Picture:
     )
 
 
+@dataclass(frozen=True)
+class AsCoded:
+    """A picture as it goes into the networks; `neutral` where it was RGB and its three channels are equal."""
+
+    picture: Picture
+    neutral: bool = False
+
+
+def as_coded(picture: Picture, coder: Coder) -> AsCoded:
+    """RGB whose channels are equal as grey, where the model takes grey: so it comes back without a tint."""
+    if picture.channels == 1 or not is_neutral(picture.pixels):
+        return AsCoded(picture)
+    grey = replace(picture, pixels=np.ascontiguousarray(picture.pixels[:, :, :1]))
+    return AsCoded(grey, neutral=True) if coder.takes(grey) else AsCoded(picture)
+
+
+def is_neutral(pixels: NDArray[np.uint8]) -> bool:
+    """Whether the channels of (rows, columns, 3) pixels are equal; a few rows are looked at first."""
+    return all(
+        np.array_equal(part[:, :, 0], part[:, :, 1]) and np.array_equal(part[:, :, 0], part[:, :, 2])
+        for part in (pixels[:: max(1, len(pixels) // 8)], pixels)
+    )
+
+
 def _batches(pictures: Sequence[Sized]) -> Iterator[list[Sized]]:
     """Neighbours of one size and mode, as many as go through a graph at once; decoded or as they are stored."""
     batch: list[Sized] = []
@@ -215,17 +240,22 @@ def _batches(pictures: Sequence[Sized]) -> Iterator[list[Sized]]:
         yield batch
 
 
-def _to_file(picture: Picture, tiles: tuple[bytes, ...], coder: Coder, quality: float) -> bytes:
+def _to_file(
+    coded: AsCoded, tiles: tuple[bytes, ...], coder: Coder, quality: float, asked: Asked | None = None
+) -> bytes:
+    whole = whole_quality(quality)
     return write_image(
         ImageFile(
             model_id=coder.file.id,
-            width=picture.width,
-            height=picture.height,
-            channels=picture.channels,
-            quality=whole_quality(quality),
+            width=coded.picture.width,
+            height=coded.picture.height,
+            channels=coded.picture.channels,
+            quality=whole,
             tiles=tiles,
-            tile_size=coder.tile_size(picture),
-            sections=to_sections(picture),
+            tile_size=coder.tile_size(coded.picture),
+            sections=to_sections(coded.picture),
+            neutral=coded.neutral,
+            asked=None if asked == Asked("quality", whole) else asked,
         )
     )
 
@@ -234,11 +264,34 @@ def _from_file(pixels: NDArray[np.uint8], image: ImageFile) -> Picture:
     """The decoded pixels with what else the file holds."""
     if pixels.shape != (image.height, image.width, image.channels):
         raise FormatError(f"the model makes {pixels.shape} where the file announces {image.width}×{image.height}")
-    return from_sections(pixels, image.sections)
+    return from_sections(_shown(pixels, image), image.sections)
+
+
+def _whole(image: ImageFile) -> Picture:
+    """A picture in a format of others, with what else the file holds."""
+    pixels, alpha = format_coder.decode_region(image, Window(0, 0, image.height, image.width))
+    picture = _from_file(pixels, image)
+    return replace(picture, alpha=alpha) if image.alpha_inside else picture
+
+
+def _shown(pixels: NDArray[np.uint8], image: ImageFile) -> NDArray[np.uint8]:
+    """Grey that was coded for RGB with three equal channels, as such again."""
+    return np.repeat(pixels, 3, axis=2) if image.neutral else pixels
+
+
+def _checked(image: ImageFile, coder: Coder | None) -> ImageFile:
+    """Refuse a file that this model, or no model, cannot decode."""
+    if image.format:
+        return image
+    if coder is None:
+        raise ModelMismatchError(f"the file needs the model with the id {image.model_id.hex()}")
+    return _of_this_model(image, coder)
 
 
 def _of_this_model(image: ImageFile, coder: Coder) -> ImageFile:
     """Refuse a file of another model, or one whose facts this model cannot have written."""
+    if image.format:
+        raise ModelMismatchError(f"the file is coded as {image.format}: it has no symbols of a model")
     if image.model_id not in coder.file.decoded_ids:
         raise ModelMismatchError(
             f"the file needs the model with the id {image.model_id.hex()}, {coder.file.name} has {coder.file.id.hex()}"

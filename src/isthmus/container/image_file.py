@@ -1,11 +1,12 @@
 """The .isth file: one picture. docs/format.md has every byte.
 
-magic(7) version(1) model id(8) width height flags(1) quality(1) [tile size] tile lengths... [sections] CRC-32(4)
+magic(7) version(1) coder(8) width height flags(1) quality(1) [asked] [tile size] tile lengths... [sections] CRC-32(4)
 then each section's bytes and its CRC-32(4): the tiles in rows, then what the section table lists (alpha, ICC, ...)
 
 A section's CRC-32 also covers the header's and the section's number: a section of another file, or at another place, is
-noticed. A section that the table lists has a kind. Readers skip unknown kinds whose lowest bit is set, as those of PNG
-skip ancillary chunks, and refuse files with other unknown kinds.
+noticed. The coder is a model's id, or the name of a format whose files the tiles are. A section that the table lists
+has a kind. Readers skip unknown kinds whose lowest bit is set, as those of PNG skip ancillary chunks, and refuse files
+with other unknown kinds.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from isthmus.container.announced import check_pixels, missing_bytes
+from isthmus.container.asked import Asked, read_asked, write_asked
 from isthmus.container.varint import read_varint, write_varint
 from isthmus.errors import ChecksumError, FormatError, LimitError, TruncatedError, UnsupportedVersionError
 from isthmus.values import BytesLike, as_bytes
@@ -24,12 +26,17 @@ MAGIC = b"\x89ISTH\r\n"  # a byte above 0x7F and a line ending, so that a text-m
 VERSION = 2
 READ_VERSIONS = (1, 2)
 MODEL_ID_BYTES = 8
+FORMATS = {name: name.encode().ljust(MODEL_ID_BYTES, b"\0") for name in ("webp", "avif")}
+"""Formats of other makers, by name, and what stands in the place of the model's id where the tiles are files of one."""
 
 FLAG_RGB = 0x01
 FLAG_TILED = 0x02
 FLAG_SECTIONS = 0x04
 """A section table follows; in version 1 this flag and the next two announce alpha, ICC and EXIF."""
-KNOWN_FLAGS = {1: 0x1F, 2: FLAG_RGB | FLAG_TILED | FLAG_SECTIONS}
+FLAG_ALPHA_INSIDE = 0x08
+FLAG_NEUTRAL = 0x10
+FLAG_ASKED = 0x20
+KNOWN_FLAGS = {1: 0x1F, 2: 0x3F}
 
 ALPHA, ICC, EXIF, XMP, RESOLUTION = 2, 3, 5, 7, 9
 SECTION_NAMES = {ALPHA: "alpha", ICC: "ICC", EXIF: "EXIF", XMP: "XMP", RESOLUTION: "resolution"}
@@ -49,11 +56,14 @@ class ImageHeader:
 
     Attributes:
         version: of the format, one of READ_VERSIONS.
-        model_id: first 8 bytes of the SHA-256 that names the model.
+        model_id: first 8 bytes of the SHA-256 that names the model, or one of FORMATS.
         width: columns, 1 or more.
         height: rows, 1 or more.
-        channels: 1 for grey, 3 for RGB.
+        channels: that are coded: 1 for grey, 3 for RGB.
         quality: the quality index, 1 to 100.
+        neutral: the picture is RGB whose three channels are equal, coded as grey.
+        alpha_inside: the tiles hold alpha themselves.
+        asked: what was asked for, where that is not `quality`.
         tile_size: side of a tile in pixels; 0 where the picture is one tile.
         tile_lengths: bytes of each tile's payload, row by row.
         section_lengths: bytes of each other section, by its kind, in the file's order.
@@ -66,10 +76,23 @@ class ImageHeader:
     height: int
     channels: int
     quality: int
+    neutral: bool
+    alpha_inside: bool
+    asked: Asked | None
     tile_size: int
     tile_lengths: tuple[int, ...]
     section_lengths: Mapping[int, int]
     length: int
+
+    @property
+    def format(self) -> str | None:
+        """See `format_of`."""
+        return format_of(self.model_id)
+
+    @property
+    def mode(self) -> tuple[int, bool]:
+        """Channels of the picture as it comes back, and whether it has alpha."""
+        return 3 if self.neutral else self.channels, self.alpha_inside or ALPHA in self.section_lengths
 
 
 @dataclass(frozen=True)
@@ -86,6 +109,24 @@ class ImageFile:
     sections: Mapping[int, bytes] = field(default_factory=dict)
     """By kind, those of SECTION_NAMES; written in this order."""
     missing: frozenset[int] = frozenset()
+    neutral: bool = False
+    alpha_inside: bool = False
+    asked: Asked | None = None
+
+    @property
+    def format(self) -> str | None:
+        """See `format_of`."""
+        return format_of(self.model_id)
+
+
+def format_of(model_id: bytes) -> str | None:
+    """The name of the format whose files the tiles are; None where a model decodes them.
+
+    Example:
+        >>> format_of(b"webp" + bytes(4)), format_of(bytes(8))
+        ('webp', None)
+    """
+    return next((name for name, coder in FORMATS.items() if coder == model_id), None)
 
 
 def tile_count(width: int, height: int, tile_size: int) -> int:
@@ -98,8 +139,13 @@ def write_image(image: ImageFile) -> bytes:
     flags = FLAG_RGB if image.channels == 3 else 0
     flags |= FLAG_TILED if image.tile_size else 0
     flags |= FLAG_SECTIONS if image.sections else 0
+    flags |= FLAG_ALPHA_INSIDE if image.alpha_inside else 0
+    flags |= FLAG_NEUTRAL if image.neutral else 0
+    flags |= FLAG_ASKED if image.asked is not None else 0
     parts = [MAGIC, bytes([VERSION]), image.model_id, write_varint(image.width), write_varint(image.height)]
     parts.append(bytes([flags, image.quality]))
+    if image.asked is not None:
+        parts.append(write_asked(image.asked))
     if image.tile_size:
         parts.append(write_varint(image.tile_size))
     parts.extend(write_varint(len(tile)) for tile in image.tiles)
@@ -194,6 +240,9 @@ def _take_apart(data: bytes, header: ImageHeader) -> tuple[ImageFile, tuple[str,
         tile_size=header.tile_size,
         sections={kind: section for kind, section in others if section is not None and kind in SECTION_NAMES},
         missing=frozenset(number for number, tile in enumerate(tiles) if tile is None),
+        neutral=header.neutral,
+        alpha_inside=header.alpha_inside,
+        asked=header.asked,
     )
     return image, tuple(missing)
 
@@ -237,10 +286,11 @@ def read_header(data: BytesLike) -> ImageHeader:
         raise TruncatedError("the file ends within its header", offset=len(data))
     flags, quality = struct.unpack_from("BB", data, offset)
     offset += 2
-    tile_size = 0
-    if flags & FLAG_TILED:
-        tile_size, offset = read_varint(data, offset)
-    _check_facts(width, height, version=version, flags=flags, quality=quality, tile_size=tile_size)
+    _check_flags(flags, version)
+    later = flags if version > 1 else 0
+    asked, offset = read_asked(data, offset) if later & FLAG_ASKED else (None, offset)
+    tile_size, offset = read_varint(data, offset) if flags & FLAG_TILED else (0, offset)
+    _check_facts(width, height, flags=flags, quality=quality, tile_size=tile_size)
     tile_lengths: list[int] = []
     for _ in range(tile_count(width, height, tile_size)):
         length, offset = read_varint(data, offset)
@@ -251,6 +301,8 @@ def read_header(data: BytesLike) -> ImageHeader:
     if _crc(data[:offset]) != data[offset : offset + 4]:
         raise ChecksumError("the header does not match its checksum: the file is damaged", offset=0)
     _refuse_unknown(section_lengths)
+    if later & FLAG_ALPHA_INSIDE and (ALPHA in section_lengths or format_of(data[len(MAGIC) + 1 : fixed]) is None):
+        raise FormatError("the header announces alpha in tiles that hold none, or twice")
     return ImageHeader(
         version=version,
         model_id=data[len(MAGIC) + 1 : fixed],
@@ -258,6 +310,9 @@ def read_header(data: BytesLike) -> ImageHeader:
         height=height,
         channels=3 if flags & FLAG_RGB else 1,
         quality=quality,
+        neutral=bool(later & FLAG_NEUTRAL),
+        alpha_inside=bool(later & FLAG_ALPHA_INSIDE),
+        asked=asked,
         tile_size=tile_size,
         tile_lengths=tuple(tile_lengths),
         section_lengths=section_lengths,
@@ -298,12 +353,18 @@ def _refuse_unknown(section_lengths: Mapping[int, int]) -> None:
             raise UnsupportedVersionError(f"the file has a section of kind {kind}, unknown here: update isthmus")
 
 
-def _check_facts(width: int, height: int, *, version: int, flags: int, quality: int, tile_size: int) -> None:
+def _check_flags(flags: int, version: int) -> None:
+    """Refuse unknown flags, and those that exclude each other."""
+    if flags & ~KNOWN_FLAGS[version]:
+        raise FormatError(f"the header has unknown flags 0x{flags & ~KNOWN_FLAGS[version]:02x}")
+    if version > 1 and flags & FLAG_RGB and flags & FLAG_NEUTRAL:
+        raise FormatError("the header announces colours that are coded as grey")
+
+
+def _check_facts(width: int, height: int, *, flags: int, quality: int, tile_size: int) -> None:
     """Refuse what no writer writes, before any of it is used as a size."""
     if width < 1 or height < 1:
         raise FormatError("the header announces a picture without pixels")
-    if flags & ~KNOWN_FLAGS[version]:
-        raise FormatError(f"the header has unknown flags 0x{flags & ~KNOWN_FLAGS[version]:02x}")
     if not 1 <= quality <= 100:
         raise FormatError(f"the header has quality {quality}, outside 1 to 100")
     if flags & FLAG_TILED and tile_size < 1:

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from isthmus.codec import pipeline
+from isthmus.codec.choosing import encode_wished
 from isthmus.codec.coder import whole_quality
 from isthmus.codec.hyperprior import coder
 from isthmus.codec.hyperprior.tiles import Tiles
 from isthmus.codec.model import Model, load_model
-from isthmus.codec.targets import Target
+from isthmus.codec.targets import LEARNED, Target, Wish
 from isthmus.container.image_file import ImageFile, read_header, read_image, write_image
 from isthmus.entropy.hyperprior import Hyperprior
 from isthmus.errors import ChecksumError, FormatError, ModelMismatchError, UsageError
@@ -195,7 +196,7 @@ def test_smooth_pictures_get_more_of_a_quality_than_busy_ones(model):
     files = [model.encode(smooth, quality=50), model.encode(busy, quality=50)]
     assert [read_header(data).quality for data in files] == [high, low]
     assert files == model.encode_batch([smooth, busy], quality=50)
-    assert files[0] == pipeline.encode_to_target(Picture(smooth), model.coder, Target(quality=50))
+    assert files[0] == encode_wished([Picture(smooth)], model.coder, Wish(Target(quality=50), LEARNED))[0]
 
 
 def test_between_two_whole_qualities_the_rounding_is_stronger(model):
@@ -213,7 +214,7 @@ def test_target_bytes_is_never_exceeded_and_nearly_used(share):
     picture = Picture(scene(192, 256))
     smallest, largest = (len(model.encode(picture, quality=quality)) for quality in (1, 100))
     limit = int(smallest + share * (largest - smallest))
-    size = len(pipeline.encode_to_target(picture, model.coder, Target(file_bytes=limit)))
+    size = len(encode_wished([picture], model.coder, Wish(Target(file_bytes=limit), LEARNED))[0])
     assert 0.97 * limit <= size <= limit
 
 
@@ -225,7 +226,7 @@ def test_target_psnr_is_reached_and_hardly_exceeded(model):
         for quality in (20, 90)
     )
     wanted = (low + high) / 2
-    data = pipeline.encode_to_target(picture, model.coder, Target(psnr=wanted))
+    data = encode_wished([picture], model.coder, Wish(Target(psnr=wanted), LEARNED))[0]
     assert wanted <= psnr(pipeline.decode([data], model.coder)[0].pixels, picture.pixels) <= wanted + 0.1
 
 
@@ -233,9 +234,9 @@ def test_a_target_out_of_reach_says_what_is_in_reach(model):
     """Both ways."""
     picture = Picture(scene(64, 64))
     with pytest.raises(UsageError, match="smallest file"):
-        pipeline.encode_to_target(picture, model.coder, Target(file_bytes=10))
+        encode_wished([picture], model.coder, Wish(Target(file_bytes=10), LEARNED))[0]
     with pytest.raises(UsageError, match="at best"):
-        pipeline.encode_to_target(picture, model.coder, Target(psnr=99.0))
+        encode_wished([picture], model.coder, Wish(Target(psnr=99.0), LEARNED))[0]
 
 
 def test_an_inexact_engine_is_refused(model, monkeypatch):

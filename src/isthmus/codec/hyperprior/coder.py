@@ -59,6 +59,8 @@ class HyperpriorCoder:
         FormatError: parts that do not belong together.
     """
 
+    is_general = True
+
     def __init__(self, file: ModelFile, engine: Engine) -> None:
         self.file, self._engine = file, engine
         if file.latents.stride != BLOCK or file.picture.size is not None or file.picture.channels != 3:

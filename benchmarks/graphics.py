@@ -1,0 +1,111 @@
+"""Thirty drawn graphics: bytes beside AVIF and lossless WebP at equal SSIMULACRA2; and how photographs are coded.
+
+    python benchmarks/graphics.py [--photos FOLDER] [--model photo] [--only text]
+
+For each graphic and quality 60 and 90: the coding, the score, and the bytes as a share of the better of AVIF (speed 6,
+4:4:4, between its qualities by interpolation) and WebP (lossless, method 6). Then --lossless against that WebP. For
+photographs the share that the model codes, and the time of choosing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import isthmus
+from drawn_graphics import drawn_graphics
+from isthmus.codec.choosing import score
+from isthmus.container.image_file import read_header
+from isthmus.imaging.reading import as_picture, read_picture
+
+QUALITIES = (60, 90)
+AVIF_QUALITIES = (20, 35, 50, 60, 70, 78, 85, 90, 95, 100)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--photos", type=Path)
+    parser.add_argument("--model", default="photo")
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    model = isthmus.load_model(options.model)
+    shares, beyond = [], []
+    for name, image in drawn_graphics():
+        if options.only in name:
+            shares += _at_qualities(name, image, model)
+            beyond.append(_lossless(image, model))
+    print(f"share of the better one: median {np.median(shares):.3f}, worst {max(shares):.3f}")
+    print(f"--lossless beyond WebP: {max(beyond)} bytes at most, every pixel equal")
+    if options.photos:
+        _photographs(sorted(options.photos.glob("*.*")), model)
+
+
+def _at_qualities(name: str, image: Image.Image, model: isthmus.Model) -> list[float]:
+    picture = as_picture(image)
+    points = sorted(_avif(image, quality) for quality in AVIF_QUALITIES)
+    scores, sizes = np.maximum.accumulate([one for one, _ in points]), np.log([size for _, size in points])
+    shares = []
+    for quality in QUALITIES:
+        start = time.perf_counter()
+        data = isthmus.encode(image, quality=quality, model=model)
+        seconds = time.perf_counter() - start
+        decoded = np.asarray(isthmus.decode(data, model=model))
+        reached = score(picture, decoded[:, :, : picture.channels], "ssimulacra2")
+        avif = float(np.exp(np.interp(reached, scores, sizes))) if reached <= scores[-1] else np.inf
+        shares.append(len(data) / min(avif, len(_webp(image))))
+        coding = read_header(data).format or "learned"
+        print(f"{name:12} {quality:3} {coding:8} {len(data):7} bytes {reached:6.2f} {shares[-1]:6.3f} {seconds:5.1f} s")
+    return shares
+
+
+def _avif(image: Image.Image, quality: int) -> tuple[float, int]:
+    """Score, as it looks on white, and bytes."""
+    out = io.BytesIO()
+    image.save(out, "AVIF", quality=quality, speed=6, subsampling="4:4:4")
+    picture = as_picture(image)
+    with Image.open(out) as opened:
+        return score(picture, np.asarray(opened.convert("RGB")), "ssimulacra2"), len(out.getvalue())
+
+
+def _webp(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "WEBP", lossless=True, quality=100, method=6)
+    return out.getvalue()
+
+
+def _lossless(image: Image.Image, model: isthmus.Model) -> int:
+    """Bytes beyond WebP's."""
+    data = model.encode(image, lossless=True, exact=True)
+    if not np.array_equal(isthmus.decode(data), np.asarray(image)):
+        raise SystemExit("a lossless picture came back with other pixels")
+    return len(model.encode(image, lossless=True)) - len(_webp(image))
+
+
+def _photographs(paths: list[Path], model: isthmus.Model) -> None:
+    learned, times, beyond = 0, np.zeros(2), []
+    for path in paths:
+        picture = read_picture(path)
+        best = [np.inf, np.inf]
+        for _ in range(5):
+            for place, coding in enumerate(("auto", "learned")):
+                start = time.perf_counter()
+                data = isthmus.encode(picture, quality=60, coding=coding, model=model)
+                best[place] = min(best[place], time.perf_counter() - start)
+                learned += place == 0 and read_header(data).format is None
+        times += best
+        exact = model.encode(picture, lossless=True)
+        with Image.open(path) as image:
+            beyond.append(len(exact) - len(_webp(image.convert("RGB"))))
+    share = learned / 5 / len(paths)
+    print(f"{len(paths)} photographs: {share:.1%} learned, choosing takes {times[0] / times[1]:.3f} of the time")
+    print(f"--lossless beyond WebP: {max(beyond)} bytes at most")
+
+
+if __name__ == "__main__":
+    main()
