@@ -275,8 +275,8 @@ class _Choice:
 
 
 def measure_of(coder: Coder) -> str:
-    """What the model was trained for, by its facts: PSNR, or SSIMULACRA2 for those whose tune is "eyes"."""
-    return SSIMULACRA2 if coder.file.facts.get("tune") == "eyes" else PSNR
+    """What a quality of the model means: SSIMULACRA2 where its file has a map of qualities to it, else PSNR."""
+    return SSIMULACRA2 if "quality_map" in coder.file.arrays else PSNR
 
 
 def score(picture: Picture, decoded: NDArray[np.uint8], measure: str) -> float:
