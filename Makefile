@@ -11,7 +11,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,evaluate,openvino,scale,studio,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,evaluate,openvino,scale,studio,zarr,dev]'
 	touch $@
 
 demo: $(READY)

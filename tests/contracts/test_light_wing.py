@@ -26,6 +26,7 @@ LIGHT_ROOMS = (
     "metrics",
     "evaluate",
     "scale",
+    "chunks",
     "studio",
     "cli",
 )
