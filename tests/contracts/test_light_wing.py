@@ -27,6 +27,7 @@ LIGHT_ROOMS = (
     "evaluate",
     "scale",
     "chunks",
+    "desktop",
     "studio",
     "cli",
 )

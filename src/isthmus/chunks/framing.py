@@ -78,7 +78,7 @@ def decode_chunk(data: bytes, *, model: str) -> NDArray[np.uint8]:
 def _model_of(file: bytes, name: str) -> Model:
     model_id = model_id_of(file)
     named = named_model(name)
-    return named if named.decodes(model_id) else find_model(model_id)
+    return named if model_id is None or named.decodes(model_id) else find_model(model_id)
 
 
 @lru_cache(maxsize=4)

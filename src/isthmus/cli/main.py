@@ -15,6 +15,7 @@ from isthmus.cli import (
     decompress,
     demo,
     denoise,
+    desktop,
     evaluate,
     explore,
     export,
@@ -47,7 +48,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     demo, recipes, train, sweep, plot, reconstruct, explore, denoise, compress, decompress, pack, unpack, info,
-    export, evaluate, studio,
+    export, evaluate, studio, desktop,
 )  # fmt: skip
 for module in COMMANDS:
     app.command(epilog=module.EXAMPLE)(getattr(module, module.__name__.rsplit(".", 1)[1]))

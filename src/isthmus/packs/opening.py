@@ -11,16 +11,19 @@ from isthmus.container import pack_file
 from isthmus.container.model_file import parse_model
 from isthmus.container.pack_file import PackHeader, ReadRange
 from isthmus.errors import InputError, MissingExtraError, ModelMismatchError, ModelNotFoundError, UsageError
+from isthmus.packs.http_ranges import SCHEMES, open_http
 from isthmus.transforms.engine import Engine
 
 
 def open_ranges(path: str) -> tuple[ReadRange, int]:
-    """(offset, length) -> bytes of a file or an fsspec URL, and its size.
+    """(offset, length) -> bytes of a file, an http(s) address or an fsspec URL, and its size.
 
     Raises:
         InputError: it cannot be read.
         MissingExtraError: a URL, and fsspec or the store's package is not installed.
     """
+    if path.startswith(SCHEMES):
+        return open_http(path)
     if "://" in path:
         return _open_url(path)
     try:
