@@ -80,7 +80,7 @@ def test_the_way_of_a_picture(tmp_path):
     assert json.loads(figure.stdout)["pictures"] == 5
     assert _picture(tmp_path / "figure.png").shape[1] > 300
     listed = [model["name"] for model in json.loads(isthmus("models", "--json").stdout)["models"]]
-    assert listed == ["photo", "glyphs-dense"]
+    assert listed == ["photo", "photo-psnr", "glyphs-dense"]
     assert isthmus("models", "remove", "glyphs-dense").returncode == 0
 
 

@@ -15,6 +15,7 @@ from isthmus.codec.targets import LEARNED, Target, Wish
 from isthmus.errors import IsthmusError
 from isthmus.imaging.reading import read_picture
 from isthmus.metrics.distortion import psnr
+from isthmus.metrics.ssimulacra2 import ssimulacra2
 from tests.conftest import SHARED_DATA
 
 ROBUSTNESS = SHARED_DATA / "robustness"
@@ -33,13 +34,13 @@ def drawn(rows: int = 160, columns: int = 200) -> np.ndarray:
 
 
 def test_encode_and_decode_without_naming_a_model():
-    """At the default quality a drawn picture comes back well, for a fraction of a bit per pixel of PNG."""
+    """At the default quality, 60, even a drawn picture has a SSIMULACRA2 of about 60, for a fraction of a bit a value."""
     picture = drawn()
     data = isthmus.encode(picture)
     decoded = isthmus.decode(data)
     assert decoded.shape == picture.shape
-    assert psnr(decoded, picture) > 33
-    assert len(data) < picture.size / 8
+    assert ssimulacra2(picture, decoded) == pytest.approx(60, abs=5)
+    assert len(data) < picture.size / 40
 
 
 def test_bytes_and_psnr_rise_with_the_quality():
@@ -49,6 +50,26 @@ def test_bytes_and_psnr_rise_with_the_quality():
     levels = [psnr(isthmus.decode(data), picture) for data in files]
     assert np.all(np.diff([len(data) for data in files]) > 0)
     assert np.all(np.diff(levels) > 0)
+
+
+@pytest.mark.parametrize("name", ["photo", "photo-psnr"])
+def test_both_models_ship_and_a_file_finds_its_own(name):
+    """`photo` is for eyes and what is taken by default; files of both decode without a name."""
+    picture = drawn()
+    data = shipped_model(name).encode(picture, quality=60)
+    assert (data == isthmus.encode(picture, quality=60)) == (name == "photo")
+    assert isthmus.decode(data).shape == picture.shape
+
+
+@pytest.mark.data
+@needs_kodak
+@pytest.mark.parametrize("name", ["kodim05.png", "kodim20.png", "kodim23.png"])
+@pytest.mark.parametrize("quality", [50, 70, 90])
+def test_a_quality_is_about_the_score_that_a_photograph_reaches(name, quality):
+    """Not far for any; for how near in the mean see docs/benchmarks.md."""
+    picture = read_picture(KODAK / name).pixels
+    shown = isthmus.decode(isthmus.encode(picture, quality=quality))
+    assert ssimulacra2(picture, shown) == pytest.approx(quality, abs=8)
 
 
 def test_target_bytes_on_the_shipped_model():
@@ -64,13 +85,13 @@ def test_target_bytes_on_the_shipped_model():
 @needs_kodak
 @pytest.mark.parametrize("name", ["kodim05.png", "kodim13.png", "kodim23.png"])
 def test_targets_on_photographs(name):
-    """Bytes within 3 % below, PSNR reached and exceeded by at most 0.1 dB."""
+    """Bytes within 3 % below, PSNR reached and exceeded by at most 0.2 dB."""
     picture, model = read_picture(KODAK / name), shipped_model("photo")
     size = len(encode_wished([picture], model.coder, Wish(Target(bits_per_pixel=0.4), LEARNED))[0])
     limit = 0.4 * picture.width * picture.height / 8
     assert 0.97 * limit <= size <= limit
     data = encode_wished([picture], model.coder, Wish(Target(psnr=33.0), LEARNED))[0]
-    assert 33.0 <= psnr(pipeline.decode([data], model.coder)[0].pixels, picture.pixels) <= 33.1
+    assert 33.0 <= psnr(pipeline.decode([data], model.coder)[0].pixels, picture.pixels) <= 33.2
 
 
 def _pictures():

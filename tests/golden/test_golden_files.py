@@ -42,7 +42,7 @@ def test_a_file_of_the_photo_model_before_its_id_changed_is_found_and_decoded():
     """The model says that it decodes the pictures of the one before."""
     data = (GOLDEN_1 / "photo-60.isth").read_bytes()
     model = find_model(model_id_of(data))
-    assert model.name == "photo"
+    assert model.name == "photo-psnr"
     assert model.id != model_id_of(data)
     check(model, GOLDEN_1, "photo-60")
 
@@ -50,7 +50,7 @@ def test_a_file_of_the_photo_model_before_its_id_changed_is_found_and_decoded():
 def test_a_pack_of_the_photo_model_before_its_id_changed_opens():
     """Found by the id, and with the model given by name."""
     expected = np.load(GOLDEN_1 / "photo-60.npz")["pixels"].astype(int)
-    for model in (None, "photo"):
+    for model in (None, "photo-psnr"):
         pack = Pack(GOLDEN_1 / "photo.isthpack", model=model)
         assert len(pack) == 2
         assert np.abs(pack[1].astype(int) - expected[::-1]).mean() < 3

@@ -8,6 +8,7 @@ from torch import Tensor
 from isthmus.learn.hyperprior.calibration.activation_ranges import calibrate_blocks
 from isthmus.learn.hyperprior.calibration.calibration import Calibration, SymbolStatistics
 from isthmus.learn.hyperprior.calibration.equalisation import equalise
+from isthmus.learn.hyperprior.calibration.gain_limits import limit_gains
 from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
 from isthmus.learn.hyperprior.calibration.symbol_statistics import count_hyper, count_symbols
 from isthmus.learn.hyperprior.dataset.crops import Crops, to_pixels
@@ -23,7 +24,8 @@ def calibrate(model: HyperpriorCodec, crops: Crops, *, trained: Mapping[str, Ten
 
     Ranges that its activations were fake-quantised with in training are kept, since they clip as well: what they clip
     has no gradient and wanders, so with other ranges it would be another model. Where there are none, its weights are
-    equalised (they become others that compute the same), and ranges measured; it computes in floats from then on.
+    equalised (they become others that compute the same), and ranges measured; it computes in floats from then on. Gains
+    that training drove beyond what can be coded are limited: clipped latents cost more than coarser ones.
 
     Args:
         model: trained, in evaluation mode.
@@ -34,6 +36,7 @@ def calibrate(model: HyperpriorCodec, crops: Crops, *, trained: Mapping[str, Ten
     pixels = to_pixels(crops.training_centres(RANGE_WINDOWS), device)
     set_fake_quantisation(model, trained or {})
     with torch.autocast(device.type, enabled=False):
+        limit_gains(model, pixels)
         if not trained:
             equalise(model, pixels)
         blocks = calibrate_blocks(model, pixels)
