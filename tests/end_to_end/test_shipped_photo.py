@@ -34,7 +34,7 @@ def drawn(rows: int = 160, columns: int = 200) -> np.ndarray:
 
 
 def test_encode_and_decode_without_naming_a_model():
-    """At the default quality, 60, even a drawn picture has a SSIMULACRA2 of about 60, for a fraction of a bit a value."""
+    """At the default quality, 60, even a drawn picture has a SSIMULACRA2 of about 60, for a fraction of a bit."""
     picture = drawn()
     data = isthmus.encode(picture)
     decoded = isthmus.decode(data)
@@ -73,12 +73,12 @@ def test_a_quality_is_about_the_score_that_a_photograph_reaches(name, quality):
 
 
 def test_target_bytes_on_the_shipped_model():
-    """Never exceeded, within 3 % unless the best quality is smaller."""
+    """Never exceeded, within 3 %; beyond the best quality another coding may make more of them."""
     picture = drawn()
     best = len(isthmus.encode(picture, quality=100))
     for limit in (900, 2500, best - 1):
         assert 0.97 * limit <= len(isthmus.encode(picture, target_bytes=limit)) <= limit
-    assert len(isthmus.encode(picture, target_bytes=best + 5000)) == best
+    assert best <= len(isthmus.encode(picture, target_bytes=best + 5000)) <= best + 5000
 
 
 @pytest.mark.data

@@ -24,7 +24,7 @@ def models_folder() -> Path:
 def known_models() -> Iterator[tuple[str, Path]]:
     """("shipped" or "installed", path) of every model that is found without a path, in the order of the search."""
     for place, folder in (("shipped", SHIPPED), ("installed", models_folder())):
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
+        for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.stem):
             yield place, path
 
 
