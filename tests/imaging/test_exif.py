@@ -217,3 +217,19 @@ def test_what_a_format_cannot_hold_is_left_out_with_a_line():
     assert len(held_by(picture, ".bmp").conversions) == 3
     for suffix in FORMATS:
         to_file_bytes(picture, suffix)
+
+
+def test_tags_of_how_another_file_was_stored_do_not_spoil_one():
+    """What cameras and scanners put beside the description: width, bits, compression, strips, a colour map."""
+    exif = Image.Exif()
+    exif[0x010E], exif[0xC0DE] = "a description", 7
+    numbers = {256: 9999, 257: 5, 258: 16, 259: 6, 262: 5, 273: 12345, 277: 1, 278: 3, 279: 77, 284: 2, 320: (1, 2, 3)}
+    for tag, value in (numbers | {322: 16, 324: 7, 330: 99, 338: 1, 339: 3, 700: b"xmp", 34675: b"icc"}).items():
+        exif[tag] = value
+    picture = Picture(PIXELS, exif=exif.tobytes())
+    back = read_picture(Path("a.tif"), data=to_file_bytes(picture, ".tif"))
+    assert np.array_equal(back.pixels, PIXELS)
+    assert (back.icc, back.xmp) == (None, None)
+    assert of(back)[0x010E] == "a description"
+    assert held_by(picture, ".tif").conversions == ()
+    assert read_picture(Path("a.png"), data=to_file_bytes(picture, ".png")).exif == picture.exif

@@ -28,6 +28,13 @@ _DESCRIBING = frozenset(
 )
 """A TIFF file's tags that describe the picture and not how its pixels are stored: names, maker, date, artist, rights,
 transfer function, white point, primaries, ratings and Windows' texts."""
+_STORING = frozenset(
+    {
+        *range(254, 267), 273, 277, 278, 279, 280, 281, 284, *range(288, 294), 297, 317, *range(320, 326),
+        *range(330, 339), *range(338, 348), *range(512, 533), 559, 700, 34675,
+    }
+)  # fmt: skip
+"""Tags that say how pixels are stored, or hold what is written apart: of another file, they would spoil a TIFF file."""
 _SUB_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
 
@@ -58,14 +65,13 @@ def exif_of(image: Image.Image) -> ExifOfFile:
             block = _of_tiff(image, tags)
             return ExifOfFile(block, orientation)
         if not len(tags) and _has_no_tags(raw):
-            return ExifOfFile()
-        own = _loaded(raw)
-        own.tobytes()  # refuses what no program could copy
-        if str(dict(tags)) != str(dict(own)):  # the caller changed them
+            return ExifOfFile(None, orientation)
+        _loaded(raw).tobytes()  # refuses what no program could copy
+        if str(dict(tags)) != str(dict(_loaded(raw))):  # the caller changed them
             raw = tags.tobytes()
+        return ExifOfFile(_upright(raw, turned=orientation != 1), orientation)
     except Exception as error:  # struct.error, SyntaxError, TypeError, ...: whatever Pillow's parser meets
         return ExifOfFile(None, orientation, f"its EXIF cannot be written again and is left out: {_first_line(error)}")
-    return ExifOfFile(_upright(raw, turned=orientation != 1), orientation)
 
 
 def xmp_of(image: Image.Image) -> bytes | None:
@@ -101,12 +107,14 @@ def has_resolution(block: bytes | None) -> bool:
     return block is not None and X_RESOLUTION in _loaded(block)
 
 
-def can_be_tags(block: bytes) -> bool:
-    """Whether an EXIF block can be taken apart into a TIFF file's tags."""
+def as_tags(block: bytes) -> bytes | None:
+    """What of an EXIF block can stand among a TIFF file's own tags; None where it is not made of any."""
     try:
-        return bool(_loaded(block).tobytes())
+        exif = _loaded(block)
+        kept = {tag: value for tag, value in exif.items() if tag not in _STORING and tag not in _SUB_DIRECTORIES}
+        return _with_tags(kept, exif)
     except Exception:  # as above
-        return False
+        return None
 
 
 def _raw(image: Image.Image) -> bytes | None:
@@ -146,20 +154,21 @@ def _of_tiff(image: Image.Image, tags: Image.Exif) -> bytes | None:
     """A block of what a TIFF file's own tags say, but for those of its pixels."""
     if not hasattr(image, "tag_v2"):
         return None
+    return _with_tags({tag: tags[tag] for tag in _DESCRIBING if tag in tags}, tags)
+
+
+def _with_tags(kept: dict[int, object], whole: Image.Exif) -> bytes | None:
+    """A block of some tags and of the further directories of a whole one; None where that is nothing."""
     block = Image.Exif()
-    for tag in _DESCRIBING:
-        if tag in tags:
-            block[tag] = tags[tag]
-    found = len(block) > 0
+    for tag, value in kept.items():
+        block[tag] = value
     for tag in _SUB_DIRECTORIES:
-        directory = tags.get_ifd(tag)
+        directory = dict(whole.get_ifd(tag))
+        if ExifTags.IFD.Interop in directory:
+            directory[ExifTags.IFD.Interop] = whole.get_ifd(ExifTags.IFD.Interop)
         if directory:
-            directory = dict(directory)
-            if ExifTags.IFD.Interop in directory:
-                directory[ExifTags.IFD.Interop] = tags.get_ifd(ExifTags.IFD.Interop)
             block[tag] = directory
-            found = True
-    return block.tobytes() if found else None
+    return block.tobytes() if len(block) else None
 
 
 def _upright(block: bytes, *, turned: bool) -> bytes:

@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from isthmus.errors import OutputError, UsageError
-from isthmus.imaging.exif import can_be_tags
+from isthmus.imaging.exif import as_tags
 from isthmus.imaging.fitting import over_white
 from isthmus.imaging.icc import fits
 from isthmus.values import Picture
@@ -108,7 +108,7 @@ def _why_not(field: str, data: bytes, name: str, picture: Picture) -> str | None
         return f"{name} has no place for it"
     if name == "JPEG" and len(data) > _JPEG_LIMITS[field]:
         return f"{name} has no place for {len(data)} bytes of it"
-    if name == "TIFF" and field == "exif" and not can_be_tags(data):
+    if name == "TIFF" and field == "exif" and as_tags(data) is None:
         return f"{name} keeps it as tags, and it is not made of any"
     if name in _WITHOUT_GREY and field == "icc" and picture.channels == 1 and not fits(data, 3):
         return f"{name} stores grey as RGB"
@@ -130,7 +130,9 @@ def write_picture(picture: Picture, suffix: str, out: BinaryIO) -> None:
     image = to_pillow(held)
     try:
         image.save(out, name, **_options(held, name))
-    except (OSError, ValueError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever Pillow's writers meet: struct.error, OverflowError, ...
         if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the format's
             raise
         raise OutputError(f"a picture of {picture} cannot be written as {name}: {error}") from error
@@ -142,6 +144,8 @@ def _options(picture: Picture, name: str) -> dict[str, Any]:
     resolution = options.pop("dpi", None)
     if resolution is not None and name not in _WITHOUT_RESOLUTION and max(resolution) <= _JPEG_LARGEST_RESOLUTION:
         options["dpi"] = resolution
+    if name == "TIFF" and picture.exif is not None:
+        options["exif"] = as_tags(picture.exif)
     if name == "JPEG":
         options |= {"quality": 95, "subsampling": 0}
     elif name == "WEBP":
