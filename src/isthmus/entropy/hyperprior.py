@@ -42,6 +42,8 @@ from isthmus.entropy.tables import FrequencyTable
 from isthmus.errors import FormatError
 
 MAX_SYMBOL = 4 * LATENT_LIMIT
+HYPER_POSITIONS = 4
+"""Latent positions of a hyper-latent in each direction."""
 SKIPPED_SCALES = 8
 """A pass codes all scales, or skips the indices below this one: then their symbols are zero. On photographs their bits
 are worth more than the distortion that they save."""
@@ -107,32 +109,38 @@ class Hyperprior:
         """The payload of one tile.
 
         Args:
-            steps: (channels, rows, columns) latents in quantisation steps, within ±LATENT_LIMIT; sides multiples of 4.
-            hyper: (hyper channels, rows/4, columns/4), within ±HYPER_LIMIT.
+            steps: (channels, rows, columns) latents in quantisation steps, within ±LATENT_LIMIT.
+            hyper: (hyper channels, rows/4, columns/4), rounded up, within ±HYPER_LIMIT.
             quality: of the file, 1 to 100.
             thresholds: (SCALES, symbols) of `HyperpriorTables.thresholds`.
         """
         encoder = RangeEncoder()
         self.tables.hyper(group_of(quality)).encode(encoder, hyper)
         passes = self.networks.begin(hyper, quality)
+        inside = _inside(steps.shape[1], steps.shape[2])
+        steps = with_whole_hyper_latents(steps)
         context = CausalContext(steps.shape, self.first_group, self.tables.signed_companding)
         for one in PASSES:
             scales, means = (part.ravel() for part in passes.estimate(one, context.companded, context.first_group))
             values = one.gather(steps[one.channels(self.first_group)]).ravel()
+            is_inside = _of_pass(inside, one, scales.size)
+            if is_inside is not None:
+                means = means * is_inside
             offsets = values - means.astype(np.float32) * np.float32(2.0**-MEAN_BITS)
             near = np.flatnonzero(np.abs(offsets) >= np.float32(0.5))  # all others are zero, and they are most
             symbols = quantise_rdo(offsets.take(near), scales.take(near), thresholds)
             is_some = symbols != 0
             places, symbols = near[is_some], symbols[is_some]
             some_scales = scales.take(places)
-            codes_all_scales = self._pays_to_code_all(offsets.take(places), symbols, some_scales, scales)
+            all_scales = scales if is_inside is None else scales[is_inside]
+            codes_all_scales = self._pays_to_code_all(offsets.take(places), symbols, some_scales, all_scales)
             encoder.encode_flag(codes_all_scales)
             if not codes_all_scales:
                 is_coded = some_scales >= SKIPPED_SCALES
                 places, symbols = places[is_coded], symbols[is_coded]
             coded = np.zeros(scales.size, np.int32)
             coded[places] = symbols
-            candidates, order, counts = self._by_table(scales, codes_all_scales=codes_all_scales)
+            candidates, order, counts = self._by_table(scales, is_inside, codes_all_scales=codes_all_scales)
             self.tables.latent_coder.encode(encoder, coded.take(candidates).take(order), counts)
             if one.is_first_group:  # nothing is estimated from the second one
                 context.put(one, means, places, symbols)
@@ -164,7 +172,7 @@ class Hyperprior:
 
         Args:
             payload: of one tile.
-            grid: rows and columns of the latents, multiples of 4.
+            grid: rows and columns of the latents.
             quality: of the file, 1 to 100.
 
         Raises:
@@ -180,26 +188,55 @@ class Hyperprior:
 
     def _decode(self, decoder: RangeDecoder, grid: tuple[int, int], quality: int) -> Float32:
         rows, columns = grid
-        hyper = self.tables.hyper(group_of(quality)).decode(decoder, rows // 4, columns // 4)
+        whole = tuple(-(-side // HYPER_POSITIONS) for side in grid)
+        hyper = self.tables.hyper(group_of(quality)).decode(decoder, *whole)
         passes = self.networks.begin(hyper, quality)
-        context = CausalContext((self.channels, rows, columns), self.first_group, self.tables.signed_companding)
+        inside = _inside(rows, columns)
+        shape = (self.channels, *(side * HYPER_POSITIONS for side in whole))
+        context = CausalContext(shape, self.first_group, self.tables.signed_companding)
         for one in PASSES:
             scales, means = (part.ravel() for part in passes.estimate(one, context.companded, context.first_group))
-            candidates, order, counts = self._by_table(scales, codes_all_scales=decoder.decode_flag())
+            is_inside = _of_pass(inside, one, scales.size)
+            if is_inside is not None:
+                means = means * is_inside
+            candidates, order, counts = self._by_table(scales, is_inside, codes_all_scales=decoder.decode_flag())
             coded = self.tables.latent_coder.decode(decoder, counts)
             some = np.flatnonzero(coded != 0)  # most are zero: only of these it is asked where they are
             context.put(one, means, candidates.take(order.take(some)), coded.take(some))
-        return context.decoded
+        return context.decoded if inside is None else np.ascontiguousarray(context.decoded[:, :rows, :columns])
 
     def _by_table(
-        self, scales: AnyInt, *, codes_all_scales: bool
+        self, scales: AnyInt, is_inside: NDArray[np.bool_] | None, *, codes_all_scales: bool
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """(where symbols are coded, rising; their order by table, stable; how many each table has)."""
-        places = np.arange(scales.size) if codes_all_scales else np.flatnonzero(scales >= SKIPPED_SCALES)
+        if is_inside is not None:
+            places = np.flatnonzero(is_inside if codes_all_scales else is_inside & (scales >= SKIPPED_SCALES))
+        else:
+            places = np.arange(scales.size) if codes_all_scales else np.flatnonzero(scales >= SKIPPED_SCALES)
         tables = self.tables.table_index.take(scales.take(places))
         order = np.argsort(tables, kind="stable")
         starts = np.searchsorted(tables.take(order), np.arange(len(self.tables.latent) + 1))  # faster than to count
         return places, order, np.diff(starts)
+
+
+def with_whole_hyper_latents(steps: Float32) -> Float32:
+    """(channels, rows, columns), with zeros behind up to multiples of HYPER_POSITIONS."""
+    beyond = [(0, -side % HYPER_POSITIONS) for side in steps.shape[1:]]
+    return np.pad(steps, ((0, 0), *beyond)) if any(map(any, beyond)) else steps
+
+
+def _inside(rows: int, columns: int) -> NDArray[np.bool_] | None:
+    """(1, rows, columns) of whole hyper-latents: the positions of the grid; None where these are all."""
+    padded = with_whole_hyper_latents(np.ones((1, rows, columns), np.float32))
+    return None if padded.shape == (1, rows, columns) else padded > 0
+
+
+def _of_pass(inside: NDArray[np.bool_] | None, one: Pass, count: int) -> NDArray[np.bool_] | None:
+    """(count,) of what a pass codes, channel by channel: whether it lies inside. Beyond, latents are zero."""
+    if inside is None:
+        return None
+    places = one.gather(inside).ravel()
+    return np.tile(places, count // places.size)
 
 
 class CausalContext:

@@ -51,6 +51,42 @@ def test_any_size_and_mode_comes_back_as_it_went_in(model, shape, channels):
     assert decoded.pixels.shape == pixels.shape
 
 
+@pytest.fixture(scope="module")
+def fine_model(model) -> Model:
+    """The same, which pads pictures to whole latents alone."""
+    return Model(replace(model.file, arrays={**model.file.arrays, "grid_unit": np.array([16], np.int32)}))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (16, 80), (96, 96), (33, 130), (1100, 40)])
+def test_a_model_that_pads_to_latents_codes_any_size(fine_model, shape):
+    """What is coded comes back in every size, and regions are parts of the whole."""
+    pixels = scene(*shape)
+    data = fine_model.encode(Picture(pixels), quality=90)
+    whole = fine_model.decode(data)
+    assert whole.shape == pixels.shape
+    part = Window(shape[0] // 2, shape[1] // 2, 1, 1)
+    region = pipeline.decode_region(data, fine_model.coder, part).pixels
+    assert np.array_equal(region, whole[part.top : part.bottom, part.left : part.right])
+
+
+def test_a_model_that_pads_to_latents_codes_no_position_behind_the_picture(model, fine_model):
+    """A picture of 6×6 positions has so many symbols, and whole hyper-latents make no difference."""
+    pixels = scene(96, 96)
+    assert fine_model.symbols(fine_model.encode(pixels))[0].shape[1:] == (6, 6)
+    assert model.symbols(model.encode(pixels))[0].shape[1:] == (8, 8)
+    whole = scene(128, 64)
+    first, second = (one.encode(whole, quality=80) for one in (model, fine_model))
+    assert np.array_equal(model.decode(first), fine_model.decode(second))
+
+
+@pytest.mark.parametrize("unit", [0, 8, 32, 128])
+def test_a_model_that_pads_to_other_sizes_is_refused(model, unit):
+    """There are two, a latent's and a hyper-latent's."""
+    strange = replace(model.file, arrays={**model.file.arrays, "grid_unit": np.array([unit], np.int32)})
+    with pytest.raises(FormatError, match=f"multiples of {unit} pixels"):
+        Model(strange)
+
+
 def test_alpha_and_profiles_are_kept_exactly(model):
     """They are beside the tiles."""
     alpha = scene(40, 50, 1)[:, :, 0]

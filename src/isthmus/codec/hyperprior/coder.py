@@ -18,13 +18,13 @@ from isthmus.codec.hyperprior.adaptive_quality import adapt_quality
 from isthmus.codec.hyperprior.integer_networks import ENTROPY_GRAPHS, IntegerNetworks, probe
 from isthmus.codec.hyperprior.layout import BLOCK, HYPER_BLOCK, ONE_TILE, PIECE, SQUARE, TILE, padded
 from isthmus.codec.hyperprior.quality_map import ASKED, PROBED_QUALITY, SCORES, USUAL_SCORE, QualityMap, sample
-from isthmus.codec.hyperprior.tables import array_names, check_numbers, hyperprior_tables, shaped
+from isthmus.codec.hyperprior.tables import array_names, check_numbers, grid_unit_of, hyperprior_tables, shaped
 from isthmus.codec.hyperprior.tiles import Tiles
 from isthmus.container.image_file import ImageFile
 from isthmus.container.model_file import ModelFile
 from isthmus.entropy.fixed_point import KNOTS, LATENT_LIMIT, MEAN_BITS, Float32, Int32
 from isthmus.entropy.hyper_latents import HYPER_LIMIT
-from isthmus.entropy.hyperprior import Hyperprior
+from isthmus.entropy.hyperprior import Hyperprior, with_whole_hyper_latents
 from isthmus.entropy.passes import LAYERS
 from isthmus.entropy.reference_networks import QualityBias
 from isthmus.errors import FormatError, ModelMismatchError, UsageError
@@ -73,6 +73,7 @@ class HyperpriorCoder:
                 int(value) for value in shaped(arrays, "layout", np.int32, (3,))
             )
             self._analysis_margin = int(shaped(arrays, "analysis_margin", np.int32, (1,))[0])
+            self._grid_unit = grid_unit_of(arrays)
             self._quality_map = None
             if "quality_map" in arrays:
                 shape = (len(ASKED), len(SCORES))
@@ -191,7 +192,7 @@ class HyperpriorCoder:
 
     def decode_region(self, image: ImageFile, region: Window) -> NDArray[np.uint8]:
         """See `Coder.decode_region`."""
-        tiles = Tiles(image, self.file.latents.channels, self._with_priors)
+        tiles = Tiles(image, self.file.latents.channels, self._grid_unit, self._with_priors)
         pixels = np.empty((region.height, region.width, image.channels), np.uint8)
         for piece in cut(region, *(PIECE if region.width > min(PIECE) else reversed(PIECE))):
             window = piece.divided(BLOCK).grown(self._synthesis_margin, tiles.grid)
@@ -201,7 +202,7 @@ class HyperpriorCoder:
 
     def symbols(self, image: ImageFile) -> list[Int32]:
         """See `Coder.symbols`: latents as decoded, in 64ths of a quantisation step."""
-        tiles = Tiles(image, self.file.latents.channels, self._with_priors)
+        tiles = Tiles(image, self.file.latents.channels, self._grid_unit, self._with_priors)
         return [tile.astype(np.int32) for tile in self._with_priors(tiles.tile, range(len(image.tiles)))]
 
     def _with_priors(self, work: Callable[[Hyperprior, Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -215,7 +216,7 @@ class HyperpriorCoder:
                     yield from pool.map(partial(work, self._prior_of_one_thread), some)
 
     def _analyse(self, picture: Picture) -> Iterator[TileLatents]:
-        whole = padded(picture.height, picture.width)
+        whole = padded(picture.height, picture.width, self._grid_unit)
         side = self.tile_size(picture) or max(whole.height, whole.width)
         columns = -(-whole.width // side)
         rows_at_once, columns_at_once = (max(side, size // side * side) for size in PIECE)  # whole tiles
@@ -236,7 +237,7 @@ class HyperpriorCoder:
         if not np.isfinite(latents).all():
             raise UsageError("the model's latents of this picture are not finite numbers: the model is broken")
         steps = np.clip(latents * self._gains[quality - 1][:, None, None], -LATENT_LIMIT, LATENT_LIMIT)
-        hyper = np.floor(self.hyper_analysis.run(steps[None])[0] + np.float32(0.5))
+        hyper = np.floor(self.hyper_analysis.run(with_whole_hyper_latents(steps)[None])[0] + np.float32(0.5))
         whole = np.clip(hyper, -HYPER_LIMIT, HYPER_LIMIT).astype(np.int32)
         return prior.encode(steps, whole, quality, thresholds)
 

@@ -11,7 +11,7 @@ BLOCK = 16
 SQUARE = 8
 """Pixels, in each direction, of the squares that the synthesis ends in."""
 HYPER_BLOCK = 64
-"""Pixels per hyper-latent position: pictures and tiles are padded to multiples of it."""
+"""Pixels per hyper-latent position: pictures are padded to multiples of it, or of BLOCK, as their model has it."""
 ONE_TILE = 1024
 """Pictures with no side longer than this are one tile."""
 TILE = 512
@@ -20,6 +20,6 @@ PIECE = (512, 1024)
 """Rows and columns that go through a transform at once: what bounds its memory."""
 
 
-def padded(height: int, width: int) -> Window:
-    """The window of a picture whose sides are padded to multiples of HYPER_BLOCK."""
-    return Window(0, 0, height, width).divided(HYPER_BLOCK).times(HYPER_BLOCK)
+def padded(height: int, width: int, unit: int = HYPER_BLOCK) -> Window:
+    """The window of a picture whose sides are padded to multiples of a model's unit."""
+    return Window(0, 0, height, width).divided(unit).times(unit)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.codec.hyperprior.layout import BLOCK
+from isthmus.codec.hyperprior.layout import BLOCK, HYPER_BLOCK
 from isthmus.entropy.fixed_point import COMPANDED_LIMIT, DECODED_LIMIT, KNOTS, SCALES
 from isthmus.entropy.hyper_latents import CONTEXTS, HYPER_GROUPS, NEIGHBOUR_CONTEXTS, HyperCoder
 from isthmus.entropy.hyperprior import HyperpriorTables
@@ -23,7 +23,7 @@ MAX_MARGIN = 1024
 MAX_SHIFT = 24
 """Partial sums of the integer networks stay below 2^24."""
 _ARRAYS = (
-    *("gains", "quality_bias", "companding", "layout", "analysis_margin", "quality_map", "probe"),
+    *("gains", "quality_bias", "companding", "layout", "analysis_margin", "quality_map", "grid_unit", "probe"),
     *("latent_table_index", "latent_symbols_per_step", "hyper_thresholds", "hyper_table_index", "hyper_offsets"),
 )
 PARTS = ("lowest", "sizes", "frequencies")
@@ -31,7 +31,7 @@ PARTS = ("lowest", "sizes", "frequencies")
 
 
 def array_names() -> frozenset[str]:
-    """All arrays that a hyperprior model file may have; `quality_map` alone may be missing."""
+    """All arrays that a hyperprior model file may have; `quality_map` and `grid_unit` alone may be missing."""
     layers = (f"layer.{layer}.{part}" for layer in LAYERS for part in ("shift", "bias"))
     tables = (f"{kind}_{part}" for kind in ("latent", "hyper") for part in PARTS)
     return frozenset((*_ARRAYS, *tables, *layers))
@@ -85,6 +85,20 @@ def check_numbers(arrays: Mapping[str, NDArray[Any]], channels: int) -> None:
     ):
         if not is_so:
             raise FormatError(f"the model's array {name} holds numbers that no model has")
+
+
+def grid_unit_of(arrays: Mapping[str, NDArray[Any]]) -> int:
+    """Pixels to whose multiples pictures are padded: positions behind them are not coded.
+
+    Raises:
+        FormatError: neither a latent's nor a hyper-latent's.
+    """
+    if "grid_unit" not in arrays:
+        return HYPER_BLOCK
+    unit = int(shaped(arrays, "grid_unit", np.int32, (1,))[0])
+    if unit not in (BLOCK, HYPER_BLOCK):
+        raise FormatError(f"the model pads pictures to multiples of {unit} pixels, not of {BLOCK} or {HYPER_BLOCK}")
+    return unit
 
 
 def _hyper_coders(arrays: Mapping[str, NDArray[Any]], width: int) -> Callable[[int], HyperCoder]:

@@ -23,11 +23,12 @@ class Tiles:
     Args:
         image: checked by `HyperpriorCoder.check`.
         channels: of the latents.
+        unit: pixels to whose multiples the model pads pictures.
         run_with_priors: see `RunWithPriors`.
     """
 
-    def __init__(self, image: ImageFile, channels: int, run_with_priors: RunWithPriors) -> None:
-        whole = padded(image.height, image.width)
+    def __init__(self, image: ImageFile, channels: int, unit: int, run_with_priors: RunWithPriors) -> None:
+        whole = padded(image.height, image.width, unit)
         side = image.tile_size or max(whole.height, whole.width)
         self._image, self._channels, self._run_with_priors = image, channels, run_with_priors
         self.grid = whole.divided(BLOCK)

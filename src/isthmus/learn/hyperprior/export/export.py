@@ -39,6 +39,7 @@ def export_codec(
     name: str = "photo",
     facts: Mapping[str, Any] | None = None,
     decodes: Sequence[bytes] = (),
+    codes_padding: bool = True,
 ) -> bytes:
     """The bytes of a model file.
 
@@ -48,6 +49,7 @@ def export_codec(
         name: what people will call it.
         facts: licence, recipe and figures for the manifest.
         decodes: ids of earlier models whose pictures this one decodes to the same pixels.
+        codes_padding: whether pictures are padded to whole hyper-latents; else to whole latents, as small ones want it.
 
     Raises:
         TrainingError: the entropy networks could leave exact arithmetic, or the engine differs from the reference.
@@ -68,7 +70,12 @@ def export_codec(
             latents=LatentSpec(model.settings.latents, BLOCK),
             default_quality=DEFAULT_QUALITY,
             graphs=graphs,
-            arrays={**_arrays(model, layers), **_tables(model, calibration), **_quality_map(calibration)},
+            arrays={
+                **_arrays(model, layers),
+                **_tables(model, calibration),
+                **_quality_map(calibration),
+                **({} if codes_padding else {"grid_unit": np.array([BLOCK], np.int32)}),
+            },
             facts=facts or {},
             decodes=tuple(decodes),
         )

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from isthmus.entropy.fixed_point import KNOTS, LATENT_LIMIT, SCALES
 from isthmus.entropy.hyper_latents import HYPER_GROUPS, HYPER_LIMIT
-from isthmus.entropy.hyperprior import SKIPPED_SCALES
+from isthmus.entropy.hyperprior import HYPER_POSITIONS, SKIPPED_SCALES
 from isthmus.entropy.passes import PASSES
 from isthmus.entropy.scale_tables import COUNTED_SCALES, LARGEST_COUNTED, SCALE_STEP, SMALLEST_SCALE
 from isthmus.learn.hyperprior.networks.entropy_model import (
@@ -106,14 +106,20 @@ class HyperpriorCodec(nn.Module):
         return _rounded(self.hyper_of(steps))
 
     def hyper_of(self, steps: Tensor) -> Tensor:
-        """Hyper-latents, not rounded."""
+        """Hyper-latents, not rounded; positions beyond the grid, up to whole hyper-latents, are zeros."""
+        beyond = [-length % HYPER_POSITIONS for length in steps.shape[-2:]]
+        if any(beyond):
+            steps = nn.functional.pad(steps, (0, beyond[1], 0, beyond[0]))
         return clamp_inwards(self.hyper_analysis(steps).float(), -HYPER_LIMIT, HYPER_LIMIT)
 
     def estimate(
         self, hyper: Tensor, steps: Tensor, knots: Tensor, *, quantise: bool, thresholds: Tensor | None = None
     ) -> Estimate:
-        """What the entropy model says, from whole hyper-latents and the latents that become known on the way."""
-        features = self.hyper_synthesis(hyper, knots, quantise=quantise)
+        """What the entropy model says, from whole hyper-latents and the latents that become known on the way.
+
+        Beyond the latents' grid nothing is coded, and what reads there reads zeros.
+        """
+        features = self.hyper_synthesis(hyper, knots, quantise=quantise)[..., : steps.shape[-2], : steps.shape[-1]]
         return self.passes(features, steps, knots, quantise=quantise, thresholds=thresholds)
 
     def decode(self, decoded: Tensor, knots: Tensor) -> Tensor:
@@ -132,7 +138,7 @@ class HyperpriorCodec(nn.Module):
         """Code pixels.
 
         Args:
-            pixels: (batch, 3, rows, columns), -0.5..0.5, sides multiples of 64.
+            pixels: (batch, 3, rows, columns), -0.5..0.5, sides multiples of 16.
             position: (batch,) place of each picture's quality between the knots, 0..1.
             quantise: run the entropy networks in (fake) integers.
             thresholds: of `decode_rdo`; None rounds to the nearest.
