@@ -27,6 +27,7 @@ from isthmus.learn.data.augmentation import augment, centre
 from isthmus.learn.data.parts import own_part, steps_per_epoch
 from isthmus.learn.data.pictures import Split
 from isthmus.learn.loop.checkpoint import EpochResult, Progress, read_checkpoint
+from isthmus.learn.loop.denormals import flushed_denormals
 from isthmus.learn.loop.epoch_pictures import EpochPictures
 from isthmus.learn.loop.processes import Processes, launch, make_fabric
 from isthmus.learn.loop.progress_bar import ProgressBar
@@ -164,7 +165,8 @@ def _train_here(
     if progress.optimiser:
         optimiser.load_state_dict(progress.optimiser)
     loop = _Loop(fabric, recipe, data, trained, model.output, memory_format, optimiser.optimizer, budget, progress)
-    with ProgressBar(budget, progress.history, is_shown=fabric.is_global_zero, has_lines=has_lines) as bar:
+    shown = ProgressBar(budget, progress.history, is_shown=fabric.is_global_zero, has_lines=has_lines)
+    with flushed_denormals(), shown as bar:
         while not loop.is_over():
             loop.epoch(bar)
             progress.model, progress.optimiser = model.state_dict(), optimiser.state_dict()
