@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
+import json
 import multiprocessing
 import pickle
+from importlib import metadata
+from types import SimpleNamespace
 
 import pytest
 
 from isthmus import errors
 from isthmus.codec.pillow_plugin import DamagedImageError, TruncatedImageError
 from isthmus.errors import IsthmusError
+from tests.conftest import ROOT
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, IsthmusError)]
 MADE = {
@@ -63,3 +67,22 @@ def test_a_pool_whose_worker_meets_an_error_tells_it():
 def test_an_error_is_made_of_its_message_alone(kind):
     """As PyTorch's loader does with those of its workers."""
     assert str(kind("what was found")) == "what was found"
+
+
+def test_a_missing_extra_names_an_install_that_works_here(tmp_path, monkeypatch):
+    """From a clone, from a wheel, from an index, and from a wheel that is gone."""
+    assert f"pip install -e '{ROOT}[train]'" in str(errors.MissingExtraError(extra="train", purpose="training"))
+    monkeypatch.setattr(errors, "__file__", str(tmp_path / "site" / "isthmus" / "errors.py"))
+    wheel = tmp_path / "isthmus-0.1.0-py3-none-any.whl"
+    wheel.touch()
+    needs = ["numpy>=2.0", "starlette>=0.46; extra == 'studio'", 'uvicorn>=0.30; extra == "studio"']
+
+    def found(url):
+        return SimpleNamespace(read_text=lambda _: url and json.dumps({"url": url}), requires=needs)
+
+    monkeypatch.setattr(metadata, "distribution", lambda _: found(wheel.as_uri()))
+    assert errors.install_command("studio") == f"pip install '{wheel}[studio]'"
+    monkeypatch.setattr(metadata, "distribution", lambda _: found(None))
+    assert errors.install_command("studio") == "pip install 'isthmus[studio]'"
+    monkeypatch.setattr(metadata, "distribution", lambda _: found("file:///gone/isthmus.whl"))
+    assert errors.install_command("studio") == "pip install 'starlette>=0.46' 'uvicorn>=0.30'"

@@ -9,23 +9,30 @@ from isthmus.container.image_file import ALPHA, EXIF, ICC, MAGIC, XMP, ImageFile
 from isthmus.container.model_file import parse_model
 from isthmus.container.pack_file import MAGIC as PACK_MAGIC
 from isthmus.container.pack_file import MODEL, read_layout
-from isthmus.errors import FormatError, InputError, ModelNotFoundError
+from isthmus.errors import FormatError, InputError, ModelNotFoundError, UsageError
 from isthmus.packs.manifest import MANIFEST, read_manifest
 from isthmus.packs.opening import open_ranges
+from isthmus.packs.stored_pictures import picture_size
 from isthmus.values import MODE_NAMES
 from isthmus.zoo.finding import find_by_id
+
+RUN_MODEL = "model.isthmus"
+"""What a run's folder holds once it has finished."""
 
 
 def describe(path: Path) -> dict[str, Any]:
     """Facts of a .isth, .isthpack or .isthmus file, by name; checksums are checked, but for those of a pack's blocks.
 
     Of a manifest of shards, or the folder that holds it: sums; the shards' lengths are checked, they are not read.
+    Of the folder of a finished run: its model.
 
     Raises:
         InputError: it cannot be read.
         FormatError: none of the three, or damaged.
     """
-    path = path / MANIFEST if path.is_dir() else path
+    if path.is_dir():
+        is_run = (path / RUN_MODEL).is_file() and not (path / MANIFEST).is_file()
+        path = path / (RUN_MODEL if is_run else MANIFEST)
     try:
         with path.open("rb") as file:
             start = file.read(len(PACK_MAGIC))
@@ -43,6 +50,27 @@ def describe(path: Path) -> dict[str, Any]:
     if data[:1] == MAGIC[:1] or data[1:5] == MAGIC[1:5]:
         return _describe_image(data, path)
     raise FormatError(f"{path} is none of .isth, .isthpack, .isthmus and a manifest of shards", offset=0)
+
+
+def pictures_of_pack(path: Path) -> list[dict[str, Any]]:
+    """Name, size, payload and class of every picture of a pack; none is decoded.
+
+    Raises:
+        UsageError: it is no pack.
+        InputError: it cannot be read.
+        FormatError: damaged.
+    """
+    read, size = open_ranges(str(path))
+    if read(0, min(size, len(PACK_MAGIC))) != PACK_MAGIC:
+        raise UsageError(f"{path} is no pack: there is nothing to list")
+    layout = read_layout(read, size)
+    table = layout.table
+    sizes = (picture_size(layout.header, table, place) for place in range(len(table)))
+    labels = table.labels.tolist() if table.labels is not None else [None] * len(table)
+    return [
+        {"name": name, "width": width, "height": height, "payload_bytes": length, "label": label}
+        for name, (width, height), length, label in zip(table.names, sizes, table.lengths.tolist(), labels, strict=True)
+    ]
 
 
 def _describe_image(data: bytes, path: Path) -> dict[str, Any]:

@@ -92,5 +92,35 @@ class MissingExtraError(IsthmusError, ImportError):
     """
 
     def __init__(self, message: str = "", *, extra: str = "", purpose: str = "") -> None:
-        super().__init__(message or f"{purpose} needs more packages: pip install 'isthmus[{extra}]'")
+        super().__init__(message or f"{purpose} needs more packages: {install_command(extra)}")
         self.extra = extra
+
+
+def install_command(extra: str) -> str:
+    """The command that installs an extra for this Isthmus, where it came from: a clone, a wheel, or an index.
+
+    Where that place is gone, the packages themselves are named.
+    """
+    import json
+    import shlex
+    from importlib import metadata
+    from pathlib import Path
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    clone = Path(__file__).resolve().parents[2]
+    if (clone / "pyproject.toml").is_file() and (clone / "src" / "isthmus").is_dir():
+        return f"pip install -e {shlex.quote(f'{clone}[{extra}]')}"
+    try:
+        found = metadata.distribution("isthmus")
+    except metadata.PackageNotFoundError:
+        return f"pip install 'isthmus[{extra}]'"
+    place = json.loads(found.read_text("direct_url.json") or "{}").get("url", "")
+    if not place:
+        return f"pip install 'isthmus[{extra}]'"
+    path = Path(url2pathname(urlsplit(place).path))
+    if path.exists():
+        return f"pip install {shlex.quote(f'{path}[{extra}]')}"
+    wanted = (needed.partition(";") for needed in found.requires or ())
+    names = [name.strip() for name, _, when in wanted if f"'{extra}'" in when.replace('"', "'")]
+    return f"pip install {shlex.join(names)}"

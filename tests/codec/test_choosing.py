@@ -216,7 +216,7 @@ def test_a_model_of_ones_own_pictures_is_not_passed_over(golden_model, pictures)
 
 
 def _coder():
-    return isthmus.codec.api.shipped_model("photo").coder
+    return isthmus.codec.api.loaded_model("photo").coder
 
 
 def _decoded(data):

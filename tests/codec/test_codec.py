@@ -139,6 +139,25 @@ def test_targets_are_met(golden_model, pictures, tmp_path):
         Target(quality=3, psnr=30.0)
 
 
+def test_the_functions_and_the_model_take_the_same(golden_model, pictures):
+    """A loaded model, its file or its name; a region; what is made to fit."""
+    file = GOLDEN / "golden.isthmus"
+    data = golden_model.encode(pictures[0], quality=40)
+    for model in (golden_model, file, str(file)):
+        assert isthmus.encode(pictures[0], quality=40, model=model) == data
+        assert np.array_equal(isthmus.decode(data, model=model), golden_model.decode(data))
+    part = golden_model.decode(data, region=(2, 1, 5, 3))
+    assert np.array_equal(part, golden_model.decode(data)[1:4, 2:7])
+    assert np.array_equal(isthmus.decode(data, model=file, region=(2, 1, 5, 3)), part)
+    wide = np.full((16, 24, 3), 90, np.uint8)
+    assert isthmus.encode(wide, model=file, fit=True) == golden_model.encode(wide, fit=True)
+    with pytest.raises(UsageError, match="beyond the picture"):
+        isthmus.decode(data, model=file, region=(2, 1, 50, 3))
+    for wrong in ((1, 2, 3), "0,0,1,1", (0, 0, 0, 1), (-1, 0, 1, 1), (0.5, 0, 1, 1)):
+        with pytest.raises(UsageError, match="region"):
+            golden_model.decode(data, region=wrong)
+
+
 def test_one_bad_picture_does_not_stop_the_others(golden_model, pictures, tmp_path):
     """Each is reported, the rest are written."""
     sources = []

@@ -9,7 +9,7 @@ import pytest
 
 import isthmus
 from isthmus.codec import pipeline
-from isthmus.codec.api import shipped_model
+from isthmus.codec.api import loaded_model
 from isthmus.codec.choosing import encode_wished
 from isthmus.codec.targets import LEARNED, Target, Wish
 from isthmus.errors import IsthmusError
@@ -56,7 +56,7 @@ def test_bytes_and_psnr_rise_with_the_quality():
 def test_both_models_ship_and_a_file_finds_its_own(name):
     """`photo` is for eyes and what is taken by default; files of both decode without a name."""
     picture = drawn()
-    data = shipped_model(name).encode(picture, quality=60)
+    data = loaded_model(name).encode(picture, quality=60)
     assert (data == isthmus.encode(picture, quality=60)) == (name == "photo")
     assert isthmus.decode(data).shape == picture.shape
 
@@ -86,7 +86,7 @@ def test_target_bytes_on_the_shipped_model():
 @pytest.mark.parametrize("name", ["kodim05.png", "kodim13.png", "kodim23.png"])
 def test_targets_on_photographs(name):
     """Bytes within 3 % below, PSNR reached and exceeded by at most 0.2 dB."""
-    picture, model = read_picture(KODAK / name), shipped_model("photo")
+    picture, model = read_picture(KODAK / name), loaded_model("photo")
     size = len(encode_wished([picture], model.coder, Wish(Target(bits_per_pixel=0.4), LEARNED))[0])
     limit = 0.4 * picture.width * picture.height / 8
     assert 0.97 * limit <= size <= limit
@@ -103,7 +103,7 @@ def _pictures():
 @needs_robustness
 def test_every_odd_picture_comes_back_or_fails_in_one_line():
     """Mode and size as read; pixels near for most, not for pixel art; what cannot be read says so in a line."""
-    model = shipped_model("photo")
+    model = loaded_model("photo")
     levels = []
     for path in _pictures():
         with warnings.catch_warnings():

@@ -56,6 +56,29 @@ def test_parameters_and_pipelines(images):
     assert pipeline[-1].inverse_transform(pipeline.transform(flat[:2])).shape == (2, 784)
 
 
+def test_a_fit_has_a_history_and_a_score(images):
+    """An epoch a line; the score is the PSNR of what comes back, and is higher after more epochs."""
+    short, long = (isthmus.Autoencoder("glyphs-dense", epochs=epochs).fit(images) for epochs in (1, 8))
+    assert [result.epoch for result in long.history_] == list(range(1, 9))
+    assert long.history_[-1].test_mse < short.history_[-1].test_mse
+    error = np.mean((long.inverse_transform(long.transform(images)) - images / 255) ** 2)
+    assert long.score(images) == pytest.approx(-10 * np.log10(error))
+    assert long.score(images) > short.score(images)
+
+
+def test_columns_have_names_and_may_be_a_data_frame(images):
+    """As scikit-learn's own transformers have them."""
+    pandas = pytest.importorskip("pandas")
+    estimator = isthmus.Autoencoder("glyphs-dense", code=3, epochs=1).fit(images)
+    names = ["autoencoder0", "autoencoder1", "autoencoder2"]
+    assert list(estimator.get_feature_names_out()) == names
+    frame = estimator.set_output(transform="pandas").transform(images[:4])
+    assert isinstance(frame, pandas.DataFrame)
+    assert list(frame.columns) == names
+    assert estimator.inverse_transform(frame).shape == (4, 28, 28)
+    assert estimator.score(images) > 0
+
+
 @pytest.fixture(scope="module")
 def fitted(images) -> isthmus.Autoencoder:
     """A small one."""

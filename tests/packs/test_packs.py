@@ -17,9 +17,11 @@ from PIL import Image
 import isthmus
 from isthmus.codec.hyperprior import adaptive_quality
 from isthmus.codec.model import load_model
+from isthmus.container.deflated import deflate
 from isthmus.container.image_file import read_image
 from isthmus.container.model_file import write_model
 from isthmus.container.pack_file import PackHeader
+from isthmus.container.pack_names import ListedNames
 from isthmus.container.pack_writer import PackWriter
 from isthmus.description import describe
 from isthmus.errors import (
@@ -105,6 +107,40 @@ def test_pictures_are_those_of_single_files(pack, model, pictures):
         pack["nobody"]
     assert "00003.png" in pack
     assert "3" not in pack
+
+
+def test_a_list_of_positions_or_names_and_a_mask_choose_pictures(pack):
+    """As with arrays; what is not there is said."""
+    assert np.array_equal(pack[[1, 2, -1]], [pack[1], pack[2], pack[len(pack) - 1]])
+    assert np.array_equal(pack[[pack.names[4], 2]], [pack[4], pack[2]])
+    assert np.array_equal(pack[np.array([7, 3])], [pack[7], pack[3]])
+    mask = np.arange(len(pack)) % 100 == 5
+    assert np.array_equal(pack[mask], [pack[5], pack[105], pack[205]])
+    with pytest.raises(IndexError, match="mask has 3 values"):
+        pack[mask[:3]]
+    with pytest.raises(IndexError):
+        pack[[0, len(pack)]]
+    with pytest.raises(KeyError):
+        pack[["none.png"]]
+    with pytest.raises(IndexError, match="list of positions"):
+        pack[np.zeros((2, 2), int)]
+
+
+def test_names_are_a_sequence(pack):
+    """Slices, positions from the end, membership and iteration, of counted and of listed names."""
+    listed = ListedNames(deflate(b"b.png\0a/c.png\0z.png\0"), 3)
+    for names, first in ((pack.names, pack.names[0]), (listed, "b.png")):
+        every = list(names)
+        assert every[0] == first
+        assert len(every) == len(names)
+        assert names[:3] == every[:3]
+        assert names[::-1] == every[::-1]
+        assert names[-1] == every[-1]
+        assert every[1] in names
+        assert "none" not in names
+        for outside in (len(names), -len(names) - 1):
+            with pytest.raises(IndexError):
+                names[outside]
 
 
 def test_framing_is_small(path, pack):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.codec.api import find_model, shipped_model
-from isthmus.codec.model import Model, load_model
+from isthmus.codec.api import find_model, loaded_model
+from isthmus.codec.model import Model
 from isthmus.codec.pipeline import model_id_of
 from isthmus.container.varint import read_varint, write_varint
 from isthmus.errors import FormatError, UsageError
@@ -37,7 +36,7 @@ def encode_chunk(chunk: NDArray[np.uint8], *, model: str, quality: float | None)
             f"not {chunk.dtype} of shape {chunk.shape}"
         )
     pictures = [np.ascontiguousarray(one) for one in (chunk if is_stack else [chunk])]
-    files = named_model(model).encode_batch(pictures, quality=quality) if pictures else []
+    files = loaded_model(model).encode_batch(pictures, quality=quality) if pictures else []
     lengths = b"".join(write_varint(len(file)) for file in files)
     return (_STACK if is_stack else _ONE) + write_varint(len(files)) + lengths + b"".join(files)
 
@@ -77,11 +76,5 @@ def decode_chunk(data: bytes, *, model: str) -> NDArray[np.uint8]:
 
 def _model_of(file: bytes, name: str) -> Model:
     model_id = model_id_of(file)
-    named = named_model(name)
+    named = loaded_model(name)
     return named if model_id is None or named.decodes(model_id) else find_model(model_id)
-
-
-@lru_cache(maxsize=4)
-def named_model(name: str) -> Model:
-    """A model by name or path, kept loaded: an array has many chunks."""
-    return shipped_model(name) if name == "photo" else load_model(name)

@@ -42,7 +42,7 @@ app = typer.Typer(
     help="Train image autoencoders and turn them into a codec.",
     epilog="Example: isthmus demo -o demo   (then open demo/report.html)",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -58,14 +58,24 @@ app.add_typer(models.app, name="models")
 def _say_version(wanted: bool) -> None:
     """Before a command is missed."""
     if wanted:
+        from isthmus.cli.versions import versions
+
         print(f"isthmus {__version__}")
+        for name, version in versions().items():
+            print(f"{name} {version}")
         raise typer.Exit
 
 
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and stop.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_say_version,
+            is_eager=True,
+            help="Print the versions of Isthmus and of what it uses, and stop.",
+        ),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback where there is an error.")] = False,
 ) -> None:
@@ -78,7 +88,7 @@ def run() -> NoReturn:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, prog_name="isthmus", standalone_mode=False)
     except TyperException as error:
         _explain(error)
         sys.exit(error.exit_code)

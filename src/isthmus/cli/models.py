@@ -50,15 +50,18 @@ def models(
 @app.command(epilog="Example: isthmus models add run/model.isthmus --name digits")
 def add(
     file: Annotated[Path, typer.Argument(help="A .isthmus file.")],
-    name: Annotated[str | None, typer.Option(help="What to call it; the file's name without this.")] = None,
+    name: Annotated[str | None, typer.Option(help="What to call it; the model's own name without this.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a model of that name.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Put a model into the user's models folder."""
-    from isthmus.cli.output import print_json, say
-    from isthmus.zoo.finding import install
+    from isthmus.cli.output import note, print_json, say
+    from isthmus.zoo.finding import install, shadowing
 
     path = install(file, name=name, force=force)
+    other = shadowing(path)
+    if other is not None:
+        note(f"{path.stem!r} still means {other}, which goes first: --name gives another name, and the path works")
     if as_json:
         print_json({"added": str(path)})
     else:

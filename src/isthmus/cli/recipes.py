@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from isthmus.cli.options import AsJson
 
-EXAMPLE = "Example: isthmus recipes"
+EXAMPLE = "Example: isthmus recipes digits-dense"
 
 
-def recipes(as_json: AsJson = False) -> None:
-    """List the named experiments."""
+def recipes(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="Explain each setting of this recipe, or of a .toml file."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the named experiments, or the settings of one."""
     from isthmus.cli.output import print_json, say
     from isthmus.learn.recipes.loading import load_recipe, recipe_names, recipe_to_table
     from isthmus.learn.recipes.photo import PHOTO, PHOTO_SUMMARY
 
-    loaded = [load_recipe(name) for name in recipe_names()]
+    if name == PHOTO:
+        say(f"{PHOTO}: {PHOTO_SUMMARY}")
+        return
+    if name is not None:
+        _explain(name, as_json=as_json)
+        return
+    loaded = [load_recipe(known) for known in recipe_names()]
     if as_json:
         print_json({"recipes": [recipe_to_table(recipe) for recipe in loaded]})
         return
@@ -21,4 +37,31 @@ def recipes(as_json: AsJson = False) -> None:
     say(f"{PHOTO:{width}}  {PHOTO_SUMMARY}")
     for recipe in loaded:
         say(f"{recipe.name:{width}}  {recipe.summary}")
-    say("isthmus train RECIPE runs one; --set section.key=value changes it (isthmus recipes --json shows every key).")
+    say("'isthmus train RECIPE' runs one, 'isthmus recipes NAME' explains its settings, --set KEY=VALUE changes one.")
+
+
+def _explain(name: str, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from isthmus.cli.output import print_json, say
+    from isthmus.learn.recipes.explained import explain
+    from isthmus.learn.recipes.loading import load_recipe
+
+    recipe = load_recipe(name)
+    settings = explain(recipe)
+    if as_json:
+        print_json({"name": recipe.name, "summary": recipe.summary, "settings": [asdict(one) for one in settings]})
+        return
+    say(f"{recipe.name}: {recipe.summary}")
+    for one in settings:
+        value, default = _written(one.value), _written(one.default)
+        told = [f"default {default}"] if value != default else []
+        told += [one.range] if one.range else []
+        say(f"{one.key}={value}" + (f"  ({'; '.join(told)})" if told else ""))
+        say(f"    {one.meaning}")
+    say(f"'isthmus train {name} --set KEY=VALUE' changes one.")
+
+
+def _written(value: object) -> str:
+    """As --set and a command line write it."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from isthmus.codec import pipeline
 from isthmus.codec.coder import Coder
 from isthmus.codec.model import DEFAULT_ENGINE, Model, PictureLike, load_model, load_model_by_id, plain_pixels
 from isthmus.codec.targets import AUTO
+from isthmus.imaging.windows import as_region
 from isthmus.transforms.engine import Engine
 from isthmus.values import BytesLike, Picture
+from isthmus.zoo.finding import find_by_name
 
 DEFAULT_MODEL = "photo"
 
@@ -29,8 +32,9 @@ def encode(
     lossless: bool = False,
     coding: str = AUTO,
     exact: bool = False,
+    fit: bool = False,
     depth: int | None = None,
-    model: Model | None = None,
+    model: Model | str | Path | None = None,
 ) -> bytes:
     """A picture to the bytes of a .isth file.
 
@@ -46,8 +50,9 @@ def encode(
         lossless: every pixel as it is, whatever the model takes.
         coding: "auto" takes what suits the picture, "learned" the model, "exact" lossless WebP, "graphics" AVIF.
         exact: keep the colours of fully transparent pixels where the picture is coded exactly.
+        fit: convert and resize the picture to what the model takes.
         depth: 8 allows Pillow images of 16 bits or floats to be reduced.
-        model: None is the shipped photo codec.
+        model: a loaded model, its name or its file; None is the shipped photo codec.
 
     Raises:
         InputError: a Pillow image whose file is damaged.
@@ -61,7 +66,7 @@ def encode(
         >>> len(encode(picture, target_bytes=200)) <= 200
         True
     """
-    return (model or shipped_model(DEFAULT_MODEL)).encode(
+    return loaded_model(model or DEFAULT_MODEL).encode(
         picture,
         quality=quality,
         target_bytes=target_bytes,
@@ -71,16 +76,24 @@ def encode(
         lossless=lossless,
         coding=coding,
         exact=exact,
+        fit=fit,
         depth=depth,
     )
 
 
-def decode(data: BytesLike, *, model: Model | None = None, pixel_limit: int | None = None) -> NDArray[np.uint8]:
+def decode(
+    data: BytesLike,
+    *,
+    model: Model | str | Path | None = None,
+    region: Sequence[int] | None = None,
+    pixel_limit: int | None = None,
+) -> NDArray[np.uint8]:
     """The pixels of a .isth file's bytes.
 
     Args:
         data: the bytes of a whole file, in whatever holds bytes.
-        model: the model that wrote it; None looks for the id among the shipped and installed models.
+        model: the model that wrote it, its name or its file; None looks for the id among those of this machine.
+        region: (x, y, width, height) of the part that is wanted, in pixels; only the tiles that it needs are decoded.
         pixel_limit: the most pixels that the picture may have; None for as many as the bytes can hold, 2^20 and 2^14
             for each, and 2^28 at most.
 
@@ -92,8 +105,18 @@ def decode(data: BytesLike, *, model: Model | None = None, pixel_limit: int | No
         LimitError: more pixels than so few bytes can hold, or than the limit.
         ModelNotFoundError: the model is neither given nor found.
         ModelMismatchError: the bytes are of another model than the given one.
+        UsageError: the region reaches beyond the picture.
+
+    Example:
+        >>> data = encode(np.full((48, 64, 3), 200, np.uint8))
+        >>> decode(data, region=(10, 20, 16, 8)).shape
+        (8, 16, 3)
     """
-    return plain_pixels(decode_picture(data, model=model, pixel_limit=pixel_limit))
+    given = None if model is None else loaded_model(model)
+    if region is not None:
+        coder = coder_for(data, given)
+        return plain_pixels(pipeline.decode_region(data, coder, as_region(region), pixel_limit=pixel_limit))
+    return plain_pixels(decode_picture(data, model=given, pixel_limit=pixel_limit))
 
 
 def decode_picture(data: BytesLike, *, model: Model | None = None, pixel_limit: int | None = None) -> Picture:
@@ -122,7 +145,19 @@ def find_model(model_id: bytes, beside: Path | None = None, engine: Engine = DEF
     return load_model_by_id(model_id, beside=beside, engine=engine)
 
 
-@lru_cache(maxsize=2)
-def shipped_model(name: str) -> Model:
-    """A model by name, kept loaded."""
-    return load_model(name)
+def loaded_model(model: Model | str | Path) -> Model:
+    """The model itself, or the one of a name or a file, kept loaded until that file changes.
+
+    Raises:
+        ModelNotFoundError: no such model.
+        FormatError: the file is damaged.
+    """
+    if isinstance(model, Model):
+        return model
+    path = find_by_name(model)
+    return _loaded(path.resolve(), path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _loaded(path: Path, changed: int) -> Model:
+    return load_model(path)

@@ -20,6 +20,7 @@ from isthmus.codec.targets import EXACT, LEARNED, Target, Wish
 from isthmus.container.model_file import ModelFile, read_model
 from isthmus.errors import ModelMismatchError, UnsupportedVersionError
 from isthmus.imaging.reading import as_picture
+from isthmus.imaging.windows import as_region
 from isthmus.transforms.engine import Engine
 from isthmus.values import BytesLike, Picture
 from isthmus.zoo import finding
@@ -78,7 +79,8 @@ class Model:
         """
         if not isinstance(self.coder, FactorisedCoder):
             raise ModelMismatchError(
-                f"{self.name} is no plain autoencoder, whose codes have a use of their own: name one with --model"
+                f"{self.name} is no plain autoencoder, whose codes have a use of their own: "
+                "name one with --model (in Python model=)"
             )
         return self.coder
 
@@ -145,18 +147,25 @@ class Model:
         values = [as_picture(picture, depth=depth) for picture in pictures]
         return encode_wished(values, self.coder, Wish(Target(quality), coding), fit=fit)
 
-    def decode(self, data: BytesLike, *, pixel_limit: int | None = None) -> NDArray[np.uint8]:
+    def decode(
+        self, data: BytesLike, *, region: Sequence[int] | None = None, pixel_limit: int | None = None
+    ) -> NDArray[np.uint8]:
         """Bytes to pixels: (rows, columns) for grey, (rows, columns, 3) for RGB; alpha as a further channel.
 
         Args:
             data: the bytes of a whole file.
+            region: (x, y, width, height) of the part that is wanted, in pixels; see `isthmus.decode`.
             pixel_limit: see `isthmus.decode`.
 
         Raises:
             FormatError: damaged bytes.
             LimitError: more pixels than so few bytes can hold, or than the limit.
             ModelMismatchError: bytes of another model.
+            UsageError: the region reaches beyond the picture.
         """
+        if region is not None:
+            part = pipeline.decode_region(data, self.coder, as_region(region), pixel_limit=pixel_limit)
+            return plain_pixels(part)
         return self.decode_batch([data], pixel_limit=pixel_limit)[0]
 
     def decode_batch(self, files: Sequence[BytesLike], *, pixel_limit: int | None = None) -> list[NDArray[np.uint8]]:

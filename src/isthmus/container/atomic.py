@@ -75,7 +75,7 @@ def move_into_place(temporary: Path, path: Path, *, force: bool) -> None:
 
 def exists_already(path: Path) -> OutputError:
     """The refusal to overwrite."""
-    return OutputError(f"{path} exists already: choose another name, or pass --force to replace it")
+    return OutputError(f"{path} exists already: choose another name, or pass --force (in Python force=True)")
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:

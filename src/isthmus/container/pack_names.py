@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +21,43 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,9})([^0-9]*)", re.DOTALL)
 
 
+class Names(ABC):
+    """Names by position, as a tuple has them: negative positions count from the end, a slice is a list."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def at(self, index: int) -> str:
+        """The name at a position from 0 to below the length."""
+
+    @abstractmethod
+    def find(self, name: str) -> int:
+        """The position of a name, -1 where it is none of them."""
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self.at(place) for place in range(*index.indices(len(self)))]
+        place = index + len(self) if index < 0 else index
+        if not 0 <= place < len(self):
+            raise IndexError(f"there are {len(self)} names, none at {index}")
+        return self.at(place)
+
+    def __iter__(self) -> Iterator[str]:
+        return (self.at(place) for place in range(len(self)))
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.find(name) >= 0
+
+
 @dataclass(frozen=True)
-class NumberedNames:
+class NumberedNames(Names):
     """Names such as a/00017.png, counted up by one: prefix, number with leading zeros, suffix."""
 
     prefix: str
@@ -32,9 +69,8 @@ class NumberedNames:
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> str:
-        if not 0 <= index < self.count:  # iteration ends with it
-            raise IndexError(f"there are {self.count} names, none has the index {index}")
+    def at(self, index: int) -> str:
+        """Prefix, number, suffix."""
         return f"{self.prefix}{self.first + index:0{self.digits}d}{self.suffix}"
 
     def find(self, name: str) -> int:
@@ -43,10 +79,10 @@ class NumberedNames:
         if not middle.isascii() or not middle.isdigit():
             return -1
         index = int(middle) - self.first
-        return index if 0 <= index < self.count and self[index] == name else -1
+        return index if 0 <= index < self.count and self.at(index) == name else -1
 
 
-class ListedNames:
+class ListedNames(Names):
     """Any names, kept as one run of bytes: a million of them cost their letters, not a million objects.
 
     Args:
@@ -64,7 +100,8 @@ class ListedNames:
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index: int) -> str:
+    def at(self, index: int) -> str:
+        """Cut out of the run of bytes."""
         start = int(self._ends[index - 1]) + 1 if index else 0
         return self._data[start : int(self._ends[index])].decode()
 
@@ -96,9 +133,6 @@ class ListedNames:
         return np.flatnonzero(np.frombuffer(self._data, np.uint8) == 0)
 
 
-Names = NumberedNames | ListedNames
-
-
 def name_error(name: str) -> str | None:
     """Why a name cannot be in a pack, None where it can: names are relative paths that stay below their folder."""
     if not name or len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
@@ -112,11 +146,11 @@ def name_error(name: str) -> str | None:
     return None
 
 
-def as_names(names: Sequence[str]) -> Names:
+def as_names(names: Sequence[str]) -> NumberedNames | ListedNames:
     """Counted names where they are that, else a list."""
     match = _NUMBERED.fullmatch(names[0]) if names else None
     if match:
         numbered = NumberedNames(match[1], int(match[2]), len(match[2]), match[3], len(names))
-        if all(numbered[index] == name for index, name in enumerate(names)):
+        if all(numbered.at(index) == name for index, name in enumerate(names)):
             return numbered
     return ListedNames(deflate(b"".join([name.encode() + b"\0" for name in names])), len(names))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,8 +95,23 @@ def parse_region(text: str) -> Window:
         left, top, width, height = (int(part) for part in text.split(","))
     except ValueError as error:
         raise UsageError(f"a region is X,Y,W,H in pixels, such as 0,0,256,256, not {text!r}") from error
+    return as_region((left, top, width, height))
+
+
+def as_region(numbers: Sequence[int]) -> Window:
+    """(x, y, width, height), as Python's callers write it, to a window.
+
+    Raises:
+        UsageError: not four whole numbers, or no pixels.
+    """
+    try:
+        left, top, width, height = (operator.index(number) for number in numbers)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"a region is (x, y, width, height) in pixels, not {numbers!r}") from error
     if min(left, top) < 0 or min(width, height) < 1:
-        raise UsageError(f"a region starts at 0,0 or later and has at least one pixel, not {text}")
+        raise UsageError(
+            f"a region starts at 0,0 or later and has at least one pixel, not {left},{top},{width},{height}"
+        )
     return Window(top, left, height, width)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus.codec.model import Model, load_model
@@ -23,10 +23,11 @@ from isthmus.learn.loop.schedule import Budget
 from isthmus.learn.loop.training import train
 from isthmus.learn.recipes.loading import change_recipe, load_recipe
 from isthmus.learn.recipes.settings import Recipe
+from isthmus.metrics.distortion import mse, psnr_of_mse
 from isthmus.sources.picture_set import PictureSet, as_uint8
 
 
-class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """An autoencoder with scikit-learn's methods; works in a `Pipeline`.
 
     Args:
@@ -40,6 +41,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Attributes:
         model_: the fitted model, an `isthmus.Model`; its `encode` and `decode` make and read .isth bytes.
         experiment_: the run's figures.
+        history_: an `EpochResult` for each epoch, with train_loss, test_loss, test_mse, learning_rate and seconds.
         n_features_in_: values of one picture.
     """
 
@@ -95,12 +97,16 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             )
             self.experiment_ = finish(recipe, data, run.model, folder, history=run.history, seconds=run.seconds)
             self.model_: Model = load_model(self.experiment_.model)
+            self.history_ = run.history
         self._layout = values.shape[1:]
         self.n_features_in_ = int(np.prod(self._layout))
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:  # noqa: N803
         """Codes (count, code) float32 of pictures in the layout of `fit`."""
+        return self._codes(X)
+
+    def _codes(self, X: ArrayLike) -> NDArray[np.float32]:  # noqa: N803
         check_is_fitted(self, "model_")
         values = _as_array(X)
         if values.shape[1:] != self._layout:
@@ -118,6 +124,20 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(f"codes are numbers of shape (count, {spec.channels}), not {codes.dtype} of {codes.shape}")
         pictures = self.model_.pictures_of(codes.astype(np.float32).reshape(len(codes), spec.channels, 1, 1))
         return pictures.reshape(len(pictures), *self._layout)
+
+    def score(self, X: ArrayLike, y: object = None) -> float:  # noqa: N803
+        """How alike pictures are to what comes back of their codes: PSNR in dB of the mean squared error over all.
+
+        Higher is better, as scikit-learn's searches want it. Codes are not quantised.
+        """
+        back = self.inverse_transform(self._codes(X)).clip(0, 1)
+        pictures = self._pictures(_as_array(X), self._recipe()).reshape(back.shape)
+        return psnr_of_mse(mse(back, pictures / 255), peak=1.0)
+
+    @property
+    def _n_features_out(self) -> int:
+        """What scikit-learn names: autoencoder0, autoencoder1, ..."""
+        return int(self.model_.file.latents.channels)
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the fitted model to a .isthmus file.

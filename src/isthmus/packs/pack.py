@@ -25,6 +25,8 @@ from isthmus.packs.opening import load_pack_model, open_ranges
 from isthmus.packs.stored_pictures import picture_size, stored_image
 from isthmus.transforms.engine import Engine
 
+Many = list[Any] | tuple[Any, ...] | range | NDArray[Any]
+"""Positions and names, or a mask."""
 BLOCKS_KEPT = 256
 """Checked blocks that stay in memory: neighbours are often asked for together."""
 KEPT_BLOCK_BYTES = 1 << 18
@@ -166,24 +168,39 @@ class Pack:
     def __getitem__(self, key: int | str) -> NDArray[np.uint8]: ...
 
     @overload
-    def __getitem__(self, key: slice) -> list[NDArray[np.uint8]]: ...
+    def __getitem__(self, key: slice | Many) -> list[NDArray[np.uint8]]: ...
 
-    def __getitem__(self, key: int | str | slice) -> NDArray[np.uint8] | list[NDArray[np.uint8]]:
-        """A picture by position or name, (rows, columns) uint8 for grey, (rows, columns, 3) for RGB; a list of a slice.
+    def __getitem__(self, key: int | str | slice | Many) -> NDArray[np.uint8] | list[NDArray[np.uint8]]:
+        """A picture by position or name, (rows, columns) uint8 for grey, (rows, columns, 3) for RGB.
+
+        Args:
+            key: a position or name; or, for a list of pictures, a slice, positions and names, or a mask of booleans as
+                long as the pack, such as `pack.labels == 3`.
 
         Raises:
-            IndexError: no such position.
+            IndexError: no such position, or a mask of another length.
             KeyError: no such name.
             FormatError: the picture's block is damaged.
         """
         if isinstance(key, slice):
             return self.read_batch(range(*key.indices(len(self))))
-        if isinstance(key, str):
-            index = self.names.find(key)
-            if index < 0:
-                raise KeyError(key)
-            return self.read_batch([index])[0]
-        return self.read_batch([key])[0]
+        if isinstance(key, str | int) or np.ndim(key) == 0:
+            return self.read_batch([self._position(key)])[0]
+        if np.ndim(key) != 1:
+            raise IndexError(f"pictures are asked for by a list of positions, not by an array of shape {np.shape(key)}")
+        if isinstance(key, np.ndarray) and key.dtype == bool:
+            if len(key) != len(self):
+                raise IndexError(f"the mask has {len(key)} values for {len(self)} pictures")
+            key = np.flatnonzero(key)
+        return self.read_batch([self._position(one) for one in key])
+
+    def _position(self, key: Any) -> int:
+        if not isinstance(key, str):
+            return operator.index(key)
+        index = self.names.find(key)
+        if index < 0:
+            raise KeyError(key)
+        return index
 
     def __contains__(self, name: object) -> bool:
         """Whether there is a picture of that name."""

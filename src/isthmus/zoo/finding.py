@@ -85,7 +85,7 @@ def find_by_id(model_id: bytes, *, beside: Path | None = None) -> Path:
 
 
 def install(source: Path, *, name: str | None = None, force: bool = False) -> Path:
-    """Check a model file and copy it into the user's models folder, under its own name or another.
+    """Check a model file and copy it into the user's models folder, under the model's own name or another.
 
     Raises:
         InputError: it cannot be read.
@@ -98,10 +98,16 @@ def install(source: Path, *, name: str | None = None, force: bool = False) -> Pa
             data = file.read(MAX_MODEL_BYTES + 1)  # one more is refused
     except OSError as error:
         raise InputError(f"{source} cannot be read: {error.strerror}") from error
-    parse_model(data, name=source.name)
-    target = _installed_path(source.stem if name is None else name)
+    model = parse_model(data, name=source.name)
+    target = _installed_path(model.name if name is None else name)
     write_file(target, data, force=force)
     return target
+
+
+def shadowing(path: Path) -> Path | None:
+    """The model that is found in place of an installed one by its name, such as a shipped one; None where none is."""
+    found = find_by_name(path.stem)
+    return None if found == path else found
 
 
 def uninstall(name: str) -> Path:

@@ -97,7 +97,7 @@ def is_on_cuda(device: str) -> bool:
     if device not in DEVICES:
         raise UsageError(f"device is one of {', '.join(DEVICES)}, not {device!r}")
     if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("device cuda: PyTorch finds no CUDA device here; --device cpu works everywhere")
+        raise UsageError("device cuda: PyTorch finds no CUDA device here; cpu works everywhere")
     return device != "cpu" and torch.cuda.is_available()
 
 

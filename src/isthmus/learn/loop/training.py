@@ -328,8 +328,8 @@ class _Loop:
             kept = f"the checkpoint of epoch {epoch} is kept" if epoch else "there is no checkpoint yet"
             raise TrainingError(
                 f"the loss became {float(total)} in epoch {epoch + 1}, near step {self._progress.steps}: {kept}. "
-                f"Try a smaller --set training.learning_rate (now {self._settings.learning_rate:g}), "
-                "--set training.warm_up_steps=500 or --set training.precision=fp32"
+                f"Try a smaller training.learning_rate (now {self._settings.learning_rate:g}), "
+                "training.warm_up_steps=500 or training.precision=fp32 (--set KEY=VALUE, in Python settings={...})"
             )
         return float(total)
 

@@ -100,7 +100,7 @@ class ModelSettings:
         if self.is_whole and self.tile == 0 and self.height * self.width > 1 << 16:
             raise UsageError(
                 f"model.height x model.width is {self.height}×{self.width}: {self.kind} models are for small pictures: "
-                "--set model.tile=16 cuts larger ones into tiles"
+                "model.tile=16 cuts larger ones into tiles"
             )
         if self.channels not in (1, 3):
             raise UsageError(f"model.channels is 1 (grey) or 3 (RGB), not {self.channels}")
@@ -181,7 +181,7 @@ class ModelSettings:
         if rows % self.stride or columns % self.stride or min(rows, columns) // self.stride < self.code_kernel:
             raise UsageError(
                 f"the network sees {columns}×{rows} pixels, which do not divide by {self.stride}, as {cause} need: "
-                "--set model.height, model.width or model.tile to a multiple"
+                "set model.height, model.width or model.tile to a multiple"
             )
 
 

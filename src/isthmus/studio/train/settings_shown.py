@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import textwrap
 from dataclasses import dataclass
-from functools import cache
 from importlib.util import find_spec
-from itertools import pairwise
 from typing import Any
 
-from isthmus.learn.recipes.loading import SECTIONS, load_recipe, recipe_names
+from isthmus.learn.recipes.explained import meanings
+from isthmus.learn.recipes.loading import load_recipe, recipe_names
 
 OFFERED = (
     "model.code", "model.hidden", "training.batch_size", "training.learning_rate", "noise.kind", "noise.amount",
@@ -37,7 +33,7 @@ def can_train() -> bool:
 
 def offered_settings() -> list[Offered]:
     """The settings of the form."""
-    return [Offered(key, _meanings(key.split(".")[0])[key.split(".")[1]]) for key in OFFERED]
+    return [Offered(key, meanings(key.split(".")[0])[key.split(".")[1]]) for key in OFFERED]
 
 
 def recipes() -> list[dict[str, Any]]:
@@ -60,15 +56,3 @@ def recipes() -> list[dict[str, Any]]:
             }
         )
     return sorted(found, key=lambda recipe: recipe["name"] != QUICK_START)
-
-
-@cache
-def _meanings(section: str) -> dict[str, str]:
-    """The sentence under each field of a section's dataclass."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(SECTIONS[section])))
-    body = next(node for node in tree.body if isinstance(node, ast.ClassDef)).body
-    found = {}
-    for field, below in pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(below, ast.Expr):
-            found[field.target.id] = " ".join(str(ast.literal_eval(below.value)).split())
-    return found
