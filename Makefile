@@ -53,6 +53,7 @@ RUNS ?= runs
 DATA ?= ../shared/data
 figures: $(READY)
 	$(BIN)/python benchmarks/figures.py --runs $(RUNS) --data $(DATA) -o docs/figures
+	$(BIN)/python benchmarks/studio.py --picture $(DATA)/kodak/kodim21.png --figures docs/figures
 
 clean:
 	rm -rf .venv .venv-lowest demo build dist

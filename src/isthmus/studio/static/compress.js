@@ -113,8 +113,8 @@ async function takePiece(side, sent, { result, x, y, width, height }) {
     }
     side.canvas.getContext("2d").drawImage(part, x, y);
     if (field("error").checked) await takeError(side);
-    side.shown = performance.now();
     show();
+    document.body.dataset.shown = String(performance.now());  // what benchmarks read
   } catch { /* overtaken by a newer one */ }
 }
 
