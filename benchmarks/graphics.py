@@ -19,7 +19,7 @@ from PIL import Image
 
 import isthmus
 from drawn_graphics import drawn_graphics
-from isthmus.codec.choosing import score
+from isthmus.codec.codings import score
 from isthmus.container.image_file import read_header
 from isthmus.imaging.reading import as_picture, read_picture
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 import isthmus
 from isthmus.codec import pipeline
-from isthmus.codec.choosing import encode_wished, score
+from isthmus.codec.choosing import encode_best, encode_wished
+from isthmus.codec.codings import Codings, score
 from isthmus.codec.first_look import looks_like_photograph
 from isthmus.codec.targets import Target, Wish
 from isthmus.container.asked import Asked
@@ -213,6 +214,26 @@ def test_a_model_of_ones_own_pictures_is_not_passed_over(golden_model, pictures)
     assert (
         _coding(encode_wished([Picture(pictures[0][:, :, None])], golden_model.coder, Wish(Target(50)))[0]) == "learned"
     )
+
+
+@pytest.mark.parametrize("make", [_drawing, _textured])
+def test_what_is_kept_for_the_next_wish_changes_no_byte_of_it(make):
+    """And a wish that was ended halfway spoils nothing."""
+    picture, steps = Picture(make()), []
+
+    def count():
+        steps.append(None)
+        if len(steps) == 2:
+            raise KeyboardInterrupt
+
+    kept = Codings(picture, _coder(), at_step=count)
+    with pytest.raises(KeyboardInterrupt):
+        encode_best(kept, Wish(Target(psnr=30.0)))
+    for target in (Target(60), Target(psnr=30.0), Target(file_bytes=2000), Target(lossless=True), Target(61)):
+        assert encode_best(kept, Wish(target)) == encode_wished([picture], _coder(), Wish(target))[0]
+    done = len(steps)
+    encode_best(kept, Wish(Target(60)))
+    assert len(steps) == done
 
 
 def _coder():

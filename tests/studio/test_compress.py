@@ -14,11 +14,12 @@ from starlette.testclient import TestClient
 
 import isthmus
 from isthmus.codec.api import decode_picture
+from isthmus.container.image_file import read_header
 from isthmus.errors import UsageError
 from isthmus.studio.app import build_app
 from isthmus.studio.compress.comparisons import free_name, stem_of
 from isthmus.studio.compress.contenders import windows_from
-from isthmus.studio.compress.judging import Wish
+from isthmus.studio.compress.wishes import Wish
 from isthmus.studio.settings import Limits
 from isthmus.values import Picture
 from tests.conftest import SHARED_DATA
@@ -72,6 +73,33 @@ def test_the_file_that_is_saved_is_that_of_the_command_line(client):
     assert "holiday.isth" in saved.headers["content-disposition"]
     decoded = client.get(f"/compress/results/{facts['result']}/png").content
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(decoded))), shown)
+
+
+def test_what_is_no_photograph_is_coded_as_the_command_line_codes_it(client):
+    """Drawings, grey, transparency; by quality, size and PSNR; and metadata is told apart from what is compared."""
+    drawing = np.full((96, 128, 3), 250, np.uint8)
+    drawing[20:60, 10:100], drawing[::7, 30:90] = (200, 30, 40), (10, 10, 120)
+    alpha = np.where(np.arange(128) < 40, 0, 255).astype(np.uint8)
+    grey = photograph(96, 128)[:, :, 0]
+    for pixels in (drawing, np.dstack([drawing, np.broadcast_to(alpha, (96, 128))]), grey, np.dstack([grey] * 3)):
+        sent, codec = send(client, pixels), f"isthmus:{photo_key(client)}"
+        for wish, value, words in (
+            ("quality", 70, {"quality": 70}),
+            ("bytes", 1800, {"target_bytes": 1800}),
+            ("psnr", 33, {"target_psnr": 33}),
+        ):
+            facts, shown = code(client, sent, codec, wish, value)
+            saved = client.get(f"/compress/results/{facts['result']}/file").content
+            assert saved == isthmus.encode(pixels, **words), (pixels.shape, wish)
+            assert facts["coding"] == (read_header(saved).format or "learned")
+            assert shown.shape[:2] == (96, 128)
+    out = io.BytesIO()
+    Image.fromarray(drawing).save(out, "PNG", icc_profile=b"profile" * 20)
+    sent = client.post("/compress/pictures", params={"name": "a.png"}, content=out.getvalue()).json()
+    facts, _ = code(client, sent, codec, "quality", 70)
+    saved = client.get(f"/compress/results/{facts['result']}/file").content
+    assert facts["bytes"] + facts["extra_bytes"] == len(saved)
+    assert facts["bytes"] == len(isthmus.encode(drawing, quality=70))
 
 
 @pytest.mark.parametrize("rival", ["avif-444", "webp", "jpeg-420"])

@@ -7,7 +7,7 @@ the encoder's affair, and the decoder needs to know nothing of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -63,8 +63,11 @@ class Coder(Protocol):
         """Side of the tiles that a picture is cut into, in pixels; 0 for one tile."""
         ...
 
-    def adapt_quality(self, picture: Picture, quality: float) -> float:
-        """The quality (1 to 100) at which a picture is coded where `quality` is asked for: busy pictures need less."""
+    def quality_scale(self, picture: Picture) -> Callable[[float], float]:
+        """Look at a picture once: from a quality that is asked for to that at which it is coded, both 1 to 100.
+
+        Busy pictures need less than smooth ones.
+        """
         ...
 
     def analyse(self, pictures: Sequence[Picture]) -> Iterator[Iterable[TileLatents]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -59,10 +59,10 @@ class FactorisedCoder:
         """Latents (batch, channels, rows, columns) to pictures, float32 around [0, 1]."""
         return self._load("synthesis")
 
-    def adapt_quality(self, picture: Picture, quality: float) -> float:
-        """See `Coder.adapt_quality`: as it was asked for."""
+    def quality_scale(self, picture: Picture) -> Callable[[float], float]:
+        """See `Coder.quality_scale`: as it was asked for."""
         del picture
-        return quality
+        return float
 
     def takes(self, picture: Picture) -> bool:
         """See `Coder.takes`."""

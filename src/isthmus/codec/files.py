@@ -9,8 +9,9 @@ from functools import partial
 
 from isthmus.codec import pipeline
 from isthmus.codec.api import coder_for
-from isthmus.codec.choosing import encode_wished, score, wish_is_exact
+from isthmus.codec.choosing import encode_wished, wish_is_exact
 from isthmus.codec.coder import Coder
+from isthmus.codec.codings import score
 from isthmus.codec.model import DEFAULT_ENGINE, Model
 from isthmus.codec.targets import AUTO, Target, Wish
 from isthmus.container.announced import check_pixel_limit

@@ -7,7 +7,7 @@ decode: the same list backwards
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeVar
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.codec import format_coder
-from isthmus.codec.coder import BatchCoder, Coder, TileLatents, whole_quality
+from isthmus.codec.coder import BatchCoder, Coder, whole_quality
 from isthmus.codec.factorised_coder import FactorisedCoder
 from isthmus.codec.quantiser import check_quality
 from isthmus.codec.sections import from_sections, to_sections
@@ -40,7 +40,7 @@ def encode(
     fit: bool = False,
     asked: Asked | None = None,
 ) -> list[bytes]:
-    """Pictures to .isth bytes, each at the quality that `Coder.adapt_quality` gives it where `quality` is asked for.
+    """Pictures to .isth bytes, each at the quality that `Coder.quality_scale` gives it where `quality` is asked for.
 
     Args:
         pictures: of any sizes and modes.
@@ -56,7 +56,7 @@ def encode(
     check_quality(quality)
     fitted = [as_coded(taken(picture, coder, fit=fit), coder) for picture in pictures]
     files = []
-    for adapted, group in groupby(fitted, lambda picture: coder.adapt_quality(picture.picture, quality)):
+    for adapted, group in groupby(fitted, lambda picture: coder.quality_scale(picture.picture)(quality)):
         alike = list(group)
         payloads = payloads_of([one.picture for one in alike], coder, adapted)
         files += [_to_file(one, tiles, coder, adapted, asked) for one, tiles in zip(alike, payloads, strict=True)]
@@ -138,19 +138,19 @@ def salvage(data: BytesLike, coder: Coder | None, *, pixel_limit: int | None = N
     return _from_file(pixels, image), missing
 
 
-def encode_latents(
-    picture: Picture, tiles: Iterable[TileLatents], coder: Coder, quality: float, asked: Asked | None = None
+def to_file(
+    picture: Picture, payload: tuple[bytes, ...], coder: Coder, quality: float, asked: Asked | None = None
 ) -> bytes:
-    """A picture whose latents are at hand, to .isth bytes: what a search, or a slider, does again and again.
+    """A picture whose payload is at hand, to .isth bytes: what a search, or a slider, does again and again.
 
     Args:
-        picture: for its size, alpha and metadata; its pixels are not looked at.
-        tiles: what `Coder.analyse` gave for it.
+        picture: for its size, mode, alpha and metadata.
+        payload: what `Coder.encode` made of it, as it is coded, at the quality.
         coder: of the model.
         quality: 1 to 100, as it is: not adapted to the picture.
         asked: what stands in the file as what was asked for.
     """
-    return _to_file(as_coded(picture, coder), coder.encode(tiles, quality), coder, quality, asked)
+    return _to_file(as_coded(picture, coder), payload, coder, quality, asked)
 
 
 def symbols_of(data: BytesLike, coder: Coder) -> list[NDArray[np.int32]]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from isthmus.codec.first_look import looks_like_photograph
 from isthmus.errors import LimitError
 from isthmus.imaging.fitting import fit
 from isthmus.imaging.formats import open_image
@@ -40,6 +41,7 @@ class Sent:
         bytes: of its file.
         notes: what reading it changed, a line each.
         has_alpha: whether some of it is transparent.
+        is_photograph: whether it is coded by the model at once, without trying what else there is.
     """
 
     id: str
@@ -49,6 +51,7 @@ class Sent:
     bytes: int
     notes: tuple[str, ...]
     has_alpha: bool
+    is_photograph: bool
 
 
 class Tray:
@@ -96,7 +99,7 @@ class Tray:
             raise
         sent = Sent(
             path.name, name, picture.width, picture.height, path.stat().st_size, picture.conversions,
-            picture.alpha is not None,
+            picture.alpha is not None, picture.alpha is None and looks_like_photograph(picture.pixels),
         )  # fmt: skip
         with self._lock:
             self._sent[sent.id] = sent

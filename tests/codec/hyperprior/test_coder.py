@@ -224,10 +224,10 @@ def test_smooth_pictures_get_more_of_a_quality_than_busy_ones(model):
     """Rising with it for every picture, to the same ends; and so in every way to ask for one."""
     smooth, busy = np.full((40, 40, 3), 9, np.uint8), np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     for pixels in (smooth, busy, scene(40, 40)):
-        adapted = [model.coder.adapt_quality(Picture(pixels), quality) for quality in range(1, 101)]
+        adapted = [model.coder.quality_scale(Picture(pixels))(quality) for quality in range(1, 101)]
         assert (adapted[0], adapted[-1]) == (1, 100)
         assert all(one < two for one, two in pairwise(adapted))
-    low, high = (whole_quality(model.coder.adapt_quality(Picture(pixels), 50)) for pixels in (busy, smooth))
+    low, high = (whole_quality(model.coder.quality_scale(Picture(pixels))(50)) for pixels in (busy, smooth))
     assert low < 50 < high
     files = [model.encode(smooth, quality=50), model.encode(busy, quality=50)]
     assert [read_header(data).quality for data in files] == [high, low]

@@ -42,7 +42,7 @@ def test_the_quality_rises_with_what_is_asked_for_and_reaches_both_ends(model):
     random = np.random.default_rng(0)
     for shape in ((3, 3, 3), (40, 40, 3), (300, 200, 1)):
         for pixels in (np.full(shape, 9, np.uint8), random.integers(0, 256, shape, np.uint8)):
-            adapted = [model.coder.adapt_quality(Picture(pixels), quality) for quality in np.linspace(1, 100, 34)]
+            adapted = [model.coder.quality_scale(Picture(pixels))(quality) for quality in np.linspace(1, 100, 34)]
             assert (adapted[0], adapted[-1]) == (1, 100)
             assert all(one < two for one, two in pairwise(adapted))
 

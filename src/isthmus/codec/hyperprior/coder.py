@@ -151,11 +151,11 @@ class HyperpriorCoder:
         """See `Coder.tile_size`."""
         return 0 if max(picture.height, picture.width) <= ONE_TILE else TILE
 
-    def adapt_quality(self, picture: Picture, quality: float) -> float:
-        """See `Coder.adapt_quality`."""
+    def quality_scale(self, picture: Picture) -> Callable[[float], float]:
+        """See `Coder.quality_scale`."""
         if self._quality_map is None:
-            return adapt_quality(picture.pixels, quality)
-        return self._quality_map.quality(quality, self.score_of_sample(picture))
+            return partial(adapt_quality, picture.pixels)
+        return partial(self._quality_map.quality, score=self.score_of_sample(picture))
 
     def score_of_sample(self, picture: Picture) -> float:
         """The SSIMULACRA2 of a sample of a picture, coded at `quality_map.PROBED_QUALITY`."""

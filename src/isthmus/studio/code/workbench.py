@@ -125,7 +125,8 @@ class Bench:
         """The .isth file of a code at a quality 1 to 100."""
         height, width = self.spec.size or (0, 0)
         blank = Picture(np.zeros((height, width, self.spec.channels), np.uint8))
-        return pipeline.encode_latents(blank, [(0, code.reshape(self.shape))], self.coder, quality)
+        payload = self.coder.encode([(0, code.reshape(self.shape))], quality)
+        return pipeline.to_file(blank, payload, self.coder, quality)
 
     def noisy(self, picture: Picture, kind: str, amount: float, seed: int) -> Picture:
         """The picture with noise on it."""

@@ -11,13 +11,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from isthmus.codec.model import Model
+from isthmus.codec.pipeline import decode
 from isthmus.errors import IsthmusError, MissingExtraError
 from isthmus.evaluate.classic_codecs import BUILDERS
 from isthmus.imaging.windows import Window
 from isthmus.imaging.writing import to_file_bytes
 from isthmus.studio.answers import Check, NotThereError
-from isthmus.studio.compress.contenders import ClassicContender, Contender, IsthmusContender, bare
-from isthmus.studio.compress.judging import Judged, Wish, decode_all, judge, show_preview, total_memory
+from isthmus.studio.compress.contenders import ClassicContender, Contender, IsthmusContender, Made
+from isthmus.studio.compress.judging import Judged, decode_all, show_preview, total_memory
+from isthmus.studio.compress.wishes import QUALITY, Wish
 from isthmus.studio.events import Report
 from isthmus.studio.settings import MIB
 from isthmus.studio.tray import Tray
@@ -29,6 +31,8 @@ LARGE = 2_000_000
 """Pixels from which a part is shown before the whole is coded."""
 RIVALS = ("avif-444", "jxl", "webp", "jpeg-420")
 """What Isthmus is compared with, in the order of the menu."""
+CODED_AS = {"webp": "Isthmus, as lossless WebP", "avif": "Isthmus, as AVIF"}
+"""What a file of Isthmus is called that needs no model."""
 THREADS = 2
 
 
@@ -65,17 +69,14 @@ class Comparisons:
             UsageError: out of the codec's reach.
         """
         sent = self._tray.get(picture_id)
-        opaque = bare(self._tray.opaque(picture_id))
+        contender, label = self._contender(picture_id, codec)
         check()
-        contender, label = self._contender(picture_id, codec, opaque)
-        picture = contender.picture
-        if wish.kind == "quality" and picture.height * picture.width > LARGE:
-            self._report_preview(picture_id, label, contender, picture, wish, focus, report)
-        judged = judge(
-            picture_id, label, contender, picture, wish, check, lambda share: report("progress", {"share": share})
-        )
+        if wish.kind == QUALITY and contender.picture.height * contender.picture.width > LARGE:
+            self._report_preview(Judged(picture_id, label, contender, None), wish, focus, report)
+        made = contender.file_for(wish, check, lambda share: report("progress", {"share": share}))
+        judged = Judged(picture_id, CODED_AS.get(made.coding, label), contender, made)
         key = self._keep(judged)
-        report("coded", {"result": key, **facts(judged, sent.bytes), "extra_bytes": self._extra_bytes(judged)})
+        report("coded", {"result": key, **facts(judged, made, sent.bytes)})
         decode_all(judged, focus, check, lambda window: report("piece", {"result": key, **as_place(window)}))
         report("decoded", {"result": key, "decode_seconds": judged.decode_seconds})
 
@@ -91,24 +92,32 @@ class Comparisons:
                 return self._judged[key]
         raise NotThereError("this result is no longer kept: move the slider to make it again")
 
+    def _finished(self, key: str) -> Judged:
+        judged = self.get(key)
+        if judged.made is None:
+            raise NotThereError("this picture is still being coded: wait for its file")
+        return judged
+
     def full_file(self, key: str) -> tuple[str, bytes]:
-        """A name for the download, and the file with alpha and metadata; of other codecs the file as it was compared.
+        """A name for the download, and the file: of Isthmus as the command line writes it, of others as compared.
 
         Raises:
             NotThereError: it was forgotten.
         """
-        judged = self.get(key)
+        judged = self._finished(key)
         stem = stem_of(self._tray.get(judged.picture_id).name)
         if isinstance(judged.contender, IsthmusContender):
-            picture = self._tray.picture(judged.picture_id)
-            return f"{stem}.isth", judged.contender.full_file(picture, judged.quality)
+            return f"{stem}.isth", judged.data
         suffix = judged.label.split()[0].lower().replace("jpeg", "jpg")
         return f"{stem}.{'jxl' if 'XL' in judged.label else suffix}", judged.data
 
     def png(self, key: str) -> tuple[str, bytes]:
-        """A name for the download, and the decoded picture as a PNG."""
-        judged = self.get(key)
-        picture = Picture(judged.pixels, icc=self._tray.picture(judged.picture_id).icc)
+        """A name for the download, and the decoded picture as a PNG; transparency and metadata as the file has them."""
+        judged = self._finished(key)
+        if isinstance(judged.contender, IsthmusContender):
+            picture = decode([judged.data], judged.contender.model.coder)[0]
+        else:
+            picture = Picture(judged.pixels, icc=self._tray.picture(judged.picture_id).icc)
         return f"{stem_of(self._tray.get(judged.picture_id).name)}.png", to_file_bytes(picture, ".png")
 
     def zip_all(self, model_key: str, wish: Wish, report: Report, check: Check) -> None:
@@ -127,7 +136,8 @@ class Comparisons:
                     check()
                     outcome: dict[str, Any] = {"picture": sent.id, "done": done, "of": len(pictures)}
                     try:
-                        data = self._whole_file(sent.id, model, wish, check)
+                        contender = IsthmusContender(self._tray.picture(sent.id), model)
+                        data = contender.file_for(wish, check, lambda share: None).data
                         archive.writestr(free_name(stem_of(sent.name), ".isth", taken), data)
                         outcome["bytes"] = len(data)
                     except IsthmusError as error:
@@ -149,38 +159,28 @@ class Comparisons:
             raise NotThereError("this zip is no longer there: make it again")
         return self._folder / f"{key}.zip"
 
-    def _whole_file(self, picture_id: str, model: Model, wish: Wish, check: Check) -> bytes:
-        contender = IsthmusContender(bare(self._tray.opaque(picture_id)), model)
-        judged = judge(picture_id, model.name, contender, contender.picture, wish, check, lambda share: None)
-        return contender.full_file(self._tray.picture(picture_id), judged.quality)
-
-    def _report_preview(
-        self, picture_id: str, label: str, contender: Contender, picture: Picture, wish: Wish,
-        focus: tuple[int, int], report: Report,
-    ) -> None:  # fmt: skip
-        if not isinstance(contender, IsthmusContender) or contender.is_analysed:
-            return
-        first = Judged(picture_id, label, picture, contender, contender.suited(wish.value), b"", 0.0)
-        window = show_preview(first, focus)
+    def _report_preview(self, first: Judged, wish: Wish, focus: tuple[int, int], report: Report) -> None:
+        window = show_preview(first, wish, focus)
         if window is not None:
             report("piece", {"result": self._keep(first), **as_place(window)})
 
-    def _contender(self, picture_id: str, codec: str, opaque: Picture) -> tuple[Contender, str]:
+    def _contender(self, picture_id: str, codec: str) -> tuple[Contender, str]:
         kind, _, name = codec.partition(":")
         if kind != "isthmus":
             if codec not in RIVALS:
                 raise NotThereError(f"there is no codec {codec[:40]!r}")
             built = BUILDERS[codec](THREADS)
+            opaque = Picture(self._tray.opaque(picture_id).pixels)
             return ClassicContender(opaque, built), built.info.label
         key = (picture_id, name)
         with self._lock:
             found = self._analysed.get(key)
         if found is None:
-            found = IsthmusContender(opaque, self._load(name))
+            found = IsthmusContender(self._tray.picture(picture_id), self._load(name))
         with self._lock:
             self._analysed[key] = found
             self._analysed.move_to_end(key)
-            while len(self._analysed) > 1 and sum(one.latent_bytes for one in self._analysed.values()) > KEPT_BYTES:
+            while len(self._analysed) > 1 and sum(one.memory for one in self._analysed.values()) > KEPT_BYTES:
                 self._analysed.popitem(last=False)
         return found, f"Isthmus {found.model.name}"
 
@@ -191,13 +191,6 @@ class Comparisons:
             while len(self._judged) > 1 and total_memory(list(self._judged.values())) > KEPT_BYTES:
                 self._judged.popitem(last=False)
         return key
-
-    def _extra_bytes(self, judged: Judged) -> int:
-        """What colour profile and EXIF add to the download of an Isthmus file."""
-        if not isinstance(judged.contender, IsthmusContender):
-            return 0
-        picture = self._tray.picture(judged.picture_id)
-        return sum(len(part) for part in (picture.icc, picture.exif, picture.xmp) if part)
 
 
 def rivals() -> list[tuple[str, str]]:
@@ -211,16 +204,18 @@ def rivals() -> list[tuple[str, str]]:
     return found
 
 
-def facts(judged: Judged, source_bytes: int) -> dict[str, Any]:
-    """The numbers under a picture."""
-    pixels = judged.picture.height * judged.picture.width
+def facts(judged: Judged, made: Made, source_bytes: int) -> dict[str, Any]:
+    """The numbers under a picture; bytes are those that other codecs are compared with, without metadata."""
+    size, pixels = len(made.data) - made.extra, judged.picture.height * judged.picture.width
     return {
         "label": judged.label,
-        "quality": round(judged.quality, 2),
-        "bytes": len(judged.data),
-        "share": len(judged.data) / max(1, source_bytes),
-        "bits_per_pixel": 8 * len(judged.data) / pixels,
-        "encode_seconds": judged.encode_seconds,
+        "coding": made.coding,
+        "quality": round(made.quality, 2),
+        "bytes": size,
+        "extra_bytes": made.extra,
+        "share": size / max(1, source_bytes),
+        "bits_per_pixel": 8 * size / pixels,
+        "encode_seconds": made.seconds,
         "width": judged.picture.width,
         "height": judged.picture.height,
     }

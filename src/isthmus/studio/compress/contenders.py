@@ -1,31 +1,58 @@
-"""One picture in one codec, to be coded at any quality: Isthmus with its analysis kept, and the codecs of others."""
+"""One picture in one codec, to be coded for any wish: Isthmus with its analysis kept, and the codecs of others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isthmus.codec import pipeline
-from isthmus.codec.coder import TileLatents
+from isthmus.codec.choosing import encode_best, is_learned_at_once
+from isthmus.codec.codings import Codings
 from isthmus.codec.model import Model
-from isthmus.codec.targets import SEARCH_STEPS
+from isthmus.codec.targets import LEARNED
+from isthmus.codec.targets import Wish as CodecWish
+from isthmus.container.image_file import ALPHA, read_header, read_image, write_image
 from isthmus.evaluate.codec import Codec
 from isthmus.evaluate.measuring import like_original
+from isthmus.imaging.fitting import over_white
 from isthmus.imaging.windows import Window, cut
 from isthmus.studio.answers import Check
-from isthmus.values import QUALITIES, Picture
+from isthmus.studio.compress.matching import Pixels, matching_quality
+from isthmus.studio.compress.wishes import QUALITY, Wish
+from isthmus.values import Picture
 
 PIECE = (512, 1024)
 """Rows and columns of the parts in which a large picture appears: whole tiles, so that none is decoded twice."""
 AT_ONCE = 2_000_000
 """Pixels up to which a picture is decoded as a whole."""
+WAIT = 0.05
+"""Seconds between two looks whether a question that waits for another one is still wanted."""
 
-Pixels = NDArray[np.uint8]
-"""(rows, columns, channels)."""
+
+@dataclass(frozen=True)
+class Made:
+    """The file that a wish led to.
+
+    Attributes:
+        data: the whole file.
+        quality: that stands in it, or that the codec was given.
+        coding: "learned", "webp" (exact) or "avif" of Isthmus; empty for other codecs.
+        extra: bytes of the file that are metadata, which the files of other codecs here have not.
+        seconds: that coding took: of Isthmus with its search, of others without.
+    """
+
+    data: bytes
+    quality: float
+    coding: str = ""
+    extra: int = 0
+    seconds: float = 0.0
 
 
 class Contender(Protocol):
@@ -33,20 +60,20 @@ class Contender(Protocol):
 
     @property
     def picture(self) -> Picture:
-        """What it codes."""
+        """What is compared: opaque, without metadata."""
         ...
 
-    @property
-    def scale(self) -> Sequence[float]:
-        """The qualities that a search may choose, from small files to large ones."""
-        ...
+    def file_for(self, wish: Wish, check: Check, report: Callable[[float], None]) -> Made:
+        """The file that a wish leads to.
 
-    def suited(self, quality: float) -> float:
-        """What is coded where a person asks for a quality."""
-        ...
+        Args:
+            wish: what is asked.
+            check: raises where nobody waits any more.
+            report: told the share of a search that is done.
 
-    def file_at(self, quality: float, check: Check) -> bytes:
-        """The bytes of a whole file, without alpha and metadata."""
+        Raises:
+            UsageError: out of the codec's reach.
+        """
         ...
 
     def pieces(self, data: bytes, focus: tuple[int, int]) -> Iterator[tuple[Window, Pixels]]:
@@ -55,64 +82,72 @@ class Contender(Protocol):
 
 
 class IsthmusContender:
-    """A model; the analysis runs once.
+    """A model; what one wish needs is kept for the next. Its files are those of `isthmus compress`.
 
     Args:
-        picture: opaque, without metadata.
+        picture: with its transparency and metadata.
         model: that takes it, or to which it is fitted.
     """
 
     def __init__(self, picture: Picture, model: Model) -> None:
         self.model = model
-        self.picture = pipeline.taken(picture, model.coder, fit=True)
-        self.scale = tuple(step / SEARCH_STEPS for step in range(SEARCH_STEPS, SEARCH_STEPS * QUALITIES + 1))
-        self._tiles: list[TileLatents] | None = None
+        fitted = pipeline.taken(picture, model.coder, fit=True)
+        self.picture = Picture(_on_white(fitted))
+        self._codings = Codings(fitted, model.coder, at_step=self._step)
+        self._turn, self._check = threading.Lock(), _go_on
 
     @property
-    def is_analysed(self) -> bool:
-        """Whether the next file needs no analysis."""
-        return self._tiles is not None
+    def memory(self) -> int:
+        """Bytes that are kept beside the picture."""
+        return self._codings.memory
 
-    @property
-    def latent_bytes(self) -> int:
-        """Memory that the kept analysis takes."""
-        return sum(latents.nbytes for _, latents in self._tiles or ())
-
-    def suited(self, quality: float) -> float:
-        """See `Contender.suited`: adapted to the picture, as `Model.encode` does."""
-        return self.model.coder.adapt_quality(self.picture, quality)
-
-    def file_at(self, quality: float, check: Check) -> bytes:
-        """See `Contender.file_at`."""
-        if self._tiles is None:
-            tiles = []
-            for number, latents in next(iter(self.model.coder.analyse([self.picture]))):
-                check()
-                tiles.append((number, np.array(latents)))  # not a part of its piece, which it would keep alive
-            self._tiles = tiles
-        check()
-        return pipeline.encode_latents(self.picture, self._tiles, self.model.coder, quality)
+    def file_for(self, wish: Wish, check: Check, report: Callable[[float], None]) -> Made:
+        """See `Contender.file_for`; how long a search takes is not known before."""
+        del report
+        asked = CodecWish(wish.target)
+        with self._in_turn(check):
+            start = time.perf_counter()
+            data = encode_best(self._codings, asked)
+            seconds = time.perf_counter() - start
+        header = read_header(data)
+        return Made(data, header.quality, header.format or LEARNED, len(data) - _size_without_metadata(data), seconds)
 
     def pieces(self, data: bytes, focus: tuple[int, int]) -> Iterator[tuple[Window, Pixels]]:
-        """See `Contender.pieces`."""
+        """See `Contender.pieces`; formats of others are decoded all at once."""
+        if read_header(data).format:
+            yield _whole(self.picture), _on_white(pipeline.decode([data], self.model.coder)[0])
+            return
         for window in windows_from(self.picture, focus):
-            yield window, pipeline.decode_region(data, self.model.coder, window).pixels
+            yield window, _on_white(pipeline.decode_region(data, self.model.coder, window))
 
-    def preview(self, quality: float, focus: tuple[int, int]) -> tuple[Window, Pixels]:
-        """The part at the focus, coded alone: all but the same pixels, long before the whole is coded."""
-        window = windows_from(self.picture, focus)[0]
-        part = np.ascontiguousarray(self.picture.pixels[window.inside(_whole(self.picture))])
-        tiles = next(iter(self.model.coder.analyse([Picture(part)])))
-        data = pipeline.encode_latents(Picture(part), tiles, self.model.coder, quality)
-        return window, pipeline.decode([data], self.model.coder)[0].pixels
+    def preview(self, wish: Wish, focus: tuple[int, int]) -> tuple[Window, Pixels] | None:
+        """The part at the focus, coded alone: all but the same pixels, long before the whole is coded.
 
-    def full_file(self, picture: Picture, quality: float) -> bytes:
-        """The file with alpha and metadata, as it is downloaded."""
-        fitted = pipeline.taken(picture, self.model.coder, fit=True)
-        if self._tiles is not None and fitted.alpha is None and fitted.pixels.shape == self.picture.pixels.shape:
-            return pipeline.encode_latents(fitted, self._tiles, self.model.coder, quality)
-        tiles = next(iter(self.model.coder.analyse([fitted])))
-        return pipeline.encode_latents(fitted, tiles, self.model.coder, quality)
+        None where the whole is soon there, or what it will be coded as is not known yet.
+        """
+        asked = CodecWish(wish.target)
+        if self._codings.is_analysed or not is_learned_at_once(self._codings, asked):
+            return None
+        window, coder = windows_from(self.picture, focus)[0], self.model.coder
+        part = Picture(np.ascontiguousarray(self.picture.pixels[window.inside(_whole(self.picture))]))
+        quality = self._codings.adapt_quality(wish.value)
+        data = Codings(part, coder).learned(asked.target.asked(wish.value)).file_at(quality)
+        return window, pipeline.decode([data], coder)[0].pixels
+
+    @contextmanager
+    def _in_turn(self, check: Check) -> Iterator[None]:
+        """One question at a time; `check` is called while it waits, and at each step of its work."""
+        while not self._turn.acquire(timeout=WAIT):
+            check()
+        try:
+            self._check = check
+            yield
+        finally:
+            self._check = _go_on
+            self._turn.release()
+
+    def _step(self) -> None:
+        self._check()
 
 
 class ClassicContender:
@@ -124,24 +159,39 @@ class ClassicContender:
     """
 
     def __init__(self, picture: Picture, codec: Codec) -> None:
-        self.codec, self.scale = codec, codec.scale
-        self.picture = picture
+        self.codec, self.picture = codec, picture
         self._plain = picture.pixels[:, :, 0] if picture.channels == 1 else picture.pixels
 
-    def suited(self, quality: float) -> float:
-        """See `Contender.suited`: the nearest that the codec has."""
-        return min(max(quality, self.scale[0]), self.scale[-1])
+    def file_for(self, wish: Wish, check: Check, report: Callable[[float], None]) -> Made:
+        """See `Contender.file_for`; a quality that the codec has not is the nearest that it has."""
 
-    def file_at(self, quality: float, check: Check) -> bytes:
-        """See `Contender.file_at`."""
-        check()
-        return self.codec.encode(self._plain, quality)
+        @cache
+        def made(quality: float) -> Made:
+            check()
+            start = time.perf_counter()
+            data = self.codec.encode(self._plain, quality)
+            return Made(data, quality, seconds=time.perf_counter() - start)
+
+        scale = self.codec.scale
+        if wish.kind == QUALITY:
+            return made(min(max(wish.value, scale[0]), scale[-1]))
+
+        def decoded(quality: float) -> Pixels:
+            data = made(quality).data
+            check()
+            return self._decoded(data)
+
+        return made(
+            matching_quality(scale, self.picture.pixels, wish, lambda quality: len(made(quality).data), decoded, report)
+        )
 
     def pieces(self, data: bytes, focus: tuple[int, int]) -> Iterator[tuple[Window, Pixels]]:
         """See `Contender.pieces`: all at once."""
         del focus
-        decoded = like_original(self.codec.decode(data), self._plain)
-        yield _whole(self.picture), decoded.reshape(self.picture.pixels.shape)
+        yield _whole(self.picture), self._decoded(data)
+
+    def _decoded(self, data: bytes) -> Pixels:
+        return like_original(self.codec.decode(data), self._plain).reshape(self.picture.pixels.shape)
 
 
 def windows_from(picture: Picture, focus: tuple[int, int]) -> list[Window]:
@@ -156,10 +206,20 @@ def windows_from(picture: Picture, focus: tuple[int, int]) -> list[Window]:
     return sorted(cut(whole, *PIECE), key=distance)
 
 
-def bare(picture: Picture) -> Picture:
-    """A picture without what belongs to no pixel."""
-    return replace(picture, alpha=None, icc=None, exif=None, xmp=None, resolution=None)
+def _size_without_metadata(data: bytes) -> int:
+    """Bytes of the file of the same picture without profile, EXIF, XMP and resolution."""
+    image = read_image(data)
+    alpha = {kind: section for kind, section in image.sections.items() if kind == ALPHA}
+    return len(data) if len(alpha) == len(image.sections) else len(write_image(replace(image, sections=alpha)))
+
+
+def _on_white(picture: Picture) -> Pixels:
+    return picture.pixels if picture.alpha is None else over_white(picture.pixels, picture.alpha)
 
 
 def _whole(picture: Picture) -> Window:
     return Window(0, 0, picture.height, picture.width)
+
+
+def _go_on() -> None:
+    """What is checked where nobody waits: nothing."""

@@ -12,7 +12,8 @@ from isthmus.errors import UsageError
 from isthmus.imaging.windows import Window
 from isthmus.studio.answers import as_json, in_thread, number, save_body, while_wanted
 from isthmus.studio.compress.comparisons import rivals
-from isthmus.studio.compress.judging import Wish, error_map, scores
+from isthmus.studio.compress.judging import error_map, scores
+from isthmus.studio.compress.wishes import QUALITY, Wish
 from isthmus.studio.events import stream
 from isthmus.studio.frame import page
 from isthmus.studio.html import options
@@ -82,7 +83,7 @@ async def events(request: Request) -> Response:
         int(number(query, "column", low=0, high=FAR, default=0)),
     )
     sent = state.tray.get(query.get("picture", ""))
-    is_quick = sent.width * sent.height <= state.quick_pixels and wish.kind == "quality"
+    is_quick = sent.is_photograph and sent.width * sent.height <= state.quick_pixels and wish.kind == QUALITY
     work = partial(state.comparisons.run, sent.id, query.get("codec", ""), wish, focus)
     return stream(work, state.quick if is_quick else state.slow)
 

@@ -130,7 +130,7 @@ const offer = newest(async () => {
 
 function refresh() {
   if (!current || !original) return;
-  if (current.width * current.height > LARGE) sides.isthmus.close?.();
+  if (current.width * current.height > LARGE || !current.is_photograph) sides.isthmus.close?.();
   clearTimeout(resting);
   offer();
 }
@@ -196,7 +196,7 @@ function numbersOf({ facts, scores }) {
   const psnr = scores && scores.psnr == null ? "exact" : number(scores?.psnr, 2, " dB");
   const eyes = scores && scores.ssimulacra2 == null ? "too small" : number(scores?.ssimulacra2, 1);
   return rowOf([facts.label, facts.bytes.toLocaleString("en"), `${(100 * facts.share).toFixed(1)} %`, facts.bits_per_pixel.toFixed(3), eyes, psnr,
-    String(facts.quality), inSeconds(facts.encode_seconds), facts.decode_seconds == null ? "…" : inSeconds(facts.decode_seconds)]);
+    facts.coding === "webp" ? "exact" : String(facts.quality), inSeconds(facts.encode_seconds), facts.decode_seconds == null ? "…" : inSeconds(facts.decode_seconds)]);
 }
 
 function rowOf([first, ...rest]) {
@@ -208,8 +208,9 @@ function rowOf([first, ...rest]) {
 function notesOf() {
   const notes = [`${current.width}×${current.height} pixels`, ...current.notes];
   if (current.has_alpha) notes.push("compared over white; the saved file keeps the transparency");
-  const extra = sides.isthmus.facts?.extra_bytes;
-  if (extra) notes.push(`colour profile and EXIF add about ${inBytes(extra)} to the saved file`);
+  const extra = sides.isthmus.facts?.extra_bytes, suited = { webp: "lossless WebP", avif: "AVIF" }[sides.isthmus.facts?.coding];
+  if (suited) notes.push(`coded as ${suited}, which suits this picture better than the model`);
+  if (extra) notes.push(`colour profile and EXIF add ${inBytes(extra)} to the saved file`);
   return notes;
 }
 
