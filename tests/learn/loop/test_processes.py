@@ -191,4 +191,5 @@ def test_two_nodes_train_one_model(tmp_path):
     assert [node.returncode for node in nodes] == [0, 0], said
     assert "the first node has the model" in said
     assert "2 epochs" in printed
-    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["checkpoint.pt", "log.csv", "model.isthmus"]
+    files = ["checkpoint.pt", "curves.png", "log.csv", "model.isthmus"]
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == files
