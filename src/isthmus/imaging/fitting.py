@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from isthmus.errors import FormatError, IsthmusError
-from isthmus.imaging.formats import open_png
+from isthmus.imaging.formats import open_only
 from isthmus.imaging.pillow_limits import pillow_limits_aside
 from isthmus.values import Picture, PictureSpec
 
@@ -81,7 +81,7 @@ def decode_alpha(data: bytes, height: int, width: int) -> NDArray[np.uint8]:
         FormatError: not a grey PNG of that size.
     """
     try:
-        with pillow_limits_aside(), open_png(data) as image:
+        with pillow_limits_aside(), open_only(data, "PNG") as image:
             if image.size != (width, height) or image.mode != "L":
                 raise FormatError(f"the alpha plane is {image.size} {image.mode}, the picture {width}×{height}")
             return np.array(image)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from isthmus.errors import FormatError, UnsupportedVersionError, UsageError
+from isthmus.imaging.formats import open_only
 from isthmus.imaging.pillow_limits import pillow_limits_aside
 
 Pixels = NDArray[np.uint8]
@@ -83,7 +84,7 @@ def decode(data: bytes, name: str, shape: tuple[int, int, int], *, alpha: bool =
     elif not has_avif():
         raise UnsupportedVersionError("the picture is coded as AVIF, which needs Pillow 11.3 or newer with AVIF in it")
     try:
-        with pillow_limits_aside(), Image.open(io.BytesIO(data), formats=[name.upper()]) as image:
+        with pillow_limits_aside(), open_only(data, name.upper()) as image:
             _check(image, shape, alpha=alpha)
             image.load()
             values = np.asarray(image if image.mode == "RGBA" else image.convert("RGB"))

@@ -47,9 +47,9 @@ def open_image(source: Path | BinaryIO) -> Image.Image:
     return Image.open(source, formats=readable())
 
 
-def open_png(data: bytes) -> Image.Image:
-    """The same for bytes that are PNG or nothing."""
-    return Image.open(io.BytesIO(data), formats=["PNG"])
+def open_only(data: bytes, name: str) -> Image.Image:
+    """The same for bytes that are of one format, by Pillow's name, or nothing."""
+    return Image.open(io.BytesIO(data), formats=[name])
 
 
 def formats_that_accept(prefix: bytes) -> Iterator[str]:
