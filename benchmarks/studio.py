@@ -25,6 +25,8 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from isthmus.sources.glyphs import draw_glyphs
+
 PORT = 8931
 REPEATS = 60
 MILLION = 1_000_000
@@ -117,8 +119,6 @@ def _prepare(folder: Path, picture: Path) -> None:
 
 
 def _digits(folder: Path) -> Path:
-    from isthmus.learn.data.glyphs import draw_glyphs
-
     pixels = draw_glyphs("0123456789", 20_000, seed=3).pictures[:, :, :, 0]
     path = folder / "digits-idx3-ubyte"
     path.write_bytes(b"\0\0\x08\x03" + b"".join(side.to_bytes(4, "big") for side in pixels.shape) + pixels.tobytes())

@@ -23,12 +23,30 @@ FIRST_BYTES = "Number(document.querySelector('#numbers td').textContent.replace(
 NUMBERS = "[...document.querySelectorAll('#numbers tr')]"
 ALL_TOLD = f"{NUMBERS}.length === 3 && !{NUMBERS}.some((row) => row.textContent.includes('…'))"
 CODED = f"{NUMBERS}.length > 1 && document.querySelector('#get-file').href"
+FIRST_IS_NEVER_ANSWERED = """() => {
+  const Real = window.EventSource;
+  window.EventSource = class {
+    constructor(address) {
+      if (document.body.dataset.asked) return new Real(address);
+      document.body.dataset.asked = address;
+    }
+    addEventListener() {}
+    close() {}
+  };
+}"""
 PLACES = ["", "train", "code", "packs", "models"]
 
 
 def has_no_sideways_scroll(page):
     """Whether all of the page fits into its width."""
     return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def empty_tray(page):
+    """As the next test expects it."""
+    while before := page.locator("#tray li").count():
+        page.click("#tray li:first-child button.bare")
+        until(page, f"document.querySelectorAll('#tray li').length < {before}")
 
 
 def test_photographs_are_compared_at_equal_bytes_and_saved(page, studio, tmp_path):
@@ -51,10 +69,21 @@ def test_photographs_are_compared_at_equal_bytes_and_saved(page, studio, tmp_pat
         page.click("#get-all")
     download.value.save_as(tmp_path / "all.zip")
     assert zipfile.ZipFile(tmp_path / "all.zip").namelist() == ["holiday 0.isth", "holiday 1.isth"]
-    while page.locator("#tray li").count():
-        before = page.locator("#tray li").count()
-        page.click("#tray li:first-child button.bare")
-        until(page, f"document.querySelectorAll('#tray li').length < {before}")
+    empty_tray(page)
+
+
+def test_the_next_picture_is_coded_where_one_is_chosen_amid_another(page, studio):
+    """A question that is overtaken ends; the page does not wait for its answer."""
+    page.set_input_files("#files", [str(path) for path in sorted(studio.data.glob("*.png"))])
+    until(page, "document.querySelectorAll('#tray li').length === 2")
+    until(page, ALL_TOLD)
+    page.evaluate(FIRST_IS_NEVER_ANSWERED)
+    page.click("#tray li:nth-child(2) .pick")
+    until(page, "document.body.dataset.asked")
+    page.click("#tray li:nth-child(1) .pick")
+    until(page, CODED)
+    assert "holiday 0" in page.inner_text("#numbers tr:last-child")
+    empty_tray(page)
 
 
 def test_the_view_zooms_moves_and_splits_from_the_keyboard(page, studio):
@@ -115,7 +144,7 @@ def test_a_run_is_started_watched_and_its_code_touched(page, studio):
     page.fill("#more", "data.count=500\nmodel.hidden=16")
     page.click("#start")
     row = "document.querySelector('[data-run=\"glyphs-dense\"]')"
-    until(page, f"{row}?.textContent.includes('finished')", 120)
+    until(page, f"{row}?.textContent.includes('finished')", 400)
     until(page, "document.querySelectorAll('#chart polyline').length >= 2")
     until(page, "document.querySelector('#epoch-of').textContent === 'glyphs-dense, epoch 2 of 2'")
     assert page.evaluate("document.querySelector('#pictures').naturalWidth") > 300

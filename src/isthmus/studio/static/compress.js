@@ -81,7 +81,7 @@ function wish() {
   return { wish: kind, value: kind === "quality" ? field("quality").value : field("target").value };
 }
 
-/** Code a side; resolves when it is decoded, or has failed. */
+/** Code a side; resolves when it is decoded, has failed, or is closed because another question overtakes it. */
 function code(side, codec, asked) {
   side.close?.();
   const sent = current, { row, column } = viewer.focus;
@@ -90,7 +90,7 @@ function code(side, codec, asked) {
   field("progress").classList.remove("idle");
   return new Promise((done) => {
     const end = () => { field("progress").classList.add("idle"); done(); };
-    side.close = listen(`/compress/events?${query}`, {
+    const stop = listen(`/compress/events?${query}`, {
       progress: ({ share }) => { field("progress").value = share; },
       coded: (facts) => { Object.assign(side, { facts, result: facts.result, scores: null, errorMap: null }); side.isNew = true; show(); },
       piece: async (place) => { await takePiece(side, sent, place); },
@@ -99,6 +99,7 @@ function code(side, codec, asked) {
       end: () => end(),
       lost: end,
     });
+    side.close = () => { stop(); end(); };
   });
 }
 
