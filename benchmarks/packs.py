@@ -1,10 +1,12 @@
 """Packs against archives of ordinary files, and their speeds, in one run.
 
     python benchmarks/packs.py --mnist FOLDER --model digits.isthmus [--quality Q] [--faces FOLDER --faces-model photo]
+    python benchmarks/packs.py --photos FOLDER
 
 Digits: bytes a picture, all included, of 10,000 test digits in one pack, and in a zip of files of other codecs whose
 mean squared error is at most the pack's; lossless PNG and the gzipped IDX beside them. Faces: bytes of a pack and
-of files of other codecs, each at the lowest quality that reaches a mean PSNR of 30 dB.
+of files of other codecs, each at the lowest quality that reaches a mean PSNR of 30 dB. Photos: a pack of twenty of
+them with thirty drawn graphics, each picture in the coding that suits it, and of one coding for all.
 """
 
 from __future__ import annotations
@@ -22,11 +24,14 @@ import numpy as np
 from PIL import Image
 
 import isthmus
+from drawn_graphics import drawn_graphics
+from isthmus.codec.codings import score
 from isthmus.codec.model import Model
 from isthmus.packs.packing import PackOptions, pack_to_file
 from isthmus.sources.finding import find_sources
 from isthmus.sources.idx import read_idx
 from isthmus.sources.source import Source
+from isthmus.values import Picture
 
 CODECS = {
     "JPEG": {"format": "JPEG", "optimize": True},
@@ -34,6 +39,7 @@ CODECS = {
     "AVIF": {"format": "AVIF"},
 }
 REPEATS = 7
+PHOTOS = 20
 
 
 def encoded(picture: np.ndarray, **options) -> bytes:
@@ -159,6 +165,35 @@ def faces(folder: Path, model: Model, wanted: float) -> None:
     print(f"  pack / best of the others: {ours / best:.2f}")
 
 
+def mixed(folder: Path, quality: int) -> None:
+    """Bytes and scores of photographs, and of graphics, in packs of one coding for all and of one for each."""
+    paths = sorted(folder.glob("*.*"))
+    sources = [Source(path.name, path=path) for path in paths[:: max(1, len(paths) // PHOTOS)][:PHOTOS]]
+    for name, image in drawn_graphics():
+        out = io.BytesIO()
+        image.save(out, "PNG", optimize=True)
+        sources.append(Source(name, data=out.getvalue()))
+    model = isthmus.load_model("photo")
+    print(f"{len(sources)} pictures, {PHOTOS} of them photographs, at quality {quality}")
+    with tempfile.TemporaryDirectory() as place:
+        for coding in ("auto", "learned", "exact"):
+            path = Path(place) / f"{coding}.isthpack"
+            done = pack_to_file(sources, path, model, PackOptions(quality, coding=coding))
+            pack = isthmus.Pack(path, model=model)
+            lengths, back = pack.layout.table.lengths, list(pack.read_pictures(range(len(pack))))
+            found = [against(source.read(), picture) for source, picture in zip(sources, back, strict=True)]
+            for what, part in (("photographs", slice(PHOTOS)), ("graphics", slice(PHOTOS, None))):
+                size, scores = int(lengths[part].sum()), np.array(found[part])
+                print(f"  {coding}, {what}: {size} bytes, SSIMULACRA2 {scores.mean():.1f}, lowest {scores.min():.1f}")
+            print(f"  {coding}: {done.bytes} bytes, {done.seconds:.1f} s, {dict(done.codings)}")
+
+
+def against(source: Picture, picture: Picture) -> float:
+    """SSIMULACRA2 on white, of what is shown."""
+    pixels = np.repeat(source.pixels, 3, axis=2) if source.channels == 1 else source.pixels
+    return score(Picture(pixels, alpha=source.alpha), picture.pixels, "ssimulacra2")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
@@ -168,12 +203,15 @@ def main() -> None:
     parser.add_argument("--faces", type=Path)
     parser.add_argument("--faces-model", default="photo")
     parser.add_argument("--psnr", type=float, default=30)
+    parser.add_argument("--photos", type=Path)
     options = parser.parse_args()
     if options.mnist:
         model = isthmus.load_model(options.model)
         digits(options.mnist, model, options.quality or model.file.default_quality)
     if options.faces:
         faces(options.faces, isthmus.load_model(options.faces_model), options.psnr)
+    if options.photos:
+        mixed(options.photos, options.quality or 60)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,12 @@ from isthmus.container.image_file import ALPHA, EXIF, ICC, MAGIC, XMP, ImageFile
 from isthmus.container.model_file import parse_model
 from isthmus.container.pack_file import MAGIC as PACK_MAGIC
 from isthmus.container.pack_file import MODEL, read_layout
+from isthmus.container.pack_table import PackTable
 from isthmus.errors import FormatError, InputError, ModelNotFoundError, UsageError
 from isthmus.packs.manifest import MANIFEST, read_manifest
 from isthmus.packs.opening import open_ranges
-from isthmus.packs.stored_pictures import picture_size
+from isthmus.packs.stored_pictures import ALPHA as ALPHA_BIT
+from isthmus.packs.stored_pictures import coding_of, count_codings, picture_size
 from isthmus.values import MODE_NAMES
 from isthmus.zoo.finding import find_by_id
 
@@ -67,9 +69,17 @@ def pictures_of_pack(path: Path) -> list[dict[str, Any]]:
     table = layout.table
     sizes = (picture_size(layout.header, table, place) for place in range(len(table)))
     labels = table.labels.tolist() if table.labels is not None else [None] * len(table)
+    columns = zip(table.names, sizes, table.lengths.tolist(), labels, _forms(table), strict=True)
     return [
-        {"name": name, "width": width, "height": height, "payload_bytes": length, "label": label}
-        for name, (width, height), length, label in zip(table.names, sizes, table.lengths.tolist(), labels, strict=True)
+        {
+            "name": name,
+            "width": width,
+            "height": height,
+            "payload_bytes": length,
+            "label": label,
+            "coding": coding_of(form) or "unknown",
+        }
+        for name, (width, height), length, label, form in columns
     ]
 
 
@@ -117,6 +127,8 @@ def _describe_pack(path: Path) -> dict[str, Any]:
         "bytes_per_picture": size / max(1, count),
         "payload_bytes": payload_bytes,
         "payload_bytes_per_picture": payload_bytes / max(1, count),
+        "codings": count_codings(_forms(layout.table)),
+        "with_alpha": sum(1 for form in _forms(layout.table) if form & ALPHA_BIT),
         "model_bytes": header.section_lengths.get(MODEL),
         "source_bytes": layout.source_bytes,
         "ratio": layout.source_bytes / size,
@@ -124,6 +136,11 @@ def _describe_pack(path: Path) -> dict[str, Any]:
         "model_id": header.model_id.hex(),
         "model": _model_of(header.model_id, path) or ("within" if MODEL in header.section_lengths else None),
     }
+
+
+def _forms(table: PackTable) -> list[int]:
+    """How the payload of each picture is to be read."""
+    return [0] * len(table) if table.forms is None else table.forms.tolist()
 
 
 def _describe_shards(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import re
 
 from isthmus.container import image_file, pack_file, pack_table
 from isthmus.container.graph_check import ALLOWED_OPERATORS
+from isthmus.packs import stored_pictures
 from tests.conftest import GOLDEN, ROOT
 
 PAGE = (ROOT / "docs" / "format.md").read_text()
@@ -42,6 +43,14 @@ def test_the_flags_of_packs_are_those_of_the_code():
     assert listed.format(*table) in PAGE
     columns = dict(re.findall(r"\| (\d+) \| (forms|qualities): ", PAGE))
     assert {int(kind): name for kind, name in columns.items()} == pack_table.COLUMN_NAMES
+
+
+def test_the_forms_of_packs_are_those_of_the_code():
+    """Their bits, and the numbers of the codings."""
+    bits = (stored_pictures.CODING_BITS, stored_pictures.GREY, stored_pictures.ALPHA)
+    assert re.findall(r"\n\| 0x(\w\w) \| (?:the coding|only in|with alpha)", PAGE) == [f"{bit:02X}" for bit in bits]
+    assert stored_pictures.CODINGS == ("learned", "webp", "avif")
+    assert "the coding: 0 the model's, 1 `webp`, 2 `avif`" in PAGE
 
 
 def test_every_allowed_operator_is_listed():

@@ -21,7 +21,7 @@ from tests.container.hostile import BASE, model_file, with_manifest
 from tests.fuzz import mutations
 
 IMAGES = ("plain-75", "extras-50", "noise-100", "colour-1", "grey-50", "tiled-1", "tiled-75")
-PACKS = ("pack-2", "pack-2-model", "two")
+PACKS = ("pack-2", "pack-2-model", "two", "pack-2-codings")
 KINDS = ("isth", "isthpack", "isthmus", "exif")
 
 

@@ -26,6 +26,7 @@ from tests.conftest import GOLDEN, GOLDEN_1
 from tests.fuzz.inputs import Input, WrongError, images, jpeg_with
 
 ENGINE = Engine(threads=1)
+PACK_MODELS = (GOLDEN / "golden.isthmus", GOLDEN / "golden-hyperprior.isthmus")
 
 
 def check(given: Input) -> str:
@@ -92,7 +93,8 @@ def _pack(given: Input) -> bool:
         path.write_bytes(given.data)
         originals = _pictures_of(given.original) if given.original else {}
         was_read = False
-        for model in (GOLDEN / "golden.isthmus", None):
+        own = _model_of(given.original) if given.original else PACK_MODELS[0]
+        for model in (own, None):
             try:
                 pack = Pack(path, model=model, threads=1)
                 list(pack.names)[:300]
@@ -109,7 +111,7 @@ def _pack(given: Input) -> bool:
                 _refused(error)
         try:
             options = UnpackOptions(recover=True)
-            _, outcomes = unpack(path, out, options, model=str(GOLDEN / "golden.isthmus"), engine=ENGINE)
+            _, outcomes = unpack(path, out, options, model=str(own), engine=ENGINE)
             for outcome in outcomes:
                 if outcome.error is not None:
                     _refused(outcome.error)
@@ -130,8 +132,15 @@ def _pictures_of(data: bytes) -> dict[int, np.ndarray]:
         path = Path(folder) / "a.isthpack"
         path.write_bytes(data)
         assert data[: len(pack_file.MAGIC)] == pack_file.MAGIC
-        pack = Pack(path, model=GOLDEN / "golden.isthmus", threads=1)
+        pack = Pack(path, model=_model_of(data), threads=1)
         return dict(enumerate(pack[:]))
+
+
+@cache
+def _model_of(data: bytes) -> Path:
+    """The model of a whole pack."""
+    model_id = pack_file.read_header(data)[0].model_id
+    return next(path for path in PACK_MODELS if load_model(path).decodes(model_id))
 
 
 def _model(given: Input) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from isthmus.codec.model import Model, load_model
+from isthmus.codec.targets import EXACT, GRAPHICS, LEARNED
 from isthmus.container.image_file import VERSION
 from isthmus.container.model_file import parse_model
 from isthmus.container.pack_file import VERSION as PACK_VERSION
@@ -20,6 +23,7 @@ from isthmus.learn.hyperprior.dataset.crops import to_pixels
 from isthmus.learn.hyperprior.export.export import export_codec
 from isthmus.learn.models.dense import build_dense
 from isthmus.learn.recipes.settings import CodingSettings, ModelSettings
+from isthmus.packs.pack import Pack
 from isthmus.packs.packing import PackOptions, pack_to_file
 from isthmus.sources.picture_set import PictureSet
 from isthmus.sources.source import Source
@@ -39,6 +43,7 @@ def main() -> int:
         "golden-hyperprior.isthmus": _hyperprior,
         f"pack-{PACK_VERSION}.isthpack": _pack,
         f"pack-{PACK_VERSION}-model.isthpack": _pack_with_model,
+        f"pack-{PACK_VERSION}-codings.isthpack": _pack_of_codings,
     }
     missing = {name: make for name, make in makers.items() if not (FOLDER / name).exists()}
     for name, make in missing.items():
@@ -104,6 +109,24 @@ def _pack(path: Path, *, embed: bool = False) -> None:
 
 def _pack_with_model(path: Path) -> None:
     _pack(path, embed=True)
+
+
+def _pack_of_codings(path: Path) -> None:
+    """Three pictures, in colour, grey and with alpha, in each of the codings; what they decode to stands beside it."""
+    model, colours = load_model(FOLDER / "golden-hyperprior.isthmus"), _waves()[:40, :60]
+    alpha = (4 * np.add.outer(np.arange(40), np.arange(60))).clip(0, 255).astype(np.uint8)
+    shown = {"colour": colours, "grey": colours[:, :, :1].repeat(3, 2), "alpha": np.dstack([colours, alpha])}
+    for number, coding in enumerate((LEARNED, EXACT, GRAPHICS)):
+        sources = [Source(f"{name} {coding}", data=_png(pixels)) for name, pixels in shown.items()]
+        pack_to_file(sources, path, model, PackOptions(60, coding=coding), append=number > 0)
+    pack = Pack(path, model=model)
+    np.savez_compressed(path.with_suffix(".npz"), **{name: pack[name] for name in pack.names})
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from isthmus.imaging.fitting import over_white
 from isthmus.packs.pack import Pack
+from isthmus.packs.packing import PackOptions, pack_to_file
+from isthmus.sources.source import Source
 from tests.conftest import GOLDEN
 
 
@@ -46,6 +49,24 @@ def test_a_sheet_shows_the_pictures_of_its_place(client, pack):
         assert np.array_equal(
             sheet[row * height : (row + 1) * height, column * width : (column + 1) * width], whole[index]
         )
+
+
+def test_pictures_with_alpha_are_shown_on_white_and_saved_with_it(client, golden_model, data):
+    """In the sheet, and as PNG."""
+    noise = np.random.default_rng(2).integers(0, 256, (8, 8, 2), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise, "LA").save(out, "PNG")
+    sources = [Source("noise", data=out.getvalue()), Source("plain", pixels=noise[:, :, :1])]
+    pack_to_file(sources, data / "alpha.isthpack", golden_model, PackOptions(75))
+    (data / "golden.isthmus").write_bytes((GOLDEN / "golden.isthmus").read_bytes())
+    key = client.post("/packs?path=alpha.isthpack").json()["key"]
+    saved = np.asarray(Image.open(io.BytesIO(client.get(f"/packs/{key}/pictures/0").content)))
+    assert np.array_equal(saved[:, :, 1], noise[:, :, 1])
+    sheet = np.asarray(Image.open(io.BytesIO(client.get(f"/packs/{key}/sheet?first=0&count=2&side=96").content)))
+    assert np.array_equal(sheet[:8, :8], over_white(saved[:, :, :1], saved[:, :, 1])[:, :, 0])
+    taken = client.post(f"/packs/{key}/download", json={"indices": [0], "form": "isth"})
+    inner = zipfile.ZipFile(io.BytesIO(taken.content)).read("noise.isth")
+    assert np.array_equal(golden_model.decode(inner), saved)
 
 
 def test_one_picture_comes_with_its_name_and_bytes(client, pack):

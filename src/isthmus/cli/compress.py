@@ -8,6 +8,7 @@ import typer
 
 from isthmus.cli.options import (
     AsJson,
+    Coding,
     CodingModel,
     Column,
     Count,
@@ -44,9 +45,7 @@ def compress(
         float | None, typer.Option(help="The lowest quality that reaches this SSIMULACRA2; 90: nothing is seen.")
     ] = None,
     lossless: Annotated[bool, typer.Option("--lossless", help="Every pixel as it is, by WebP inside.")] = False,
-    coding: Annotated[
-        str, typer.Option(help="auto: what suits each picture; learned; exact: WebP inside; graphics: AVIF inside.")
-    ] = "auto",
+    coding: Coding = "auto",
     exact: Annotated[
         bool, typer.Option("--exact", help="With exact codings, keep the colours under full transparency too.")
     ] = False,

@@ -59,7 +59,8 @@ def _say_facts(facts: dict[str, Any], listed: list[dict[str, Any]], *, title: st
     if listed:
         for one in listed:
             label = "" if one["label"] is None else f", class {one['label']}"
-            say(f"{one['name']}: {one['width']}×{one['height']}, {one['payload_bytes']} bytes{label}")
+            coding = "" if one["coding"] == "learned" else f", {one['coding']}"
+            say(f"{one['name']}: {one['width']}×{one['height']}, {one['payload_bytes']} bytes{coding}{label}")
         return
     if title:
         say(f"{title}:")

@@ -31,6 +31,10 @@ CodingModel = Annotated[
 Quality = Annotated[
     float | None, typer.Option(help="1 to 100, a real number; higher is better and larger. The model's default.")
 ]
+Coding = Annotated[
+    str,
+    typer.Option(help="auto: what suits each picture; learned; exact: lossless WebP inside; graphics: AVIF inside."),
+]
 Fit = Annotated[bool, typer.Option("--fit", help="Convert and resize pictures to what the model takes.")]
 Depth = Annotated[int | None, typer.Option(help="8: reduce pictures of more bits instead of refusing them.")]
 EngineName = Annotated[str, typer.Option(help="onnxruntime; openvino where it is installed.")]

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from isthmus.cli.options import AsJson, CodingModel, Column, Count, Depth, EngineName, Fit, Part, Quality, Sources
+from isthmus.cli.options import (
+    AsJson,
+    Coding,
+    CodingModel,
+    Column,
+    Count,
+    Depth,
+    EngineName,
+    Fit,
+    Part,
+    Quality,
+    Sources,
+)
 
 SHOWN = 20
 """Rejected pictures that are named one by one."""
@@ -23,6 +36,7 @@ def pack(
     ],
     model: CodingModel = None,
     quality: Quality = None,
+    coding: Coding = "auto",
     labels: Annotated[
         Path | None, typer.Option(metavar="IDX|NPY", help="An IDX or .npy file with a label for each picture.")
     ] = None,
@@ -83,7 +97,7 @@ def pack(
         raise UsageError("--address goes with --runner ray")
     loaded = load_model(model or DEFAULT_MODEL, threads=threads, engine="onnxruntime" if in_shards else engine)
     chosen = loaded.file.default_quality if quality is None else quality
-    options = PackOptions(chosen, fit=fit, depth=depth, frame=frame, embed=embed)
+    options = PackOptions(chosen, fit=fit, depth=depth, frame=frame, embed=embed, coding=coding)
     found = find_sources(sources, part=part, count=count, labels=labels, column=column)
     unread = tell(found)
     if in_shards:
@@ -120,9 +134,16 @@ def pack(
     else:
         say(
             f"{done.output}: {done.pictures} pictures, {done.bytes} bytes, {done.bytes_per_picture:.1f} a picture, "
-            f"1/{done.ratio:.1f} of the sources; {done.pictures_per_second:.0f} pictures/s"
+            f"1/{done.ratio:.1f} of the sources; {done.pictures_per_second:.0f} pictures/s{_codings(done.codings)}"
         )
     if done.rejected:
         note(f"{len(done.rejected)} of {len(found)} pictures were not packed; --json names them all")
     if done.rejected or unread:
         raise typer.Exit(1)
+
+
+def _codings(counts: Mapping[str, int]) -> str:
+    """How many pictures have each coding, where not all are learned."""
+    if not counts.keys() - {"learned"}:
+        return ""
+    return "; " + ", ".join(f"{count} {coding}" for coding, count in sorted(counts.items()))

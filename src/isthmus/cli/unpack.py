@@ -34,7 +34,7 @@ def unpack(
     as_json: AsJson = False,
 ) -> None:
     """Unpack a .isthpack to picture files."""
-    from isthmus.cli.output import counter, note, print_json, say
+    from isthmus.cli.output import Notes, counter, note, print_json, say
     from isthmus.imaging.writing import check_suffix
     from isthmus.packs.unpacking import UnpackOptions
     from isthmus.packs.unpacking import unpack as unpack_pack
@@ -44,16 +44,18 @@ def unpack(
     check_suffix(suffix)
     options = UnpackOptions(only, suffix, recover=recover, pixel_limit=pixel_limit, force=force)
     total, outcomes = unpack_pack(file, output, options, model=model, engine=Engine(engine, threads))
-    written, failed = 0, []
+    written, failed, notes = 0, [], Notes()
     with counter(total, doing="unpacking") as advance:
         for outcome in outcomes:
             advance()
             if outcome.error is None:
                 written += 1
+                notes.add(outcome.name, outcome.notes)
             else:
                 failed.append({"name": outcome.name, "reason": str(outcome.error)})
                 if len(failed) <= SHOWN:
                     note(f"not written: {outcome.name}: {outcome.error}")
+    notes.show()
     if as_json:
         print_json({"file": str(file), "output": str(output), "pictures": written, "failed": failed})
     else:

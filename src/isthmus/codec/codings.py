@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from isthmus.codec import format_coder, pipeline
 from isthmus.codec.coder import Coder, TileLatents
-from isthmus.codec.first_look import looks_like_photograph
+from isthmus.codec.first_look import SMALL, TINY, looks_like_photograph
 from isthmus.codec.sections import to_sections
 from isthmus.codec.targets import GRAPHICS, LEARNED, SEARCH_STEPS, lowest_quality
 from isthmus.container.asked import Asked
@@ -56,6 +56,8 @@ class Trial:
 
     def lowest_reaching(self, wanted: float, measure: str, *, below: float) -> float | None:
         """The lowest quality that reaches a score in fewer bytes than `below`; None where there is none."""
+        if self.coding == GRAPHICS and len(self.file_at(self.first)) >= below:
+            return None  # at once: with little pictures that is the rule, as AVIF has hundreds of bytes of its own
 
         def is_enough(quality: float) -> bool:
             return len(self.file_at(quality)) >= below or self.score_at(quality, measure) >= wanted
@@ -81,11 +83,15 @@ class Codings:
     Args:
         picture: that the model takes, or any where only the exact coding is asked for.
         coder: of the model.
+        in_pack: it is one of many that share one quality of the latents, which is not adapted to it, and it is looked
+            at even where it is small, but for the tiniest.
         at_step: called before each part of the work; what it raises ends the work, and what was computed stays.
     """
 
-    def __init__(self, picture: Picture, coder: Coder, *, at_step: Callable[[], None] = lambda: None) -> None:
-        self.picture, self.coder, self._at_step = picture, coder, at_step
+    def __init__(
+        self, picture: Picture, coder: Coder, *, in_pack: bool = False, at_step: Callable[[], None] = lambda: None
+    ) -> None:
+        self.picture, self.coder, self._in_pack, self._at_step = picture, coder, in_pack, at_step
         self._payloads: dict[tuple[str, float], Payload] = {}
         self._scores: dict[tuple[str, float, str], float] = {}
         self._exact: dict[bool, Payload] = {}
@@ -105,12 +111,14 @@ class Codings:
     @cached_property
     def is_photograph(self) -> bool:
         """Whether it looks like one."""
-        return self.picture.alpha is None and looks_like_photograph(self.picture.pixels)
+        if self.picture.alpha is not None:
+            return False
+        return looks_like_photograph(self.picture.pixels, small=TINY if self._in_pack else SMALL)
 
     @cached_property
     def adapt_quality(self) -> Callable[[float], float]:
         """See `Coder.quality_scale`."""
-        return self.coder.quality_scale(self._coded)
+        return float if self._in_pack else self.coder.quality_scale(self._coded)
 
     @cached_property
     def latents(self) -> list[TileLatents]:

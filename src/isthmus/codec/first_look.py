@@ -11,6 +11,8 @@ SAMPLES = 4096
 """About so many pixels, whose colours are counted."""
 SMALL = 64
 """Pictures with both sides up to this are cheap to try, and many are icons."""
+TINY = 16
+"""And those up to this have too few pixels to tell anything."""
 SLIGHT, STRONG = 2, 48
 """Grey levels between neighbours: hardly seen; an edge."""
 PALETTE = 0.02
@@ -20,20 +22,22 @@ NOISY = 35.0
 """Mean difference of neighbours in grey levels: no photograph has as much."""
 
 
-def looks_like_photograph(pixels: NDArray[np.uint8]) -> bool:
+def looks_like_photograph(pixels: NDArray[np.uint8], *, small: int = SMALL) -> bool:
     """Whether neither few colours, equal neighbours, clean gradients nor noise say that it is something else.
 
     Of 1,074 crops of photographs 2 % do not pass, most of them things on a white ground (docs/decisions/0018).
 
     Args:
         pixels: (rows, columns, channels) uint8.
+        small: pictures with both sides up to this many pixels never pass, so that each is tried; where there are
+            thousands of them, TINY.
 
     Example:
         >>> looks_like_photograph(np.zeros((100, 100, 3), np.uint8))
         False
     """
     rows, columns, channels = pixels.shape
-    if max(rows, columns) <= SMALL or min(rows, columns) < 2:
+    if max(rows, columns) <= small or min(rows, columns) < 2:
         return False
     some = pixels[:: max(1, rows // LINES)].astype(np.int16)
     differences = np.abs(np.diff(some, axis=1))

@@ -85,10 +85,22 @@ def decode(files: Sequence[BytesLike], coder: Coder | None, *, pixel_limit: int 
         FormatError: or one of its subclasses: damaged bytes.
         ModelMismatchError: bytes of another model.
     """
-    images = [_checked(read_image(data, pixel_limit=pixel_limit), coder) for data in files]
+    return list(pictures_of([_checked(read_image(data, pixel_limit=pixel_limit), coder) for data in files], coder))
+
+
+def pictures_of(images: Sequence[ImageFile], coder: Coder | None) -> Iterator[Picture]:
+    """What each of some files holds.
+
+    Args:
+        images: of this model, or of none.
+        coder: of the model; None will do where no file needs one.
+
+    Raises:
+        FormatError: a payload that is none.
+    """
     learned = [image for image in images if image.format is None]
     made = pixels_of(learned, coder) if coder is not None else iter(())
-    return [_whole(image) if image.format else _from_file(next(made), image) for image in images]
+    return (_whole(image) if image.format else _from_file(next(made), image) for image in images)
 
 
 def pixels_of(images: Sequence[ImageFile], coder: Coder) -> Iterator[NDArray[np.uint8]]:

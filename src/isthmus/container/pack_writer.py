@@ -64,7 +64,8 @@ class PackWriter:
         self._lengths: list[int] = []
         self._sizes: list[tuple[int, int]] = []
         self._labels: list[int | None] = []
-        self._forms: list[int] = []
+        self.forms: list[int] = []
+        """How the payload of each is to be read."""
         self._qualities: list[int] = []
         self._counts: list[int] = []
         self._table_lengths: list[int] = []
@@ -146,7 +147,7 @@ class PackWriter:
         self._lengths.append(len(payload))
         self._sizes.append(size)
         self._labels.append(label)
-        self._forms.append(form)
+        self.forms.append(form)
         self._qualities.append(self.header.quality if quality is None else quality)
         self._payloads.append(payload)
         self._waiting_bytes += len(payload)
@@ -259,7 +260,7 @@ class PackWriter:
         sizes = table.sizes.tolist() if table.sizes is not None else [self.header.size or (0, 0)] * len(table)
         self._sizes += [(width, height) for width, height in sizes]
         self._labels += table.labels.tolist() if table.labels is not None else [None] * len(table)
-        self._forms += table.forms.tolist() if table.forms is not None else [0] * len(table)
+        self.forms += table.forms.tolist() if table.forms is not None else [0] * len(table)
         qualities = table.qualities.tolist() if table.qualities is not None else [self.header.quality] * len(table)
         self._qualities += qualities
         self._counts.append(len(table))
@@ -293,7 +294,7 @@ class PackWriter:
     def _table(self, first: int) -> PackTable:
         """Of the pictures from some on."""
         labels: Sequence[int | None] = self._labels[first:]
-        forms, qualities = np.array(self._forms[first:], np.uint32), np.array(self._qualities[first:], np.uint8)
+        forms, qualities = np.array(self.forms[first:], np.uint32), np.array(self._qualities[first:], np.uint8)
         return PackTable(
             names=(),  # type: ignore[arg-type]
             lengths=np.array(self._lengths[first:], np.uint32),

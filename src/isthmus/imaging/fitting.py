@@ -54,6 +54,25 @@ def over_white(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[n
     return flat
 
 
+def without_alpha(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pixels as `isthmus.decode` returns them, as they look on white paper.
+
+    Args:
+        pixels: uint8 (rows, columns) or (rows, columns, channels), where 2 and 4 channels are grey and RGB with alpha.
+
+    Returns:
+        (rows, columns) for grey, (rows, columns, 3) for RGB; pixels without alpha as they are.
+
+    Example:
+        >>> without_alpha(np.zeros((1, 1, 2), np.uint8))
+        array([[255]], dtype=uint8)
+    """
+    if pixels.ndim == 2 or pixels.shape[2] == 3:
+        return pixels
+    flat = over_white(pixels[:, :, :-1], pixels[:, :, -1])
+    return flat[:, :, 0] if flat.shape[2] == 1 else flat
+
+
 def pad(pixels: NDArray[np.uint8], stride: int) -> NDArray[np.uint8]:
     """Repeat the last row and column until both sides are multiples of `stride`; 0 leaves the picture as it is."""
     if stride == 0:

@@ -14,16 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.codec import pipeline
-from isthmus.codec.coder import BatchCoder
-from isthmus.codec.model import Model, load_model
+from isthmus.codec.coder import BatchCoder, Coder
+from isthmus.codec.model import Model, load_model, plain_pixels
+from isthmus.codec.targets import LEARNED
 from isthmus.container import pack_file
 from isthmus.container.image_file import ImageFile
 from isthmus.container.pack_file import PackLayout
 from isthmus.container.pack_names import Names
 from isthmus.errors import InputError, ModelMismatchError, UsageError
 from isthmus.packs.opening import load_pack_model, open_ranges
-from isthmus.packs.stored_pictures import picture_size, stored_image
+from isthmus.packs.stored_pictures import coding_of, picture_size, stored_image
 from isthmus.transforms.engine import Engine
+from isthmus.values import Picture
 
 Many = list[Any] | tuple[Any, ...] | range | NDArray[Any]
 """Positions and names, or a mask."""
@@ -123,7 +125,7 @@ class Pack:
 
     @property
     def quality(self) -> int:
-        """1 to 100, of all pictures."""
+        """1 to 100, of all pictures that the model has coded."""
         return self.layout.header.quality
 
     @property
@@ -137,6 +139,12 @@ class Pack:
         if self._model is None:
             self._model = self._load_model()
         return self._model
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether the model has coded any picture."""
+        forms = self.layout.table.forms
+        return forms is None or any(coding_of(form) == LEARNED for form in np.unique(forms).tolist())
 
     def size(self, index: int) -> tuple[int, int]:
         """Width and height of a picture."""
@@ -172,6 +180,8 @@ class Pack:
 
     def __getitem__(self, key: int | str | slice | Many) -> NDArray[np.uint8] | list[NDArray[np.uint8]]:
         """A picture by position or name, (rows, columns) uint8 for grey, (rows, columns, 3) for RGB.
+
+        Of a picture with alpha, that is a further channel: (rows, columns, 2) or (rows, columns, 4).
 
         Args:
             key: a position or name; or, for a list of pictures, a slice, positions and names, or a mask of booleans as
@@ -218,17 +228,35 @@ class Pack:
             IndexError: no such position.
             FormatError: a damaged block.
         """
-        header, coder = self.layout.header, self.model.coder
-        is_plain = self.layout.table.forms is None and self.layout.table.qualities is None
-        fits = header.size is not None and coder.file.picture.size == header.size[::-1]
-        if header.size is None or not fits or not is_plain or not isinstance(coder, BatchCoder):
-            pixels = pipeline.pixels_of(self.images(indices), self.model.coder)
-        else:
-            width, height = header.size
-            parts = (indices[start : start + BATCH] for start in range(0, len(indices), BATCH))
-            batches = (coder.decode_batch(self.payloads(part), (height, width), header.quality) for part in parts)
-            pixels = (one.copy() for batch in batches for one in batch)  # a part would keep its batch alive
+        header = self.layout.header
+        coder = self._batch_coder()
+        if header.size is None or coder is None:
+            return [plain_pixels(picture) for picture in self.read_pictures(indices)]
+        width, height = header.size
+        parts = (indices[start : start + BATCH] for start in range(0, len(indices), BATCH))
+        batches = (coder.decode_batch(self.payloads(part), (height, width), header.quality) for part in parts)
+        pixels = (one.copy() for batch in batches for one in batch)  # a part would keep its batch alive
         return [one[:, :, 0] if one.shape[2] == 1 else one for one in pixels]
+
+    def read_pictures(self, indices: Sequence[int]) -> Iterator[Picture]:
+        """Pictures by position, with their alpha apart.
+
+        Raises:
+            IndexError: no such position.
+            FormatError: a damaged block.
+        """
+        images = self.images(indices)
+        needs_model = any(image.format is None for image in images)
+        return pipeline.pictures_of(images, self.model.coder if needs_model else None)
+
+    def _batch_coder(self) -> BatchCoder | None:
+        """The coder that decodes all pictures alike; None where each is for itself."""
+        header, table = self.layout.header, self.layout.table
+        if header.size is None or table.forms is not None or table.qualities is not None:
+            return None
+        coder: Coder = self.model.coder
+        fits = coder.file.picture.size == header.size[::-1]
+        return coder if fits and isinstance(coder, BatchCoder) else None
 
     def read_codes(self, indices: Sequence[int]) -> NDArray[np.float32]:
         """(count, channels, rows, columns) dequantised latents by position, of a pack of a plain autoencoder.
@@ -237,18 +265,23 @@ class Pack:
             IndexError: no such position.
             FormatError: a damaged block.
             ModelMismatchError: another kind of model.
-            UsageError: the pictures have codes of several shapes.
+            UsageError: a picture that the model has not coded, or codes of several shapes or qualities.
         """
         coder = self.model.factorised_coder
         sizes = {self.size(place) for place in self._places(indices).tolist()}
         if len(sizes) > 1:
             raise UsageError(f"pictures of several sizes have codes of several shapes: {sorted(sizes)[:3]} and so on")
         width, height = sizes.pop() if sizes else (1, 1)
-        if self.layout.table.forms is not None or self.layout.table.qualities is not None:
-            raise UsageError(
-                f"the pictures of {self.path} are coded in several ways, which have codes of several kinds"
-            )
-        return coder.codes_of(self.payloads(indices), (height, width), self.quality)
+        table = self.layout.table
+        if table.forms is None and table.qualities is None:
+            return coder.codes_of(self.payloads(indices), (height, width), self.quality)
+        images = self.images(indices)
+        if any(image.format for image in images):
+            raise UsageError(f"a picture of {self.path} is not coded by the model, so it has no code")
+        qualities = {image.quality for image in images} or {self.quality}
+        if len(qualities) > 1:
+            raise UsageError(f"pictures of several qualities have codes of several kinds: {sorted(qualities)}")
+        return coder.codes_of([image.tiles[0] for image in images], (height, width), qualities.pop())
 
     def images(self, indices: Sequence[int]) -> list[ImageFile]:
         """Pictures as the pipeline takes them, not decoded.
@@ -260,7 +293,7 @@ class Pack:
         header, table = self.layout.header, self.layout.table
         places = self._places(indices).tolist()
         return [
-            stored_image(header, table, place, payload, self.model, pixel_limit=self._pixel_limit)
+            stored_image(header, table, place, payload, lambda: self.model.coder, pixel_limit=self._pixel_limit)
             for place, payload in zip(places, self.payloads(indices), strict=True)
         ]
 

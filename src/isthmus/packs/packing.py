@@ -1,10 +1,10 @@
-"""Many pictures to one pack, chunk by chunk: pictures -> payloads -> blocks of NAME.part -> NAME."""
+"""Many pictures to one pack, chunk by chunk: pictures -> forms and payloads -> blocks of NAME.part -> NAME."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 
 from isthmus.codec import pipeline
-from isthmus.codec.coder import whole_quality
+from isthmus.codec.choosing import is_learned_at_once
+from isthmus.codec.coder import Coder, whole_quality
+from isthmus.codec.codings import Codings
 from isthmus.codec.model import DEFAULT_ENGINE, Model
-from isthmus.codec.quantiser import check_quality
+from isthmus.codec.targets import AUTO, Target, Wish
 from isthmus.codec.workers import in_order
-from isthmus.container.announced import PIXELS_PER_BYTE
 from isthmus.container.model_file import ModelFile, write_model
 from isthmus.container.pack_file import MODEL, PackHeader
 from isthmus.container.pack_writer import PackWriter
-from isthmus.container.varint import write_varint
 from isthmus.errors import InputError, IsthmusError, UsageError
-from isthmus.imaging.fitting import over_white
+from isthmus.imaging.fitting import encode_alpha
+from isthmus.packs.stored_pictures import Stored, count_codings, store, store_learned
 from isthmus.sources.source import Source, Sources
 from isthmus.transforms.engine import Engine
 from isthmus.values import Picture
@@ -33,6 +34,7 @@ CHUNK_BYTES = 1 << 26
 """A chunk of files ends with the one that reaches this."""
 BATCH_BYTES = 1 << 27
 """Pixels that are in memory together, but for one picture that alone is more."""
+FULLY_OPAQUE = 255
 _worker: dict[str, Any] = {}
 
 
@@ -41,7 +43,7 @@ class Packed:
     """One picture, coded: what a pack holds of it, the bytes that its source took, and what reading it changed."""
 
     name: str
-    payload: bytes
+    stored: Stored
     size: tuple[int, int]
     label: int | None
     source_bytes: int
@@ -70,6 +72,7 @@ class PackOptions:
         depth: 8 to reduce deeper pictures.
         frame: which picture of animations.
         embed: put the model into the pack, so that it opens where the model is not.
+        coding: one of `targets.CODINGS`; "auto" takes what suits each picture.
     """
 
     quality: float
@@ -77,9 +80,15 @@ class PackOptions:
     depth: int | None = None
     frame: int | None = None
     embed: bool = False
+    coding: str = AUTO
 
     def __post_init__(self) -> None:
-        check_quality(self.quality)
+        _ = self.wish  # which checks them
+
+    @property
+    def wish(self) -> Wish:
+        """What is asked of each picture."""
+        return Wish(Target(self.quality), self.coding)
 
 
 def pack_header(model: Model, quality: float) -> PackHeader:
@@ -105,7 +114,11 @@ def write_pack(
             outcome = one
             if isinstance(one, Packed):
                 try:
-                    writer.add(one.name, one.payload, size=one.size, label=one.label)
+                    stored = one.stored
+                    writer.add(
+                        one.name, stored.payload, size=one.size, label=one.label, form=stored.form,
+                        quality=stored.quality,
+                    )  # fmt: skip
                     writer.source_bytes += one.source_bytes
                 except InputError as error:
                     outcome = Rejected(one.name, str(error))
@@ -120,16 +133,36 @@ def code_chunk(sources: Sequence[Source], model: Model, options: PackOptions) ->
     outcomes: list[Packed | Rejected] = []
     for batch in _read(sources, model, options):
         pictures = [picture for _, picture, _ in batch if isinstance(picture, Picture)]
-        coded = pipeline.payloads_of(pictures, model.coder, options.quality)
+        found = _stored(pictures, model.coder, options.wish)
         for source, picture, notes in batch:
+            stored = picture if isinstance(picture, Rejected) else next(found)
             if isinstance(picture, Rejected):
                 outcomes.append(picture)
-                continue
-            size, payload = (picture.width, picture.height), join_tiles(next(coded))
-            # zeros behind a payload mean nothing; so few that a reader believes its pixels (`container.announced`)
-            payload = payload.ljust(picture.width * picture.height // PIXELS_PER_BYTE, b"\0")
-            outcomes.append(Packed(source.name, payload, size, source.label, source.size(), notes))
+            elif isinstance(stored, Stored):
+                size = (picture.width, picture.height)
+                outcomes.append(Packed(source.name, stored, size, source.label, source.size(), notes))
+            else:
+                outcomes.append(Rejected(source.name, str(stored)))
     return outcomes
+
+
+def _stored(pictures: Sequence[Picture], coder: Coder, wish: Wish) -> Iterator[Stored | IsthmusError]:
+    """What becomes of each picture; those that look like photographs go through the model's graphs together."""
+    quality = wish.target.quality or coder.file.default_quality
+    at_once = [is_learned_at_once(Codings(picture, coder, in_pack=True), wish) for picture in pictures]
+    learned = [
+        pipeline.as_coded(one, coder).picture for one, is_quick in zip(pictures, at_once, strict=True) if is_quick
+    ]
+    made = zip(learned, pipeline.payloads_of(learned, coder, quality), strict=True)
+    for picture, is_quick in zip(pictures, at_once, strict=True):
+        if is_quick:
+            coded, tiles = next(made)
+            yield store_learned(coded, tiles, None if coded.alpha is None else encode_alpha(coded.alpha), coder)
+            continue
+        try:
+            yield store(picture, coder, wish)
+        except IsthmusError as error:
+            yield error
 
 
 def code_all(
@@ -160,6 +193,7 @@ class PackedFile:
         ratio: of source_bytes to bytes.
         seconds: of this run.
         pictures_per_second: of those that this run coded.
+        codings: how many pictures of the pack have each of `stored_pictures.CODINGS`.
         rejected: what is not in it, and why.
     """
 
@@ -171,6 +205,7 @@ class PackedFile:
     ratio: float
     seconds: float
     pictures_per_second: float
+    codings: Mapping[str, int]
     rejected: tuple[Rejected, ...]
 
 
@@ -207,6 +242,7 @@ def pack_to_file(
             writer.discard()
             raise InputError(f"none of the {len(sources)} pictures can be packed: {rejected[0].reason}")
         coded, count, source_bytes = len(writer) - before, len(writer), writer.source_bytes
+        codings = count_codings(writer.forms)
         size = writer.finish()
     seconds = time.perf_counter() - start
     return PackedFile(
@@ -218,6 +254,7 @@ def pack_to_file(
         ratio=source_bytes / size,
         seconds=round(seconds, 6),
         pictures_per_second=coded / seconds,
+        codings=codings,
         rejected=rejected,
     )
 
@@ -239,12 +276,7 @@ def _not_yet(
             on_picture(rejected[-1])
         else:
             writer.source_bytes += source.size()
-            on_picture(Packed(source.name, b"", (0, 0), source.label, 0))
-
-
-def join_tiles(tiles: tuple[bytes, ...]) -> bytes:
-    """The payloads of a picture's tiles as one: the lengths of all but the last, then all of them."""
-    return b"".join([*(write_varint(len(tile)) for tile in tiles[:-1]), *tiles])
+            on_picture(Packed(source.name, Stored(0, b""), (0, 0), source.label, 0))
 
 
 def _read(
@@ -255,31 +287,32 @@ def _read(
     size = 0
     for source in sources:
         try:
-            flat = _flat(source.read(depth=options.depth, frame=options.frame), model)
-            picture = pipeline.taken(flat, model.coder, fit=options.fit)
+            kept = _kept(source.read(depth=options.depth, frame=options.frame), model)
+            picture = pipeline.taken(kept, model.coder, fit=options.fit)
         except IsthmusError as error:
             batch.append((source, Rejected(source.name, str(error)), ()))
             continue
         if batch and size + picture.pixels.nbytes > BATCH_BYTES:
             yield batch
             batch, size = [], 0
-        batch.append((source, picture, flat.conversions))
+        is_flat = kept.alpha is not None and picture.alpha is None
+        batch.append((source, picture, (*kept.conversions, *(["fitted, so alpha is laid over white"] * is_flat))))
         size += picture.pixels.nbytes
     if batch:
         yield batch
 
 
-def _flat(picture: Picture, model: Model) -> Picture:
-    """Without what a pack does not hold: alpha over white, no profile and EXIF, grey as colour where it must be."""
-    pixels, notes = picture.pixels, list(picture.conversions)
-    if picture.alpha is not None:
-        pixels = over_white(pixels, picture.alpha)
-        notes.append("alpha laid over white: packs have none")
+def _kept(picture: Picture, model: Model) -> Picture:
+    """Without profile and EXIF, which packs do not hold, and alpha that hides nothing; grey as colour if it must be."""
+    pixels, alpha, notes = picture.pixels, picture.alpha, list(picture.conversions)
+    if alpha is not None and alpha.min() == FULLY_OPAQUE:
+        alpha = None
     if picture.icc is not None:
         notes.append("its colour profile is left out: packs have no place for it")
-    if picture.channels == 1 and model.file.picture.channels == 3:
-        pixels = np.repeat(pixels, 3, axis=2)
-    return Picture(pixels, conversions=tuple(notes))
+    plain = Picture(pixels, alpha, conversions=tuple(notes))
+    if picture.channels == 1 and model.file.picture.channels == 3 and not model.coder.takes(plain):
+        return replace(plain, pixels=np.repeat(pixels, 3, axis=2))
+    return plain
 
 
 def _chunks(sources: Iterable[Source]) -> Iterator[list[Source]]:

@@ -9,17 +9,15 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from isthmus.codec import pipeline
+from isthmus.codec.coder import Coder
 from isthmus.codec.model import Model, load_model
 from isthmus.container import pack_file
 from isthmus.container.atomic import write_file
 from isthmus.container.image_file import ImageFile
 from isthmus.container.pack_names import name_error
 from isthmus.errors import FormatError, InputError, IsthmusError, ModelMismatchError
-from isthmus.imaging.writing import write_picture
+from isthmus.imaging.writing import held_by, write_picture
 from isthmus.packs.opening import load_pack_model, open_ranges
 from isthmus.packs.pack import Pack
 from isthmus.packs.stored_pictures import stored_image
@@ -50,11 +48,12 @@ class UnpackOptions:
 
 @dataclass(frozen=True)
 class Unpacked:
-    """What became of one picture: its file, or why there is none."""
+    """What became of one picture: its file, or why there is none, and notes: what the file's format cannot hold."""
 
     name: str
     output: str | None
     error: IsthmusError | None = None
+    notes: tuple[str, ...] = ()
 
 
 Found = tuple[str, ImageFile | IsthmusError]
@@ -76,17 +75,19 @@ def unpack(
     """
     if options.recover:
         loaded, found = _recovered(path, options, model, engine)
+        coder: Coder | None = loaded.coder
         count = len(found)
         pictures = iter(found)
     else:
         limit = options.pixel_limit
         pack = Pack(path, model=model, threads=engine.threads, engine=engine.name, pixel_limit=limit)
         wanted = [index for index in range(len(pack)) if _matches(pack.names[index], options.only)]
-        loaded, count, pictures = pack.model, len(wanted), _stored(pack, wanted)
+        coder = pack.model.coder if pack.needs_model else None
+        count, pictures = len(wanted), _stored(pack, wanted)
     if not count:
         what = f"no name matches {options.only!r}" if options.only else "it holds no whole block of pictures"
         raise InputError(f"{path}: {what}")
-    return count, _write_all(pictures, loaded, folder, options)
+    return count, _write_all(pictures, coder, folder, options)
 
 
 def _stored(pack: Pack, wanted: Sequence[int]) -> Iterator[Found]:
@@ -116,34 +117,37 @@ def _recovered(path: Path, options: UnpackOptions, model: str | None, engine: En
             if not _matches(name, options.only):
                 continue
             try:
-                found.append(
-                    (name, stored_image(header, block.table, index, payload, loaded, pixel_limit=options.pixel_limit))
+                image = stored_image(
+                    header, block.table, index, payload, lambda: loaded.coder, pixel_limit=options.pixel_limit
                 )
+                found.append((name, image))
             except FormatError as error:
                 found.append((name, error))
     return loaded, found
 
 
-def _write_all(pictures: Iterator[Found], model: Model, folder: Path, options: UnpackOptions) -> Iterator[Unpacked]:
+def _write_all(
+    pictures: Iterator[Found], coder: Coder | None, folder: Path, options: UnpackOptions
+) -> Iterator[Unpacked]:
     taken: set[Path] = set()
     while chunk := list(islice(pictures, AT_ONCE)):
-        for name, pixels in _decoded(chunk, model):
+        for name, picture in _decoded(chunk, coder):
             try:
-                if isinstance(pixels, IsthmusError):
-                    raise pixels
-                target = _target(folder, name, options.suffix, taken)
-                write_file(target, partial(write_picture, Picture(pixels), options.suffix), force=options.force)
+                if isinstance(picture, IsthmusError):
+                    raise picture
+                target, held = _target(folder, name, options.suffix, taken), held_by(picture, options.suffix)
+                write_file(target, partial(write_picture, held, options.suffix), force=options.force)
             except IsthmusError as error:
                 yield Unpacked(name, None, error)
                 continue
-            yield Unpacked(name, str(target))
+            yield Unpacked(name, str(target), notes=held.conversions)
 
 
-def _decoded(chunk: Sequence[Found], model: Model) -> Iterator[tuple[str, NDArray[np.uint8] | IsthmusError]]:
+def _decoded(chunk: Sequence[Found], coder: Coder | None) -> Iterator[tuple[str, Picture | IsthmusError]]:
     """Together where all can be decoded, else one by one, so that each error is that of its picture."""
     images = [image for _, image in chunk if isinstance(image, ImageFile)]
     try:
-        decoded = iter(list(pipeline.pixels_of(images, model.coder)))
+        decoded = iter(list(pipeline.pictures_of(images, coder)))
         for name, image in chunk:
             yield name, next(decoded) if isinstance(image, ImageFile) else image
     except FormatError:
@@ -152,7 +156,7 @@ def _decoded(chunk: Sequence[Found], model: Model) -> Iterator[tuple[str, NDArra
                 yield name, image
                 continue
             try:
-                yield name, next(pipeline.pixels_of([image], model.coder))
+                yield name, next(pipeline.pictures_of([image], coder))
             except FormatError as error:
                 yield name, error
 

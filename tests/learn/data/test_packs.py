@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from PIL import Image
 from torch.utils.data import DataLoader
 
 from isthmus.codec.model import load_model
@@ -69,6 +70,19 @@ def test_a_network_learns_from_codes(path):
     first = loss().item()
     optimiser.step(loss)
     assert loss().item() < 0.1 * first
+
+
+def test_alpha_is_laid_over_white(tmp_path):
+    """All items have the model's channels; what is transparent is white."""
+    clear = np.zeros((8, 8, 2), np.uint8)
+    Image.fromarray(clear, "LA").save(tmp_path / "clear.png")
+    sources = [Source("clear", path=tmp_path / "clear.png"), Source("plain", pixels=clear[:, :, :1])]
+    pack_to_file(sources, tmp_path / "a.isthpack", load_model(MODEL, threads=1), PackOptions(75))
+    transparent, plain = PackDataset(tmp_path / "a.isthpack", model=MODEL).__getitems__([0, 1])
+    assert transparent.shape == plain.shape == (1, 8, 8)
+    assert transparent.min() == 1
+    codes = PackDataset(tmp_path / "a.isthpack", model=MODEL, codes=True)
+    assert torch.equal(codes[0], codes[1])
 
 
 def test_codes_of_the_photo_codec_are_refused(tmp_path):

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from isthmus.errors import UsageError
+from isthmus.imaging.fitting import without_alpha
 from isthmus.packs.pack import Pack
 
 Item = Tensor | tuple[Tensor, int]
@@ -25,8 +26,8 @@ class PackDataset(Dataset[Item]):
         codes: latents, dequantised, in place of pictures; of plain autoencoders.
         model: None finds the pack's.
 
-    Items are float32 tensors, pictures (channels, rows, columns) in 0..1 or codes (channels, rows, columns); where the
-    pack has labels, (tensor, label).
+    Items are float32 tensors, pictures (channels, rows, columns) in 0..1, alpha laid over white, or codes (channels,
+    rows, columns); where the pack has labels, (tensor, label).
 
     Raises:
         UsageError: codes of a model that has none.
@@ -56,7 +57,7 @@ class PackDataset(Dataset[Item]):
         if self.codes:
             arrays: list[NDArray[np.float32]] = list(self.pack.read_codes(indices))
         else:
-            arrays = [_planes(picture) for picture in self.pack.read_batch(indices)]
+            arrays = [_planes(without_alpha(picture)) for picture in self.pack.read_batch(indices)]
         tensors = [torch.from_numpy(array) for array in arrays]
         labels = self.pack.labels
         if labels is None:

@@ -18,13 +18,13 @@ from PIL import Image
 
 from isthmus.container.image_file import write_image
 from isthmus.errors import InputError, LimitError, UsageError
+from isthmus.imaging.fitting import without_alpha
 from isthmus.imaging.writing import to_file_bytes
 from isthmus.packs.pack import Pack
 from isthmus.studio.answers import Check, NotThereError
 from isthmus.studio.compress.comparisons import free_name, stem_of
 from isthmus.studio.folders import inside
 from isthmus.studio.settings import StudioSettings
-from isthmus.values import Picture
 
 DECODED_AT_ONCE = 64
 """Between two looks at whether anyone still waits."""
@@ -118,7 +118,8 @@ class Galleries:
         small: list[NDArray[np.uint8]] = []
         for start in range(first, last, DECODED_AT_ONCE):
             check()
-            small += [reduced(one, side) for one in pack.read_batch(range(start, min(start + DECODED_AT_ONCE, last)))]
+            part = pack.read_batch(range(start, min(start + DECODED_AT_ONCE, last)))
+            small += [reduced(without_alpha(one), side) for one in part]
         if not small:
             raise UsageError("the pack has no pictures there")
         return sheet_of(small)
@@ -146,7 +147,7 @@ class Galleries:
     def png(self, key: str, index: int) -> bytes:
         """One picture."""
         pack = self._with(key, index)
-        return _as_png(pack[index])
+        return _as_png(pack, index)
 
     def find(self, key: str, text: str, check: Check) -> list[dict[str, Any]]:
         """The first pictures whose name contains a text, an exact name before all others."""
@@ -188,7 +189,7 @@ class Galleries:
                     if form == "isth":
                         archive.writestr(free_name(name, ".isth", taken), write_image(pack.images([index])[0]))
                     else:
-                        archive.writestr(free_name(name, ".png", taken), _as_png(pack[index]))
+                        archive.writestr(free_name(name, ".png", taken), _as_png(pack, index))
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -238,5 +239,5 @@ def sheet_of(pictures: Sequence[NDArray[np.uint8]]) -> tuple[bytes, int, int]:
     return out.getvalue(), width, height
 
 
-def _as_png(pixels: NDArray[np.uint8]) -> bytes:
-    return to_file_bytes(Picture(pixels[:, :, None] if pixels.ndim == 2 else pixels), ".png")
+def _as_png(pack: Pack, index: int) -> bytes:
+    return to_file_bytes(next(pack.read_pictures([index])), ".png")
