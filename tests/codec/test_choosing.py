@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 
 import isthmus
 from isthmus.codec import pipeline
+from isthmus.codec.api import decode_picture
 from isthmus.codec.choosing import encode_best, encode_wished
 from isthmus.codec.codings import Codings, score
 from isthmus.codec.first_look import looks_like_photograph
@@ -19,7 +21,9 @@ from isthmus.container.asked import Asked
 from isthmus.container.image_file import FORMATS, ImageFile, read_header, read_image, write_image
 from isthmus.errors import FormatError, IsthmusError, UnsupportedVersionError, UsageError
 from isthmus.imaging import foreign
+from isthmus.imaging.reading import read_picture
 from isthmus.imaging.windows import Window
+from isthmus.imaging.writing import to_file_bytes
 from isthmus.values import Picture
 
 needs_avif = pytest.mark.skipif(not foreign.has_avif(), reason="this Pillow has no AVIF")
@@ -182,6 +186,39 @@ def test_a_payload_of_another_kind_or_size_is_refused(payload, format_name):
     data = write_image(ImageFile(FORMATS[format_name], 20, 10, 3, 50, (payload,)))
     with pytest.raises(FormatError):
         isthmus.decode(data)
+
+
+@needs_avif
+def test_the_orientation_within_an_avif_is_not_applied():
+    """Neither its own turn nor its EXIF's: the file's sections say what there is."""
+    out = io.BytesIO()
+    pixels = _drawing()
+    Image.fromarray(pixels).save(out, "AVIF", quality=90, subsampling="4:4:4", exif=ORIENTED)
+    with Image.open(out) as image:
+        assert image.getexif()[0x0112] == 6
+    data = write_image(ImageFile(FORMATS["avif"], 128, 96, 3, 50, (out.getvalue(),)))
+    decoded = decode_picture(data)
+    assert np.abs(decoded.pixels.astype(int) - pixels).mean() < 3
+    assert decoded.exif is None
+
+
+@needs_avif
+@pytest.mark.parametrize("name", ["AVIF", "WEBP"])
+def test_the_orientation_of_a_source_is_applied_once(name):
+    """Though an AVIF says it twice: in EXIF and by a turn of its own."""
+    out = io.BytesIO()
+    pixels = _drawing()
+    Image.fromarray(pixels).save(out, name, quality=90, lossless=True, exif=ORIENTED)
+    picture = read_picture(Path("a"), data=out.getvalue())
+    assert (picture.width, picture.height) == (96, 128)
+    upright = np.rot90(pixels, -1)
+    assert np.abs(picture.pixels.astype(int) - upright).mean() < 3
+    decoded = decode_picture(isthmus.encode(picture, lossless=True))
+    assert np.array_equal(decoded.pixels, picture.pixels)
+    assert decoded.exif is not None
+    for suffix in (".avif", ".webp", ".jpg", ".png"):
+        again = read_picture(Path("a"), data=to_file_bytes(decoded, suffix))
+        assert np.abs(again.pixels.astype(int) - upright).mean() < 3
 
 
 @needs_avif

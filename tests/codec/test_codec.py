@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 import isthmus
-from isthmus.codec.files import CompressOptions, DecompressOptions, compress_files, decompress_files
+from isthmus.codec.compressing import CompressOptions, compress_files
+from isthmus.codec.decompressing import DecompressOptions, decompress_files
 from isthmus.codec.model import load_model
 from isthmus.codec.targets import Target
 from isthmus.errors import (

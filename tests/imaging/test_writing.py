@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import platform
+import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from isthmus.errors import MissingExtraError, UsageError
 from isthmus.imaging import writing
+from isthmus.imaging.exif_directories import without_tag
+from isthmus.imaging.icc import Curve, make_profile
 from isthmus.imaging.reading import read_picture
 from isthmus.metrics.distortion import psnr
 from isthmus.values import Picture
@@ -50,6 +56,8 @@ def test_every_format_is_read_back(suffix, channels, tmp_path):
     """Exactly, but JPEG nearly; with the ICC profile and EXIF where the format has them."""
     if suffix == ".pgm" and channels == 3:
         pytest.skip("a .pgm is grey")
+    if suffix == ".jxl":
+        pytest.skip("it is not read; tests/end_to_end/test_folders.py has it")
     rows, columns = np.mgrid[:40, :50]
     pixels = np.stack([4 * rows + columns, 5 * columns, 255 - 3 * rows], -1).astype(np.uint8)[:, :, :channels]
     exif = Image.Exif()
@@ -65,15 +73,93 @@ def test_every_format_is_read_back(suffix, channels, tmp_path):
     if channels == 1 and back.channels == 3:  # WebP knows no grey
         assert np.all(back.pixels == back.pixels[:, :, :1])
         back = replace(back, pixels=back.pixels[:, :, :1])
-    if writing.FORMATS[suffix] == "JPEG":
+    if writing.FORMATS[suffix] in ("JPEG", "AVIF"):
         assert psnr(back.pixels, pixels) > 40
     else:
         assert np.array_equal(back.pixels, pixels)
     if writing.FORMATS[suffix] not in ("BMP", "PPM"):
         assert back.icc == picture.icc
-    if writing.FORMATS[suffix] in ("JPEG", "PNG", "WEBP"):
+    if writing.FORMATS[suffix] in ("JPEG", "PNG", "WEBP", "AVIF"):
         assert back.exif is not None
         assert b"a description" in back.exif
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif", ".tif"])
+def test_exif_and_xmp_go_together(suffix):
+    """One does not take the other's place; where the picture was taken is there as well."""
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    exif[0x8825] = {1: "N", 2: (47.0, 22.0, 30.0)}
+    picture = Picture(np.zeros((8, 8, 3), np.uint8), exif=exif.tobytes(), xmp=b"<x>kept</x>")
+    data = writing.to_file_bytes(picture, suffix)
+    assert read_picture(Path("a"), data=data).xmp == picture.xmp
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.getexif()[0x010F] == "Maker"
+        assert image.getexif().get_ifd(0x8825)[1] == "N"
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".avif"])
+def test_a_quality_of_the_output_is_heard(suffix):
+    """The lower, the smaller."""
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    sizes = []
+    for quality in (10, 90, None):
+        out = io.BytesIO()
+        writing.write_picture(Picture(pixels), suffix, out, quality=quality)
+        sizes.append(len(out.getvalue()))
+    assert sizes == sorted(set(sizes))
+
+
+@pytest.mark.parametrize(("suffix", "quality"), [(".png", 90), (".tif", 90), (".jpg", 0), (".jpg", 101)])
+def test_a_quality_that_is_none_is_refused(suffix, quality):
+    """Of a format that keeps every pixel, or outside 1 to 100."""
+    with pytest.raises(UsageError, match="quality of the output"):
+        writing.write_picture(Picture(np.zeros((8, 8, 3), np.uint8)), suffix, io.BytesIO(), quality=quality)
+
+
+def test_an_avif_keeps_exif_byte_by_byte_but_for_its_orientation():
+    """Pillow would write it anew, without what it does not know."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F], exif[0x927C] = 1, "Maker", b"a note of the maker's"
+    block = exif.tobytes()
+    back = read_picture(
+        Path("a"), data=writing.to_file_bytes(Picture(np.zeros((8, 8, 3), np.uint8), exif=block), ".avif")
+    )
+    assert back.exif == without_tag(block, 0x0112)
+
+
+def test_exif_that_avif_cannot_hold_is_left_out_with_a_line():
+    """The picture is written all the same."""
+    held = writing.held_by(Picture(np.zeros((8, 8, 3), np.uint8), exif=b"Exif\0\0damaged"), ".avif")
+    assert held.exif is None
+    assert held.conversions == ("its EXIF is left out: AVIF needs it whole, and it is damaged",)
+
+
+def test_without_avif_or_jpeg_xl_a_line_says_what_is_missing(monkeypatch):
+    """Before anything is done."""
+    monkeypatch.setattr(writing, "has_avif", lambda: False)
+    with pytest.raises(UsageError, match="install Pillow"):
+        writing.check_suffix(".avif")
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    with pytest.raises(MissingExtraError, match=r"JPEG XL needs more packages: .*evaluate"):
+        writing.check_suffix(".jxl")
+
+
+@pytest.mark.skipif(find_spec("imagecodecs") is None, reason="the extra evaluate is not installed")
+def test_colours_of_jpeg_xl_are_srgb():
+    """A profile of other primaries is applied, with a line; one of sRGB changes nothing."""
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    wide = make_profile(3, Curve(power=2.2), (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046), "wide")
+    held = writing.held_by(Picture(pixels, icc=wide), ".jxl")
+    assert held.icc is None
+    assert held.conversions == ("its colour profile was applied: JPEG XL is written as sRGB",)
+    assert np.abs(held.pixels.astype(int) - pixels).max() > 30
+    same = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    held = writing.held_by(Picture(pixels, icc=same), ".jxl")
+    assert held.conversions == ()
+    assert np.array_equal(held.pixels, pixels)
+    held = writing.held_by(Picture(pixels, icc=b"no profile"), ".jxl")
+    assert "cannot be applied" in held.conversions[0]
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp", ".ppm"])

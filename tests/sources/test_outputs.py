@@ -8,7 +8,7 @@ from PIL import Image
 
 from isthmus.errors import UsageError
 from isthmus.sources.finding import Found, find_sources
-from isthmus.sources.outputs import plan_jobs
+from isthmus.sources.outputs import SKIP, plan_jobs
 from isthmus.sources.source import Source
 
 ISTH = {"suffix": ".isth", "file_suffixes": [".isth"]}
@@ -58,5 +58,5 @@ def test_no_name_leads_out_of_the_folder(tmp_path):
 def test_existing_targets_may_be_left(picture, tmp_path):
     """As they are."""
     (tmp_path / "p.isth").write_bytes(b"")
-    plan = plan_jobs(find_sources(str(picture)), f"{tmp_path}/", **ISTH, skip_existing=True)
+    plan = plan_jobs(find_sources(str(picture)), f"{tmp_path}/", **ISTH, existing=SKIP)
     assert (len(plan.jobs), len(plan.skipped)) == (0, 1)

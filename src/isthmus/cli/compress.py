@@ -16,8 +16,11 @@ from isthmus.cli.options import (
     EngineName,
     Fit,
     Part,
+    PreserveDates,
+    Processes,
     Quality,
     ReplaceFiles,
+    SkipExisting,
     Sources,
     Threads,
 )
@@ -29,7 +32,9 @@ def compress(
     sources: Sources,
     output: Annotated[
         str,
-        typer.Option("-o", "--output", metavar="DST", help="A .isth file for one picture, else a folder (out/)."),
+        typer.Option(
+            "-o", "--output", metavar="DST", help="A .isth file for one picture, else a folder (out/); - is stdout."
+        ),
     ],
     model: CodingModel = None,
     quality: Quality = None,
@@ -53,46 +58,53 @@ def compress(
     depth: Depth = None,
     frame: Annotated[int | None, typer.Option(help="Which picture of an animation, from 0.")] = None,
     psnr: Annotated[bool, typer.Option("--psnr", help="Decode each file and report its PSNR.")] = False,
+    strip: Annotated[
+        str | None,
+        typer.Option(
+            metavar="all|gps", help="Leave out EXIF, XMP and resolution; or the place alone, not maker notes."
+        ),
+    ] = None,
+    keep_suffix: Annotated[
+        bool, typer.Option("--keep-suffix", help="In a folder, photo.jpg becomes photo.jpg.isth, not photo.isth.")
+    ] = False,
+    preserve_dates: PreserveDates = False,
+    skip_existing: SkipExisting = False,
+    jobs: Processes = 1,
     threads: Threads = 0,
     engine: EngineName = "onnxruntime",
     force: ReplaceFiles = False,
     as_json: AsJson = False,
 ) -> None:
     """Compress pictures to .isth files."""
-    from dataclasses import asdict
-
-    from isthmus.cli.output import Notes, note, print_json, say, tell, track
+    from isthmus.cli.many import (
+        check_json,
+        line_of_compressed,
+        sum_of_compressed,
+        tell_all,
+        threads_of_each,
+        what_of_existing,
+    )  # fmt: skip
     from isthmus.codec.api import DEFAULT_MODEL
-    from isthmus.codec.files import CompressOptions, compress_files
+    from isthmus.codec.compressing import CompressOptions, compress_files
     from isthmus.codec.model import load_model
     from isthmus.codec.targets import Target
     from isthmus.sources.finding import look_for
     from isthmus.sources.outputs import plan_jobs
 
+    check_json(output, as_json=as_json)
     target = Target(quality, target_bytes, target_bpp, target_psnr, target_ssimulacra2, lossless)
-    options = CompressOptions(target, coding, exact, fit=fit, depth=depth, frame=frame, measure_psnr=psnr, force=force)
+    options = CompressOptions(
+        target, coding, exact, fit=fit, depth=depth, frame=frame, measure_psnr=psnr, strip=strip,
+        preserve_dates=preserve_dates, force=force,
+    )  # fmt: skip
+    existing = what_of_existing(force=force, skip_existing=skip_existing)
     found = look_for(sources, part=part, count=count, column=column)
-    plan = plan_jobs(found, output, suffix=".isth", file_suffixes=[".isth"])
-    loaded = load_model(model or DEFAULT_MODEL, threads=threads, engine=engine)
-    failed = tell(found)
-    results, notes = [], Notes()
-    for error in plan.errors:
-        failed += 1
-        note(str(error))
-    for outcome in track(compress_files(plan.jobs, loaded, options), total=len(plan.jobs), doing="compressing"):
-        notes.add(outcome.source, outcome.notes)
-        if outcome.error is not None:
-            failed += 1
-            note(str(outcome.error))
-        elif outcome.result is not None:
-            results.append(outcome.result)
-            if not as_json:
-                reached = f", {outcome.result.psnr:.2f} dB" if outcome.result.psnr is not None else ""
-                coded = "" if outcome.result.coding == "learned" else f", {outcome.result.coding}"
-                size = f"{outcome.result.bytes} bytes, {outcome.result.bpp:.3f} bpp"
-                say(f"{outcome.result.output}: {size}{reached}{coded}")
-    notes.show()
-    if as_json:
-        print_json({"files": [asdict(result) for result in results]})
-    if failed:
-        raise typer.Exit(1)
+    plan = plan_jobs(
+        found, output, suffix=".isth", file_suffixes=[".isth"], keep_suffix=keep_suffix, existing=existing,
+        to_standard=True,
+    )  # fmt: skip
+    loaded = load_model(model or DEFAULT_MODEL, threads=threads_of_each(threads, jobs), engine=engine)
+    tell_all(
+        found, plan, compress_files(plan.jobs, loaded, options, processes=jobs), doing="compressing",
+        line_of=line_of_compressed, sum_of=sum_of_compressed, as_json=as_json,
+    )  # fmt: skip

@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.cli.options import AsJson, EngineName, OneOrFolder, PixelLimit, ReplaceFiles, Threads
+from isthmus.cli.options import (
+    AsJson,
+    EngineName,
+    PixelLimit,
+    PreserveDates,
+    Processes,
+    ReplaceFiles,
+    SkipExisting,
+    Threads,
+)
+
+if TYPE_CHECKING:
+    from isthmus.codec.decompressing import Decompressed
 
 EXAMPLE = "Example: isthmus decompress compressed/ -o pictures/ --model run/model.isthmus"
 
 
 def decompress(
     sources: Annotated[
-        list[str], typer.Argument(metavar="SRC...", help=".isth files, folders of them, or quoted patterns.")
+        list[str],
+        typer.Argument(metavar="SRC...", help=".isth files, folders of them, or quoted patterns; - is stdin."),
     ],
-    output: OneOrFolder,
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o", "--output", metavar="DST", help="A picture file for one source, else a folder (out/); - is stdout."
+        ),
+    ],
     model: Annotated[str | None, typer.Option(help="The model; without it, it is found by the id in the file.")] = None,
-    format_: Annotated[str, typer.Option("--format", help="Of pictures in a folder: png, webp, tif, ...")] = "png",
+    format_: Annotated[
+        str, typer.Option("--format", help="In a folder and on stdout: png, jpg, webp, avif, jxl, tif, ...")
+    ] = "png",
     region: Annotated[
         str | None, typer.Option(metavar="X,Y,W,H", help="Only this part, in pixels; decodes only the tiles it needs.")
     ] = None,
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Of a damaged file, write what is whole and say what is missing.")
     ] = False,
+    output_quality: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=100, help="Of jpg and avif, 95 without it; of webp and jxl, which then lose something."
+        ),
+    ] = None,
+    preserve_dates: PreserveDates = False,
+    skip_existing: SkipExisting = False,
+    jobs: Processes = 1,
     threads: Threads = 0,
     engine: EngineName = "onnxruntime",
     pixel_limit: PixelLimit = None,
@@ -31,44 +60,35 @@ def decompress(
     as_json: AsJson = False,
 ) -> None:
     """Decompress .isth files to pictures."""
-    from dataclasses import asdict
-
-    from isthmus.cli.output import Notes, note, print_json, say, tell, track
-    from isthmus.codec.files import DecompressOptions, decompress_files
+    from isthmus.cli.many import check_json, sum_of_decompressed, tell_all, threads_of_each, what_of_existing
+    from isthmus.codec.decompressing import DecompressOptions, decompress_files
     from isthmus.codec.model import load_model
     from isthmus.imaging.windows import parse_region
-    from isthmus.imaging.writing import FORMATS, check_suffix
+    from isthmus.imaging.writing import FORMATS, check_quality, check_suffix
     from isthmus.sources.finding import find_files
     from isthmus.sources.outputs import plan_jobs
     from isthmus.transforms.engine import Engine
 
+    check_json(output, as_json=as_json)
     window = parse_region(region) if region is not None else None
+    each = threads_of_each(threads, jobs)
     options = DecompressOptions(
-        window, salvage=salvage, engine=Engine(engine, threads), pixel_limit=pixel_limit, force=force
-    )
+        window, salvage=salvage, engine=Engine(engine, each), pixel_limit=pixel_limit, output_quality=output_quality,
+        preserve_dates=preserve_dates, force=force,
+    )  # fmt: skip
     suffix = "." + format_.lower().lstrip(".")
     check_suffix(suffix)
+    existing = what_of_existing(force=force, skip_existing=skip_existing)
     found = find_files(sources, ".isth")
-    plan = plan_jobs(found, output, suffix=suffix, file_suffixes=FORMATS)
-    loaded = load_model(model, threads=threads, engine=engine) if model else None
-    failed = tell(found)
-    results, notes = [], Notes()
-    for error in plan.errors:
-        failed += 1
-        note(str(error))
-    for outcome in track(decompress_files(plan.jobs, loaded, options), total=len(plan.jobs), doing="decompressing"):
-        notes.add(outcome.source, outcome.notes)
-        if outcome.error is not None:
-            failed += 1
-            note(str(outcome.error))
-        elif outcome.result is not None:
-            results.append(outcome.result)
-            if outcome.result.missing:
-                note(f"{outcome.source}: missing and left blank: {', '.join(outcome.result.missing)}")
-            if not as_json:
-                say(f"{outcome.result.output}: {outcome.result.width}×{outcome.result.height}")
-    notes.show()
-    if as_json:
-        print_json({"files": [asdict(result) for result in results]})
-    if failed:
-        raise typer.Exit(1)
+    plan = plan_jobs(found, output, suffix=suffix, file_suffixes=FORMATS, existing=existing, to_standard=True)
+    for written_as in {job.target.suffix for job in plan.jobs}:
+        check_quality(written_as, output_quality)
+    loaded = load_model(model, threads=each, engine=engine) if model else None
+    tell_all(
+        found, plan, decompress_files(plan.jobs, loaded, options, processes=jobs), doing="decompressing",
+        line_of=_line_of, sum_of=sum_of_decompressed, as_json=as_json,
+    )  # fmt: skip
+
+
+def _line_of(result: Decompressed) -> str:
+    return f"{result.output}: {result.width}×{result.height}"

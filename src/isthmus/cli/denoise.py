@@ -41,10 +41,9 @@ def denoise(
     found = look_for(sources, part=part, count=count, column=column)
     plan = plan_jobs(found, output, suffix=".png", file_suffixes=FORMATS)
     outcomes = denoise_files(plan.jobs, load_model(model), fit=fit, with_noise=add_noise, force=force)
-    failed = tell(found)
+    failed = tell(found) + plan.failed
     written, notes = [], Notes()
     for error in plan.errors:
-        failed += 1
         note(str(error))
     for outcome in track(outcomes, total=len(plan.jobs), doing="denoising"):
         notes.add(outcome.source, outcome.notes)

@@ -89,6 +89,8 @@ def run() -> NoReturn:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         code = app(arguments, prog_name="isthmus", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a reader that went away is noticed here, and not when Python ends
     except TyperException as error:
         _explain(error)
         sys.exit(error.exit_code)

@@ -11,7 +11,7 @@ Sources = Annotated[
     typer.Argument(
         metavar="SRC...",
         help="Pictures, folders, quoted patterns such as 'a/**/*.jpg', IDX, .npy, .npz or Parquet files, URLs, "
-        "'mnist' or 'glyphs'.",
+        "'mnist' or 'glyphs'; - is stdin.",
     ),
 ]
 Count = Annotated[int | None, typer.Option(min=1, metavar="N", help="The first N pictures; all without it.")]
@@ -40,6 +40,9 @@ Depth = Annotated[int | None, typer.Option(help="8: reduce pictures of more bits
 EngineName = Annotated[str, typer.Option(help="onnxruntime; openvino where it is installed.")]
 Threads = Annotated[int, typer.Option(min=0, max=1024, help="Threads for the networks; 0 takes all cores.")]
 ReplaceFiles = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
+SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Leave files that are there, do the others.")]
+PreserveDates = Annotated[bool, typer.Option("--preserve-dates", help="Results get the dates of their sources.")]
+Processes = Annotated[int, typer.Option("--jobs", min=1, max=1024, metavar="N", help="Processes that share the files.")]
 PixelLimit = Annotated[
     int | None,
     typer.Option(metavar="N", help="Pixels that a picture may have; without it, as many as its bytes can hold."),

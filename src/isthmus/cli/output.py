@@ -6,10 +6,12 @@ import io
 import itertools
 import json
 import math
+import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from isthmus.errors import UsageError
@@ -65,7 +67,12 @@ def _escaped(letter: str) -> str:
 
 
 def show_anything() -> None:
-    """Let stdout and stderr escape what their encoding cannot show, in place of an error."""
+    """Let stdout and stderr escape what their encoding cannot show, in place of an error.
+
+    Where stderr is closed, what belongs there goes nowhere: Python would print it on stdout.
+    """
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -107,6 +107,15 @@ def has_resolution(block: bytes | None) -> bool:
     return block is not None and X_RESOLUTION in _loaded(block)
 
 
+def is_whole(block: bytes) -> bool:
+    """Whether Pillow can read an EXIF block and write it again."""
+    try:
+        _loaded(block).tobytes()
+    except Exception:  # whatever Pillow's parser meets
+        return False
+    return True
+
+
 def as_tags(block: bytes) -> bytes | None:
     """What of an EXIF block can stand among a TIFF file's own tags; None where it is not made of any."""
     try:

@@ -26,6 +26,7 @@ AVIF_QUALITIES = 100
 """Of AVIF's own scale, from 0."""
 LONGEST_SIDE = 16383
 """That WebP can hold."""
+NO_AVIF = "this Pillow cannot write AVIF: install Pillow 11.3 or newer"
 _WEBP_LOSSLESS = 0x2F
 _WEBP_HEADER = struct.Struct("<4sI4s4sIBI")
 
@@ -59,7 +60,7 @@ def encode_avif(pixels: Pixels, quality: int) -> bytes:
         UsageError: this Pillow cannot write it.
     """
     if not has_avif():
-        raise UsageError("this Pillow cannot write AVIF: install Pillow 11.3 or newer")
+        raise UsageError(NO_AVIF)
     is_grey = pixels.shape[2] == 1
     image = Image.fromarray(pixels[:, :, 0] if is_grey else pixels)
     sampling = "4:0:0" if is_grey else "4:4:4"

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from glob import glob, has_magic
 from pathlib import Path
 
-from isthmus.errors import InputError, IsthmusError, MissingExtraError, UsageError
+from isthmus.errors import InputError, IsthmusError, LimitError, MissingExtraError, UsageError
 from isthmus.imaging.formats import SUFFIXES
 from isthmus.sources.arrays import PARTS, TEST, TRAIN, holds_arrays, idx_folder, read_arrays, read_labels
 from isthmus.sources.folders import natural_key, walk
 from isthmus.sources.picture_set import PictureSet
 from isthmus.sources.source import ArraySources, Source, Sources, joined
+from isthmus.sources.standard import STANDARD, standard_input
 
 PARQUET = ".parquet"
 GLYPHS, MNIST = "glyphs", "mnist"
@@ -64,7 +65,7 @@ def find_sources(
 
     Args:
         words: each a picture, a folder, a pattern such as "photos/**/*.jpg", an IDX, .npy, .npz or Parquet file, a URL
-            that fsspec knows, "mnist" or "glyphs"; a path that exists goes before a name.
+            that fsspec knows, "mnist" or "glyphs"; a path that exists goes before a name; "-" is standard input.
         part: "train" or "test", of sets that have these parts; None takes all.
         count: at most so many pictures, the first ones.
         labels: an IDX or .npy file with a label for each picture, in order.
@@ -103,8 +104,9 @@ def look_for(
 
 
 def find_files(words: str | Sequence[str], suffix: str) -> Found:
-    """The files of one suffix that words name: files, whatever their suffix, folders, patterns."""
-    return _gather(words, lambda word: _files_of(word, frozenset({suffix})), f"{suffix} files")
+    """The files of one suffix that words name: files, whatever their suffix, folders, patterns, "-"."""
+    wanted = frozenset({suffix})
+    return _gather(words, lambda word: _standard() if word == STANDARD else _files_of(word, wanted), f"{suffix} files")
 
 
 def is_elsewhere(source: str) -> bool:
@@ -148,7 +150,7 @@ def _gather(words: str | Sequence[str], find: Callable[[str], Found], what: str 
     for word in listed:
         try:
             found = find(word)
-        except (InputError, MissingExtraError) as error:
+        except (InputError, LimitError, MissingExtraError) as error:
             problems.append(error)
             continue
         except (OSError, ValueError) as error:  # a name that is too long, or that no file can have
@@ -167,6 +169,9 @@ def _pictures_of(word: str, part: str | None, count: int | None, column: str | N
     path = Path(word)
     if not word:
         raise InputError("an empty name names no picture")
+    if word == STANDARD:
+        _no_part(word, part)
+        return _standard()
     if is_elsewhere(word):
         _no_part(word, part)
         return Found(_stored(word, column))
@@ -178,6 +183,10 @@ def _pictures_of(word: str, part: str | None, count: int | None, column: str | N
     found = _files_of(word, SUFFIXES)
     _no_part(word, part)
     return found
+
+
+def _standard() -> Found:
+    return Found((standard_input(),), is_one_file=True)
 
 
 def _sets_of(word: str, part: str | None, count: int | None) -> dict[str, PictureSet] | None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from isthmus.codec.files import CompressOptions, DecompressOptions, compress_files, decompress_files
+from isthmus.codec.compressing import CompressOptions, compress_files
+from isthmus.codec.decompressing import DecompressOptions, decompress_files
 from isthmus.codec.model import Model, load_model
 from isthmus.codec.targets import Target
 from isthmus.container.atomic import exists_already, write_file
