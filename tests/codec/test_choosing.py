@@ -208,7 +208,7 @@ def test_the_orientation_of_a_source_is_applied_once(name):
     """Though an AVIF says it twice: in EXIF and by a turn of its own."""
     out = io.BytesIO()
     pixels = _drawing()
-    Image.fromarray(pixels).save(out, name, quality=90, lossless=True, exif=ORIENTED)
+    Image.fromarray(pixels).save(out, name, quality=90, subsampling="4:4:4", lossless=True, exif=ORIENTED)
     picture = read_picture(Path("a"), data=out.getvalue())
     assert (picture.width, picture.height) == (96, 128)
     upright = np.rot90(pixels, -1)
