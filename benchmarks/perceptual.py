@@ -21,8 +21,9 @@ from PIL import Image
 
 from isthmus.evaluate.codec import Codec, Pixels
 from isthmus.evaluate.codecs import CodecSpec, build_codec
-from isthmus.imaging.reading import find_pictures, read_picture
+from isthmus.imaging.reading import read_picture
 from isthmus.metrics.bd_rate import Curve, bd_rate
+from isthmus.sources.folders import walk
 from isthmus.zoo.finding import find_by_name
 
 QUALITIES = {None: (20, 35, 50, 62, 74, 84, 92, 97), "jxl": (30, 50, 65, 76, 84, 89, 93, 96)}
@@ -80,7 +81,7 @@ def main() -> None:
     model = build_codec(CodecSpec(options.model, model=find_by_name(options.model)))
     others = [build_codec(CodecSpec(name)) for name in options.against]
     changes: dict[tuple[str, str], list[float]] = {}
-    for path in find_pictures(options.data)[:: options.every]:
+    for path in sorted(walk(options.data).files)[:: options.every]:
         pixels = read_picture(path).pixels.squeeze()
         ours = curve(model, pixels, levels)
         for other in others:

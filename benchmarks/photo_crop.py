@@ -1,71 +1,78 @@
-"""The README's figure: a crop of a picture in Isthmus, AVIF and JPEG at equal bytes, Isthmus with no more than they.
+"""The README's figure: crops of photographs in Isthmus and others at equal bytes, Isthmus with no more than they.
 
-python benchmarks/photo_crop.py --picture kodim21.png -o docs/figures/photo-crop.png
+    python benchmarks/photo_crop.py --pictures kodim21.png kodim20.png --crops 250,130,256,256 60,40,256,256 \
+        -o docs/figures/photo-crop.png
+
+The second row is of strong edges on a smooth ground, where what a codec adds beside edges is seen first.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
-from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
-from PIL import Image
 
 import isthmus
-from isthmus.metrics.distortion import psnr
+from isthmus.codec.targets import LEARNED
+from isthmus.evaluate.codec import Codec, Pixels
+from isthmus.evaluate.codecs import CodecSpec, build_codec
+from isthmus.imaging.reading import read_picture
+from isthmus.metrics.ssimulacra2 import ssimulacra2
 
-AVIF = {"format": "AVIF", "speed": 6, "subsampling": "4:4:4"}
-JPEG = {"format": "JPEG", "optimize": True, "subsampling": "4:2:0"}
-
-
-def largest_within(limit: int, encode: Callable[[int], bytes]) -> bytes:
-    """The file of the highest quality from 1 to 100 with at most `limit` bytes."""
-    fitting = [data for data in (encode(quality) for quality in range(1, 101)) if len(data) <= limit]
-    if not fitting:
-        raise SystemExit(f"no quality gives {limit} bytes")
-    return max(fitting, key=len)
+OTHERS = ("avif-444", "jxl")
 
 
-def pillow_file(picture: Image.Image, settings: dict[str, object], quality: int) -> bytes:
-    """With Pillow's encoder."""
-    out = io.BytesIO()
-    picture.save(out, quality=quality, **settings)
-    return out.getvalue()
+def largest_within(limit: int, codec: Codec, pixels: Pixels) -> bytes:
+    """The file of the highest quality with at most `limit` bytes."""
+    low, high, best = 0, len(codec.scale), b""
+    while low < high:
+        middle = (low + high) // 2
+        data = codec.encode(pixels, codec.scale[middle])
+        if len(data) <= limit:
+            low, best = middle + 1, max(best, data, key=len)
+        else:
+            high = middle
+    if not best:
+        raise SystemExit(f"no quality of {codec.info.name} gives {limit} bytes")
+    return best
+
+
+def panels(pixels: Pixels, *, bits_per_pixel: float, model: str) -> list[tuple[str, int, Pixels]]:
+    """(name, bytes, pixels) of the original, of Isthmus and of the others."""
+    limit = int(bits_per_pixel * pixels[..., 0].size / 8)
+    others = []
+    for codec in (build_codec(CodecSpec(name)) for name in OTHERS):
+        data = largest_within(limit, codec, pixels)
+        others.append((codec.info.label.split(" 4:4:4")[0], len(data), codec.decode(data)))
+    least = min(size for _, size, _ in others)
+    data = isthmus.encode(pixels, target_bytes=least, model=model, coding=LEARNED)
+    return [("Original", pixels.size, pixels), ("Isthmus", len(data), isthmus.decode(data)), *others]
 
 
 def main() -> None:
     """Draw."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--picture", type=Path, required=True)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--pictures", type=Path, nargs="+", required=True)
+    parser.add_argument("--crops", nargs="+", required=True, help="X,Y,W,H of each")
     parser.add_argument("--bpp", type=float, default=0.2)
-    parser.add_argument("--crop", default="250,130,256,256", help="X,Y,W,H")
     parser.add_argument("--model", default="photo")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
-    picture = Image.open(options.picture).convert("RGB")
-    pixels = np.asarray(picture)
-    limit = int(options.bpp * pixels[..., 0].size / 8)
-    others = []
-    for name, settings in (("AVIF", AVIF), ("JPEG", JPEG)):
-        file = largest_within(limit, lambda quality, s=settings: pillow_file(picture, s, quality))
-        others.append((name, len(file), np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))))
-    model = isthmus.load_model(options.model)
-    data = isthmus.encode(pixels, target_bytes=min(size for _, size, _ in others), model=model)
-    ours = ("Isthmus", len(data), isthmus.decode(data, model=model))
-    panels = [("Original", 3 * pixels[..., 0].size, pixels), ours, *others]
-    x, y, width, height = (int(part) for part in options.crop.split(","))
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.1 * len(panels), 3.6), layout="constrained")
-    for axis, (name, size, shown) in zip(axes, panels, strict=True):
-        axis.imshow(shown[y : y + height, x : x + width], interpolation="nearest")
-        exact = "" if name == "Original" else f"\n{psnr(shown, pixels):.2f} dB"
-        axis.set_title(f"{name}: {size:,} bytes{exact}", fontsize=11)
-        axis.axis("off")
+    rows = len(options.pictures)
+    figure, axes = plt.subplots(rows, 4, figsize=(4 * 3.1, 3.55 * rows), layout="constrained", squeeze=False)
+    for path, crop, row in zip(options.pictures, options.crops, axes, strict=True):
+        pixels = read_picture(path).pixels
+        x, y, width, height = (int(part) for part in crop.split(","))
+        shown = panels(pixels, bits_per_pixel=options.bpp, model=options.model)
+        for axis, (name, size, one) in zip(row, shown, strict=True):
+            axis.imshow(one[y : y + height, x : x + width], interpolation="nearest")
+            score = "" if one is pixels else f"\nSSIMULACRA2 {ssimulacra2(pixels, one):.1f}"
+            axis.set_title(f"{name}: {size:,} bytes{score}", fontsize=11)
+            axis.axis("off")
+            print(path.name, name, size, score.strip(), flush=True)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(options.output, dpi=100, pil_kwargs={"optimize": True}, bbox_inches="tight")
-    print(", ".join(f"{name} {size} bytes {psnr(shown, pixels):.2f} dB" for name, size, shown in panels[1:]))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 import isthmus
-from isthmus.imaging.reading import find_pictures, read_picture
+from isthmus.imaging.reading import read_picture
 from isthmus.metrics.ssimulacra2 import ssimulacra2
+from isthmus.sources.folders import walk
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     parser.add_argument("--qualities", type=float, nargs="+", default=[30, 40, 50, 60, 70, 80, 90])
     options = parser.parse_args()
     model = isthmus.load_model(options.model)
-    pictures = [read_picture(path).pixels for path in find_pictures(options.data)[:: options.every]]
+    pictures = [read_picture(path).pixels for path in sorted(walk(options.data).files)[:: options.every]]
     reached = np.array(
         [
             [ssimulacra2(pixels, model.decode(model.encode(pixels, quality=quality))) for quality in options.qualities]

@@ -17,16 +17,17 @@ torch = pytest.importorskip("torch")
 from isthmus.codec.model import load_model
 from isthmus.container.model_file import read_model
 from isthmus.entropy.fixed_point import LATENT_LIMIT
-from isthmus.errors import FormatError, InputError, UsageError
+from isthmus.errors import FormatError, InputError, TrainingError, UsageError
 from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.hyperprior.experiment import settings_of, train_codec
 from isthmus.learn.hyperprior.networks.quality import LAMBDAS, knot_weights
 from isthmus.learn.hyperprior.networks.transforms import TransformStart
-from isthmus.learn.hyperprior.training import dct_start, loop
+from isthmus.learn.hyperprior.training import dct_start, loop, step
 from isthmus.learn.hyperprior.training.checkpoint import load_trained, read_checkpoint
 from isthmus.learn.hyperprior.training.dead_units import dead_units
-from isthmus.learn.hyperprior.training.settings import Training, kept_training
-from isthmus.learn.hyperprior.training.state import RunState
+from isthmus.learn.hyperprior.training.loss import losses
+from isthmus.learn.hyperprior.training.settings import TUNES, Training, kept_training
+from isthmus.learn.hyperprior.training.state import MOST_SKIPPED, RunState
 from isthmus.learn.hyperprior.training.step import train_step, validate
 from isthmus.learn.hyperprior.training.weights import Weights, load_weights
 from isthmus.learn.loop.checkpoint import write_state
@@ -158,6 +159,28 @@ def test_a_run_that_begins_with_weights_moves_what_adam_trains(pictures, tmp_pat
     assert state.mean_norm > 1e-3
     moved = (state.model.log_gain.table.detach() - before).abs().max()
     assert float(moved) > training.adam_rate
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("tune", TUNES)
+def test_a_loss_that_is_no_number_moves_no_weight_and_ends_a_run(pictures, tmp_path, monkeypatch, tune):
+    """One such step is left out; a run of nothing else says so in a line."""
+    start = TransformStart(np.ones(192), np.ones(LATENTS), np.arange(LATENTS))
+    Weights(small_codec().state_dict(), start, 500, small_settings()).save(tmp_path / "w.npz")
+    training = Training(tune=tune, batch=2, side=64, compile=0, weights=str(tmp_path / "w.npz"), warm_up_steps=1)
+    state = RunState(tmp_path / "run", Crops(pictures), training, small_settings(), device=torch.device("cpu"))
+    before = {name: value.clone() for name, value in state.model.state_dict().items()}
+    monkeypatch.setattr(step, "losses", lambda *arguments: losses(*arguments) * torch.tensor([torch.nan, 1.0]))
+    assert np.isnan(train_step(state, 1.0, quantise=False)).all()
+    assert (state.step, state.skipped) == (500, 1)
+    assert all(torch.equal(value, before[name]) for name, value in state.model.state_dict().items())
+    monkeypatch.undo()
+    assert np.isfinite(train_step(state, 1.0, quantise=False)).all()
+    assert (state.step, state.skipped, state.skipped_in_a_row) == (501, 1, 0)
+    monkeypatch.setattr(step, "losses", lambda *arguments: losses(*arguments) * torch.nan)
+    state.skipped_in_a_row = MOST_SKIPPED - 1
+    with pytest.raises(TrainingError, match="50 steps behind step 501 were not finite"):
+        train_step(state, 1.0, quantise=False)
 
 
 def test_the_rate_is_of_the_windows_that_are_measured(pictures, tmp_path):

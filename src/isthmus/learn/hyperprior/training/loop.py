@@ -42,6 +42,7 @@ def train(state: RunState, *, save_seconds: float = 120, log_steps: int = 100, v
 
     Raises:
         KeyboardInterrupt: as the user, or the system, wishes; the last step is in the checkpoint.
+        TrainingError: steps are not finite any more.
     """
     log_path = state.folder / LOG
     if not log_path.exists():

@@ -34,6 +34,9 @@ def train_step(state: RunState, factor: float, *, quantise: bool) -> tuple[float
 
     Returns:
         (loss, bits per pixel); NaN where the step was left out.
+
+    Raises:
+        TrainingError: too many in a row were left out.
     """
     training = state.training
     shares = {
@@ -56,8 +59,9 @@ def train_step(state: RunState, factor: float, *, quantise: bool) -> tuple[float
     loss = (samples * (training.most / samples.detach()).clamp_max(1)).mean()
     loss.backward()
     if not (_clip_gradients(state) and math.isfinite(float(loss.detach()))):
-        state.skipped += 1
+        state.leave_out()
         return math.nan, math.nan
+    state.skipped_in_a_row = 0
     state.muon.param_groups[0]["lr"] = training.muon_rate * factor
     for group in state.adam.param_groups:
         group["lr"] = group["base"] * factor
