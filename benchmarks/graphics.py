@@ -1,10 +1,11 @@
 """Thirty drawn graphics: bytes beside AVIF and lossless WebP at equal SSIMULACRA2; and how photographs are coded.
 
-    python benchmarks/graphics.py [--photos FOLDER] [--model photo] [--only text]
+    python benchmarks/graphics.py [--photos FOLDER] [--odd FOLDER] [--model photo] [--only text]
 
 For each graphic and quality 60 and 90: the coding, the score, and the bytes as a share of the better of AVIF (speed 6,
 4:4:4, between its qualities by interpolation) and WebP (lossless, method 6). Then --lossless against that WebP. For
-photographs the share that the model codes, and the time of choosing.
+photographs the share that the model codes, and the time of choosing; for odd pictures which of them stay below a score
+of 70 at quality 90. `--only none` leaves the drawn ones out.
 """
 
 from __future__ import annotations
@@ -19,11 +20,17 @@ from PIL import Image
 
 import isthmus
 from drawn_graphics import drawn_graphics
+from isthmus.codec.api import decode_picture
 from isthmus.codec.codings import score
 from isthmus.container.image_file import read_header
+from isthmus.errors import IsthmusError
 from isthmus.imaging.reading import as_picture, read_picture
+from isthmus.sources.folders import walk
 
 QUALITIES = (60, 90)
+LOW = 70
+LARGEST = 3 << 21
+"""Values of the odd pictures that are tried."""
 AVIF_QUALITIES = (20, 35, 50, 60, 70, 78, 85, 90, 95, 100)
 
 
@@ -32,6 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--model", default="photo")
+    parser.add_argument("--odd", type=Path)
     parser.add_argument("--only", default="")
     options = parser.parse_args()
     model = isthmus.load_model(options.model)
@@ -40,8 +48,11 @@ def main() -> None:
         if options.only in name:
             shares += _at_qualities(name, image, model)
             beyond.append(_lossless(image, model))
-    print(f"share of the better one: median {np.median(shares):.3f}, worst {max(shares):.3f}")
-    print(f"--lossless beyond WebP: {max(beyond)} bytes at most, every pixel equal")
+    if shares:
+        print(f"share of the better one: median {np.median(shares):.3f}, worst {max(shares):.3f}")
+        print(f"--lossless beyond WebP: {max(beyond)} bytes at most, every pixel equal")
+    if options.odd:
+        _odd(options.odd, model)
     if options.photos:
         _photographs(sorted(options.photos.glob("*.*")), model)
 
@@ -85,6 +96,26 @@ def _lossless(image: Image.Image, model: isthmus.Model) -> int:
     if not np.array_equal(isthmus.decode(data), np.asarray(image)):
         raise SystemExit("a lossless picture came back with other pixels")
     return len(model.encode(image, lossless=True)) - len(_webp(image))
+
+
+def _odd(folder: Path, model: isthmus.Model) -> None:
+    """Whatever can be read below a folder, once each: those with the same pixels count as one."""
+    seen, low = set(), 0
+    for path in walk(folder).files:
+        try:
+            picture = read_picture(path, depth=8, frame=0)
+        except IsthmusError:
+            continue
+        key = picture.pixels.tobytes() + (b"" if picture.alpha is None else picture.alpha.tobytes())
+        if key in seen or picture.pixels.size > LARGEST:
+            continue
+        seen.add(key)
+        data = isthmus.encode(picture, quality=90, model=model)
+        reached = score(picture, decode_picture(data, model=model).pixels, "ssimulacra2")
+        if reached < LOW:
+            low += 1
+            print(f"{path.name}: {picture}, {read_header(data).format or 'learned'}, {reached:.2f}", flush=True)
+    print(f"{len(seen)} odd pictures, {low} below {LOW} at quality 90")
 
 
 def _photographs(paths: list[Path], model: isthmus.Model) -> None:

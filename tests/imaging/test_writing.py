@@ -98,6 +98,21 @@ def test_exif_and_xmp_go_together(suffix):
         assert image.getexif().get_ifd(0x8825)[1] == "N"
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".avif", ".tif", ".bmp"])
+def test_the_resolution_is_kept(suffix):
+    """Where a format has no place for it, in EXIF."""
+    picture = Picture(np.zeros((8, 8, 3), np.uint8), resolution=(300.0, 150.0))
+    assert writing.held_by(picture, suffix).conversions == ()
+    back = read_picture(Path("a"), data=writing.to_file_bytes(picture, suffix))
+    if suffix in (".webp", ".avif"):
+        exif = Image.Exif()
+        exif.load(back.exif)
+        assert (exif[282], exif[283], exif[296]) == (300, 150, 2)
+    else:
+        assert back.resolution == pytest.approx((300, 150), abs=0.1)
+    assert writing.held_by(picture, ".ppm").conversions == ("its resolution is left out: PPM has no place for it",)
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".webp", ".avif"])
 def test_a_quality_of_the_output_is_heard(suffix):
     """The lower, the smaller."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from isthmus.cli.output import Notes, note, print_json, say, tell, track
+from isthmus.cli.output import Notes, Stopped, note, print_json, say, tell, track
 from isthmus.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,20 +62,26 @@ def tell_all(
 
     Raises:
         Exit: something failed, with 1.
+        Stopped: by Ctrl-C; what is done stays.
     """
     failed = tell(found) + plan.failed
     results, notes = [], Notes()
     for error in plan.errors:
         note(str(error))
-    for outcome in track(outcomes, total=len(plan.jobs), doing=doing):
-        notes.add(outcome.source, outcome.notes)
-        if outcome.error is not None:
-            failed += 1
-            note(str(outcome.error))
-        else:
-            results.append(outcome.result)
-            if not as_json:
-                say(line_of(outcome.result), to_stderr=plan.to_standard)
+    try:
+        for outcome in track(outcomes, total=len(plan.jobs), doing=doing):
+            notes.add(outcome.source, outcome.notes)
+            if outcome.error is not None:
+                failed += 1
+                note(str(outcome.error))
+            else:
+                results.append(outcome.result)
+                if not as_json:
+                    say(line_of(outcome.result), to_stderr=plan.to_standard)
+    except KeyboardInterrupt:
+        if plan.to_standard:
+            raise
+        raise Stopped(f"{len(results)} of {len(plan.jobs)} are done, --skip-existing goes on with the others") from None
     notes.show()
     if as_json:
         from dataclasses import asdict

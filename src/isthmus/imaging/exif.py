@@ -14,7 +14,8 @@ from PIL import ExifTags, Image
 
 PREFIX = b"Exif\0\0"
 ORIENTATION = 0x0112
-X_RESOLUTION = 0x011A
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
+_INCH = 2
 _XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:=["']|>))([2-8])""")
 _SHORT = 3
@@ -105,6 +106,13 @@ def profile_text(image: Image.Image) -> bytes | None:
 def has_resolution(block: bytes | None) -> bool:
     """Whether an EXIF block says how many pixels an inch has."""
     return block is not None and X_RESOLUTION in _loaded(block)
+
+
+def resolution_as_exif(across: float, down: float) -> bytes:
+    """A block that says how many pixels an inch has, and nothing else."""
+    exif = Image.Exif()
+    exif[X_RESOLUTION], exif[Y_RESOLUTION], exif[RESOLUTION_UNIT] = across, down, _INCH
+    return exif.tobytes()
 
 
 def is_whole(block: bytes) -> bool:

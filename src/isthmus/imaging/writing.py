@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from isthmus.errors import IsthmusError, OutputError, UsageError
 from isthmus.imaging import jpeg_xl
-from isthmus.imaging.exif import ORIENTATION, as_tags, is_whole
+from isthmus.imaging.exif import ORIENTATION, as_tags, is_whole, resolution_as_exif
 from isthmus.imaging.exif_directories import without_tag
 from isthmus.imaging.fitting import over_white
 from isthmus.imaging.foreign import AVIF_SPEED, NO_AVIF, WEBP_METHOD, has_avif
@@ -108,7 +108,8 @@ def to_file_bytes(picture: Picture, suffix: str) -> bytes:
 def held_by(picture: Picture, suffix: str) -> Picture:
     """What a format can hold of a picture; each thing that it cannot is one more of the picture's conversions.
 
-    Alpha goes over white; metadata that has no place, or is too long for it, is left out.
+    Alpha goes over white; metadata that has no place, or is too long for it, is left out. A resolution that has none
+    goes into EXIF.
 
     Raises:
         UsageError: a suffix that is none of `FORMATS`.
@@ -125,6 +126,12 @@ def held_by(picture: Picture, suffix: str) -> Picture:
             left_out: dict[str, Any] = {field: None}
             picture = replace(picture, **left_out)
             notes.append(f"its {what} is left out: {reason}")
+    if picture.resolution is not None and name in _WITHOUT_RESOLUTION:
+        if picture.exif is None and name not in _WITHOUT_METADATA:
+            picture = replace(picture, exif=resolution_as_exif(*picture.resolution))
+        else:
+            notes.append(f"its resolution is left out: {name} has no place for it")
+        picture = replace(picture, resolution=None)
     if name == "JPEG XL":
         picture = jpeg_xl.in_srgb(picture)
     return replace(picture, conversions=(*picture.conversions, *notes))
@@ -183,7 +190,7 @@ def _options(picture: Picture, name: str, quality: int | None) -> dict[str, Any]
     """What Pillow's `save` takes for a format; without a quality every pixel is kept."""
     options = info_of(picture)
     resolution = options.pop("dpi", None)
-    if resolution is not None and name not in _WITHOUT_RESOLUTION and max(resolution) <= _JPEG_LARGEST_RESOLUTION:
+    if resolution is not None and max(resolution) <= _JPEG_LARGEST_RESOLUTION:
         options["dpi"] = resolution
     if name == "TIFF":
         options["exif"] = _tiff_tags(picture)
