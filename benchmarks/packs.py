@@ -17,7 +17,7 @@ import statistics
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,7 @@ CODECS = {
     "AVIF": {"format": "AVIF"},
 }
 REPEATS = 7
+TURNS = 3
 PHOTOS = 20
 
 
@@ -130,6 +131,24 @@ def digits(folder: Path, model: Model, quality: int) -> None:
         )
         seconds = median_seconds(lambda: pack_to_file(sources, path, model, options, force=True))
         print(f"  pack: {len(array) / seconds:.0f} digits/s")
+        cost_of_choosing(sources, model, quality)
+
+
+def cost_of_choosing(sources: Sequence[Source], model: Model, quality: int) -> None:
+    """Processor time, the least of some turns, with a coding for each picture and with the model's for all."""
+    seconds: dict[str, list[float]] = {"auto": [], "learned": []}
+    with tempfile.TemporaryDirectory() as place:
+        pack_to_file(sources[:1], Path(place) / "first", model, PackOptions(quality))  # which loads its graphs
+        for turn in range(2 * TURNS):
+            coding = ("auto", "learned")[turn % 2]
+            start = time.process_time()
+            options = PackOptions(quality, coding=coding)
+            done = pack_to_file(sources, Path(place) / coding, model, options, force=True)
+            seconds[coding].append(time.process_time() - start)
+            if turn == 0:
+                print(f"  codings: {done.codings}")
+    auto, learned = (min(seconds[coding]) for coding in ("auto", "learned"))
+    print(f"  packing, auto / learned: {auto:.2f} / {learned:.2f} s of processor = {auto / learned:.3f}")
 
 
 def faces(folder: Path, model: Model, wanted: float) -> None:
@@ -163,6 +182,7 @@ def faces(folder: Path, model: Model, wanted: float) -> None:
         best = min(best or size, size)
         print(f"  {codec} files (quality {at}, {psnr:.2f} dB): {size:.0f}")
     print(f"  pack / best of the others: {ours / best:.2f}")
+    cost_of_choosing(sources, model, high)
 
 
 def mixed(folder: Path, quality: int) -> None:

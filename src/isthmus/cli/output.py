@@ -147,6 +147,16 @@ def numbers(text: str) -> tuple[float, ...]:
         raise UsageError(f"numbers with commas between them are wanted, not {text!r}") from error
 
 
+def in_short(number: float) -> str:
+    """A positive number as people say it.
+
+    Example:
+        >>> in_short(69123.4), in_short(0.2345)
+        ('69,123', '0.23')
+    """
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
+
+
 @contextmanager
 def counter(total: int, *, doing: str) -> Iterator[Callable[[], None]]:
     """A bar on stderr with the speed and the time left, where that is a terminal, and what moves it on by one."""
@@ -168,7 +178,7 @@ def meter(*, doing: str) -> Iterator[Callable[[int, int], None]]:
     class Speed(progress.ProgressColumn):
         def render(self, task: progress.Task) -> Text:
             speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.2g}/s")
+            return Text("" if speed is None else f"{in_short(speed)}/s")
 
     columns = (
         progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn(), Speed(),

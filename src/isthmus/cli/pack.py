@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +20,9 @@ from isthmus.cli.options import (
     Quality,
     Sources,
 )
+
+if TYPE_CHECKING:
+    from isthmus.packs.packing import PackedFile
 
 SHOWN = 20
 """Rejected pictures that are named one by one."""
@@ -132,18 +134,20 @@ def pack(
     if as_json:
         print_json(asdict(done))
     else:
-        say(
-            f"{done.output}: {done.pictures} pictures, {done.bytes} bytes, {done.bytes_per_picture:.1f} a picture, "
-            f"1/{done.ratio:.1f} of the sources; {done.pictures_per_second:.0f} pictures/s{_codings(done.codings)}"
-        )
+        say(_summary(done))
     if done.rejected:
         note(f"{len(done.rejected)} of {len(found)} pictures were not packed; --json names them all")
     if done.rejected or unread:
         raise typer.Exit(1)
 
 
-def _codings(counts: Mapping[str, int]) -> str:
-    """How many pictures have each coding, where not all are learned."""
-    if not counts.keys() - {"learned"}:
-        return ""
-    return "; " + ", ".join(f"{count} {coding}" for coding, count in sorted(counts.items()))
+def _summary(done: PackedFile) -> str:
+    """One line; how many pictures have each coding, where not all are learned."""
+    from isthmus.cli.output import in_short
+
+    counts = ", ".join(f"{count} {coding}" for coding, count in sorted(done.codings.items()))
+    codings = f"; {counts}" if done.codings.keys() - {"learned"} else ""
+    return (
+        f"{done.output}: {done.pictures} pictures, {done.bytes} bytes, {done.bytes_per_picture:.1f} a picture, "
+        f"1/{done.ratio:.1f} of the sources; {in_short(done.pictures_per_second)} pictures/s{codings}"
+    )

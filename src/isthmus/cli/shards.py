@@ -39,7 +39,7 @@ def pack_shards(
     """Pack into shards, and say what that came to."""
     from dataclasses import asdict
 
-    from isthmus.cli.output import Stopped, counter, note, print_json, say
+    from isthmus.cli.output import Stopped, counter, in_short, note, print_json, say
     from isthmus.packs.shard_folder import REJECTED
     from isthmus.packs.sharding import DEFAULT_SHARD_SIZE, pack_to_shards
 
@@ -58,7 +58,7 @@ def pack_shards(
         say(
             f"{done.output}: {done.pictures} pictures in {done.shards} shards, {done.bytes} bytes, "
             f"{done.bytes_per_picture:.1f} a picture, 1/{done.ratio:.1f} of the sources; "
-            f"{done.pictures_per_second:.0f} pictures/s"
+            f"{in_short(done.pictures_per_second)} pictures/s"
         )
     if done.rejected:
         note(f"{done.rejected} of {len(sources)} pictures were not packed: see {folder / REJECTED}")

@@ -69,11 +69,16 @@ def wish_is_exact(wish: Wish) -> bool:
 
 def is_learned_at_once(codings: Codings, wish: Wish) -> bool:
     """Whether nothing but the model need be tried, and once."""
+    if is_always_learned(codings.coder, wish):
+        return True
+    return wish.coding == AUTO and not wish.target.is_search and not wish_is_exact(wish) and codings.is_photograph
+
+
+def is_always_learned(coder: Coder, wish: Wish) -> bool:
+    """Whether that is so of every picture."""
     if wish.target.is_search or wish_is_exact(wish):
         return False
-    if wish.coding != AUTO:
-        return wish.coding == LEARNED
-    return not codings.coder.is_general or codings.is_photograph
+    return wish.coding == LEARNED or (wish.coding == AUTO and not coder.is_general)
 
 
 class _Choice:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from isthmus.codec import pipeline
-from isthmus.codec.choosing import is_learned_at_once
+from isthmus.codec.choosing import is_always_learned, is_learned_at_once
 from isthmus.codec.coder import Coder, whole_quality
 from isthmus.codec.codings import Codings
 from isthmus.codec.model import DEFAULT_ENGINE, Model
@@ -149,13 +149,14 @@ def code_chunk(sources: Sequence[Source], model: Model, options: PackOptions) ->
 def _stored(pictures: Sequence[Picture], coder: Coder, wish: Wish) -> Iterator[Stored | IsthmusError]:
     """What becomes of each picture; those that look like photographs go through the model's graphs together."""
     quality = wish.target.quality or coder.file.default_quality
-    at_once = [is_learned_at_once(Codings(picture, coder, in_pack=True), wish) for picture in pictures]
+    is_quick = is_always_learned(coder, wish)
+    at_once = [is_quick or is_learned_at_once(Codings(picture, coder, in_pack=True), wish) for picture in pictures]
     learned = [
-        pipeline.as_coded(one, coder).picture for one, is_quick in zip(pictures, at_once, strict=True) if is_quick
+        pipeline.as_coded(one, coder).picture for one, is_learned in zip(pictures, at_once, strict=True) if is_learned
     ]
     made = zip(learned, pipeline.payloads_of(learned, coder, quality), strict=True)
-    for picture, is_quick in zip(pictures, at_once, strict=True):
-        if is_quick:
+    for picture, is_learned in zip(pictures, at_once, strict=True):
+        if is_learned:
             coded, tiles = next(made)
             yield store_learned(coded, tiles, None if coded.alpha is None else encode_alpha(coded.alpha), coder)
             continue
