@@ -84,7 +84,7 @@ def _draw_points(axis: Any, points: NDArray[np.float32], data: PictureSet) -> No
             chosen = points[data.labels == label]
             colour = f"C{index}" if len(classes) <= 10 else None
             axis.scatter(*chosen.T, s=size, linewidths=0, color=colour, label=str(label))
-        axis.legend(markerscale=4 / size**0.5, fontsize=9, loc="upper right")
+        axis.legend(markerscale=4 / size**0.5, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
         return
     axis.scatter(*points.T, s=size, linewidths=0, color="0.75")
     for place in spread_out(points):
