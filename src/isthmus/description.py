@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from isthmus.container.image_file import ALPHA, EXIF, ICC, MAGIC, XMP, ImageFile, read_image
-from isthmus.container.model_file import parse_model
 from isthmus.container.pack_file import MAGIC as PACK_MAGIC
 from isthmus.container.pack_file import MODEL, read_layout
 from isthmus.container.pack_table import PackTable
@@ -16,7 +15,7 @@ from isthmus.packs.opening import open_ranges
 from isthmus.packs.stored_pictures import ALPHA as ALPHA_BIT
 from isthmus.packs.stored_pictures import coding_of, count_codings, picture_size
 from isthmus.values import MODE_NAMES
-from isthmus.zoo.finding import find_by_id
+from isthmus.zoo.finding import find_by_id, parse_model
 
 RUN_MODEL = "model.isthmus"
 """What a run's folder holds once it has finished."""

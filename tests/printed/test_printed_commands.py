@@ -23,6 +23,7 @@ NOT_RUN = {
     r"make |source ": "sets up an environment, or runs this test; its targets are looked for",
     r"isthmus studio": "serves until it is stopped: tests/studio, tests/browser",
     r"isthmus train photo ": "takes hours, of photographs: tests/learn/hyperprior",
+    r"isthmus train own |isthmus \w+ .*faces-model": "needs many pictures and minutes: tests/learn/hyperprior/own",
     r"isthmus evaluate .*--data (KODAK|HELD)": "takes half an hour: tests/evaluate",
     r"isthmus pack .*--runner ray": "starts a cluster: tests/scale",
     r"python benchmarks/": "measures, for minutes to hours",
@@ -32,6 +33,7 @@ NOT_RUN = {
 RECORDS = {
     "docs/experiments.md": "a record of dated runs",
     "docs/benchmarks-history.md": "a record of earlier versions",
+    "docs/own-pictures.md": "needs an hour of training first: tests/learn/hyperprior/own",
 }
 SLOW_PAGES = {"README.md", "docs/tutorial.md", "docs/recipes.md", "docs/evaluate.md", "docs/packs.md", "docs/scale.md"}
 SLOW_HELPS = {"isthmus --help"} | {

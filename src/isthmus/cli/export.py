@@ -21,8 +21,7 @@ def export(
     """Write a model's networks as ONNX files for other programs, with a README of their inputs and outputs."""
     from isthmus.cli.output import print_json, say
     from isthmus.codec.onnx_files import export_onnx
-    from isthmus.container.model_file import read_model
-    from isthmus.zoo.finding import find_by_name
+    from isthmus.zoo.finding import find_by_name, read_model
 
     paths = export_onnx(read_model(find_by_name(model)), output, force=force)
     if as_json:

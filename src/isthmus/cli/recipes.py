@@ -21,10 +21,10 @@ def recipes(
     """List the named experiments, or the settings of one."""
     from isthmus.cli.output import print_json, say
     from isthmus.learn.recipes.loading import load_recipe, recipe_names, recipe_to_table
-    from isthmus.learn.recipes.photo import PHOTO, PHOTO_SUMMARY
+    from isthmus.learn.recipes.photo import OWN, OWN_SUMMARY, PHOTO, PHOTO_SUMMARY
 
-    if name == PHOTO:
-        say(f"{PHOTO}: {PHOTO_SUMMARY}")
+    if name in (PHOTO, OWN):
+        say(f"{name}: {PHOTO_SUMMARY if name == PHOTO else OWN_SUMMARY}")
         return
     if name is not None:
         _explain(name, as_json=as_json)
@@ -34,6 +34,7 @@ def recipes(
         print_json({"recipes": [recipe_to_table(recipe) for recipe in loaded]})
         return
     width = max(len(recipe.name) for recipe in loaded)
+    say(f"{OWN:{width}}  {OWN_SUMMARY}")
     say(f"{PHOTO:{width}}  {PHOTO_SUMMARY}")
     for recipe in loaded:
         say(f"{recipe.name:{width}}  {recipe.summary}")

@@ -27,7 +27,13 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data, in place of the recipe's.")] = None,
     steps: Annotated[int | None, typer.Option(help="Stop after this many steps.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Stop after this many minutes of training.")] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Stop after this many minutes of training; of 'own': what all of it takes, 60 without it."),
+    ] = None,
+    base: Annotated[
+        str, typer.Option("--from", metavar="MODEL", help="Of 'own': auto, photo or photo-psnr, which it begins with.")
+    ] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a run that the folder holds.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -80,6 +86,13 @@ def train(
             raise UsageError("photo is the shipped model's name: 'isthmus models add FILE --name NAME' after training")
         _train_photo(
             data, output, settings or [], minutes, seed, device, resume=resume, force=force, as_json=as_json
+        )  # fmt: skip
+        return
+    if recipe == "own":
+        if processes.count > 1 or epochs is not None or steps is not None or settings:
+            raise UsageError("train own takes --data, --minutes, --from, --seed, --install, --resume and --force alone")
+        _train_own(
+            data, output, minutes, base, seed, resume=resume, force=force, install=install, as_json=as_json
         )  # fmt: skip
         return
     chosen = load_recipe(recipe, settings or [])
@@ -154,6 +167,38 @@ def _train_photo(
         f"it; {figures['held_file_bpp']:.4f} in files of the model"
     )
     say(f"model {done.model_id} in {done.model}")
+
+
+def _train_own(
+    data: str | None, output: Path | None, minutes: float | None, base: str, seed: int,
+    *, resume: bool, force: bool, install: bool, as_json: bool,
+) -> None:  # fmt: skip
+    from dataclasses import asdict
+
+    from isthmus.cli.output import Stopped, note, print_json, say
+    from isthmus.errors import UsageError
+    from isthmus.learn.hyperprior.own.run import train_own
+    from isthmus.zoo.finding import install as install_model
+
+    if data is None:
+        raise UsageError("train own needs --data FOLDER: pictures that are alike, hundreds or more")
+    folder = output or Path("runs/own")
+    try:
+        done = train_own(
+            folder, data=data, minutes=minutes, base=base, seed=seed, resume=resume, force=force,
+            report=note, is_shown=True,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        raise Stopped(_kept("step", folder, "the same command with --resume")) from None
+    if install:
+        install_model(Path(done.model), name=folder.name, force=force)
+    if as_json:
+        print_json(asdict(done))
+        return
+    for line in done.lines:
+        say(line)
+    say(f"own: {done.steps} steps, {done.seconds:.0f} s in all; the page: {done.page}")
+    say(f"model {done.model_id} in {done.model}: isthmus pack FOLDER -o set.isthpack --model {done.model} --embed")
 
 
 def _kept(what: str, folder: Path, remedy: str) -> str:

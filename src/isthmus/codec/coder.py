@@ -94,6 +94,14 @@ class Coder(Protocol):
         """
         ...
 
+    def latents_of(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        """(count, channels, rows, columns) latents of pictures of one size and mode, not quantised."""
+        ...
+
+    def codes_of(self, payloads: Sequence[bytes], size: tuple[int, int], quality: int) -> NDArray[np.float32]:
+        """(count, channels, rows, columns) latents of pictures of (height, width) in one tile, as they are decoded."""
+        ...
+
     def symbols(self, image: ImageFile) -> list[NDArray[np.int32]]:
         """What the entropy coder reads, for each tile (channels, rows, columns): the same on every machine."""
         ...

@@ -17,7 +17,7 @@ from isthmus.codec.factorised_coder import FactorisedCoder
 from isthmus.codec.hyperprior.coder import HyperpriorCoder
 from isthmus.codec.hyperprior.layout import KIND as HYPERPRIOR
 from isthmus.codec.targets import EXACT, LEARNED, Target, Wish
-from isthmus.container.model_file import ModelFile, read_model
+from isthmus.container.model_file import ModelFile
 from isthmus.errors import ModelMismatchError, UnsupportedVersionError
 from isthmus.imaging.reading import as_picture
 from isthmus.imaging.windows import as_region
@@ -182,12 +182,21 @@ class Model:
         return pipeline.symbols_of(data, self.coder)
 
     def latents(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Codes (count, latent channels, rows', columns') of pictures (count, rows, columns, channels), not quantised.
+        """Codes of pictures of one size, not quantised.
+
+        Args:
+            pictures: (count, rows, columns, channels) uint8, or (count, rows, columns) grey.
+
+        Returns:
+            (count, latent channels, rows', columns') float32. Of a hyperprior model (`photo`, one's own) rows' and
+            columns' are those of the pictures, divided by 16 and rounded up, of `photo` to multiples of 4; sides are
+            at most 1,024.
 
         Raises:
             ModelMismatchError: the model does not take these pictures.
+            UsageError: pictures that are coded in tiles.
         """
-        return pipeline.latents_of([as_picture(picture) for picture in pictures], self.factorised_coder)
+        return pipeline.latents_of([as_picture(picture) for picture in pictures], self.coder)
 
     def pictures_of(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
         """Pictures (count, rows, columns, channels) in [0, 1] of latents, not rounded."""
@@ -211,12 +220,12 @@ def load_model(name: str | Path, *, threads: int = 0, engine: str = "onnxruntime
         >>> load_model("photo").name
         'photo'
     """
-    return Model(read_model(finding.find_by_name(name)), Engine(engine, threads))
+    return Model(finding.read_model(finding.find_by_name(name)), Engine(engine, threads))
 
 
 def load_model_by_id(model_id: bytes, *, beside: Path | None = None, engine: Engine = DEFAULT_ENGINE) -> Model:
     """The model that a picture file names; see `zoo.finding.find_by_id`."""
-    return Model(read_model(finding.find_by_id(model_id, beside=beside)), engine)
+    return Model(finding.read_model(finding.find_by_id(model_id, beside=beside)), engine)
 
 
 def plain_pixels(picture: Picture) -> NDArray[np.uint8]:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from isthmus.codec import format_coder
 from isthmus.codec.coder import BatchCoder, Coder, whole_quality
-from isthmus.codec.factorised_coder import FactorisedCoder
 from isthmus.codec.quantiser import check_quality
 from isthmus.codec.sections import from_sections, to_sections
 from isthmus.container.asked import Asked
@@ -175,11 +174,12 @@ def symbols_of(data: BytesLike, coder: Coder) -> list[NDArray[np.int32]]:
     return coder.symbols(_of_this_model(read_image(data), coder))
 
 
-def latents_of(pictures: Sequence[Picture], coder: FactorisedCoder) -> NDArray[np.float32]:
+def latents_of(pictures: Sequence[Picture], coder: Coder) -> NDArray[np.float32]:
     """Latents of pictures of one size, before quantisation, in batches.
 
     Raises:
         ModelMismatchError: a picture that the model does not take.
+        UsageError: pictures that a hyperprior model codes in tiles.
     """
     fitting_pictures = [taken(picture, coder, fit=False) for picture in pictures]
     return np.concatenate([coder.latents_of(batch) for batch in _batches(fitting_pictures)])

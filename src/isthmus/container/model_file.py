@@ -1,5 +1,7 @@
 """The .isthmus file: one model. A zip of manifest.json, ONNX graphs and integer or float arrays; never pickle.
 
+Or the difference to another one, its base, which is put together with it when it is read.
+
 docs/format.md has every member. A model's id is the start of the SHA-256 over what decoding depends on: the same
 symbols and pixels come out of two files of one id. What only the encoder runs, the licence and the figures may differ.
 """
@@ -11,7 +13,7 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +26,8 @@ from isthmus.container.graph_check import check_graph
 from isthmus.container.graph_work import MAX_FOLDED, CheckedGraph
 from isthmus.container.image_file import MODEL_ID_BYTES
 from isthmus.container.model_archive import MANIFEST, open_archive, read_manifest_bytes, read_members
-from isthmus.container.model_manifest import FORMAT, VERSION, parse_manifest
+from isthmus.container.model_difference import apply_difference
+from isthmus.container.model_manifest import DIFFERENCE_VERSION, FORMAT, VERSION, parse_manifest
 from isthmus.errors import ChecksumError, FormatError, LimitError, ModelNotFoundError
 from isthmus.values import LatentSpec, PictureSpec
 
@@ -34,7 +37,23 @@ In version 1 it was the analysis alone."""
 MAX_NODES = 2048
 """Of all graphs of a model."""
 _GRAPH = ".onnx"
+_DIFFERENCE = "difference"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's first date: the same model gives the same bytes
+
+
+@dataclass(frozen=True)
+class OfBase:
+    """How a model that is a difference to another one is stored.
+
+    Attributes:
+        base: the other one's id.
+        difference: bytes of `model_difference.write_difference`.
+        anew: names of the arrays that are stored whole.
+    """
+
+    base: bytes
+    difference: bytes
+    anew: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -51,7 +70,8 @@ class ModelFile:
         arrays: arrays by name, in one of `model_manifest.ARRAY_TYPES`.
         facts: whatever else people want to know: licence, recipe, figures. Not part of the id.
         decodes: ids of other models whose pictures this one decodes to the same pixels. Not part of the id.
-        version: of the format that it was read from; it decides the rule of the id. Files are written in VERSION.
+        version: of the format that it was read from; it decides the rule of the id.
+        of_base: how it is stored as a difference; None: whole. Graphs and arrays are the same either way.
     """
 
     name: str
@@ -64,6 +84,7 @@ class ModelFile:
     facts: Mapping[str, Any] = field(default_factory=dict)
     decodes: tuple[bytes, ...] = ()
     version: int = VERSION
+    of_base: OfBase | None = None
 
     @cached_property
     def id(self) -> bytes:
@@ -103,20 +124,29 @@ class ModelFile:
         return self.id, *self.decodes
 
 
+BaseFinder = Callable[[bytes], ModelFile]
+"""Finds the model of an id."""
+
+
 def write_model(model: ModelFile) -> bytes:
-    """The file's bytes, in VERSION: the same model gives the same bytes."""
-    model = replace(model, version=VERSION)
-    members = _members(model)
+    """The file's bytes, in VERSION or DIFFERENCE_VERSION: the same model gives the same bytes."""
+    model = replace(model, version=VERSION if model.of_base is None else DIFFERENCE_VERSION)
+    stored, members = model, _members(model)
+    if model.of_base is not None:
+        anew = {name: array for name, array in model.arrays.items() if name in model.of_base.anew}
+        stored = replace(model, arrays=anew, graphs={})
+        members = {_DIFFERENCE: memoryview(model.of_base.difference), **_members(stored)}
     manifest = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": model.version,
         "id": model.id.hex(),
         "decodes": [other.hex() for other in model.decodes],
         "name": model.name,
         "default_quality": model.default_quality,
-        "decoding": _decoding(model),
+        "decoding": _decoding(stored),
         "members": {name: {"bytes": data.nbytes, "sha256": _sha256(data)} for name, data in members.items()},
         "facts": dict(model.facts),
+        **({"base": model.of_base.base.hex()} if model.of_base is not None else {}),
     }
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -128,23 +158,33 @@ def write_model(model: ModelFile) -> bytes:
     return out.getvalue()
 
 
-def read_model(path: Path) -> ModelFile:
+def read_model(path: Path, *, find_base: BaseFinder | None = None) -> ModelFile:
     """Read and check a model file: sizes first, then hashes, then what its graphs ask for.
 
+    Args:
+        path: of the file.
+        find_base: see `parse_model`; `zoo.finding.read_model` looks where models are.
+
     Raises:
-        ModelNotFoundError: no such file.
+        ModelNotFoundError: no such file, or no base of it.
         FormatError: or one of its subclasses, for anything that is not exactly a .isthmus file.
     """
     try:
         with path.open("rb") as file:
-            return _parse(file, path.name)
+            return _parse(file, path.name, find_base)
     except OSError as error:
         raise ModelNotFoundError(f"cannot read the model {path}: {error.strerror}", wanted=str(path)) from error
 
 
-def parse_model(data: bytes, *, name: str) -> ModelFile:
-    """Take apart a model file's bytes; `name` is for the messages."""
-    return _parse(io.BytesIO(data), name)
+def parse_model(data: bytes, *, name: str, find_base: BaseFinder | None = None) -> ModelFile:
+    """Take apart a model file's bytes.
+
+    Args:
+        data: of the file.
+        name: for the messages.
+        find_base: finds the model that one is a difference to; None: only whole models are read.
+    """
+    return _parse(io.BytesIO(data), name, find_base)
 
 
 def read_decoded_ids(path: Path) -> tuple[bytes, ...]:
@@ -159,15 +199,22 @@ def read_decoded_ids(path: Path) -> tuple[bytes, ...]:
         return ()
 
 
-def _parse(file: BinaryIO, file_name: str) -> ModelFile:
+def _parse(file: BinaryIO, file_name: str, find_base: BaseFinder | None) -> ModelFile:
     with open_archive(file, file_name) as archive:
         manifest = parse_manifest(read_manifest_bytes(archive, file_name), file_name)
         members = read_members(archive, manifest.members, file_name)
+    difference = members.pop(_DIFFERENCE, None) if manifest.base else None
+    base = _base(manifest.base, find_base, file_name) if manifest.base else None
     try:
         arrays = {name: _read_array(name, entry, members) for name, entry in manifest.arrays.items()}
         graphs = {name.removesuffix(_GRAPH): data for name, data in members.items() if name.endswith(_GRAPH)}
-        if len(arrays) + len(graphs) != len(members):
+        if len(arrays) + len(graphs) != len(members) or (base is not None and (graphs or difference is None)):
             raise FormatError("it has members that nothing names")
+        of_base = None
+        if base is not None and difference is not None:
+            of_base = OfBase(manifest.base, difference, frozenset(arrays))
+            graphs, others = apply_difference(difference, base.graphs, base.arrays)
+            arrays = {**others, **arrays}
         model = ModelFile(
             name=manifest.name,
             kind=manifest.kind,
@@ -179,6 +226,7 @@ def _parse(file: BinaryIO, file_name: str) -> ModelFile:
             facts=manifest.facts,
             decodes=manifest.decodes,
             version=manifest.version,
+            of_base=of_base,
         )
         model.checked_graphs  # noqa: B018 - refuses those that are not as we export them
     except FormatError as error:
@@ -186,6 +234,22 @@ def _parse(file: BinaryIO, file_name: str) -> ModelFile:
     if model.id != manifest.id:
         raise ChecksumError(f"{file_name}: its contents do not match its id: the file was altered")
     return model
+
+
+def _base(model_id: bytes, find_base: BaseFinder | None, file_name: str) -> ModelFile:
+    if find_base is None:
+        raise FormatError(f"{file_name} is a difference to the model {model_id.hex()}, where a whole model is needed")
+    try:
+        base = find_base(model_id)
+    except ModelNotFoundError as error:
+        raise ModelNotFoundError(
+            f"{file_name} is a difference to the model {model_id.hex()}, which is neither shipped with this release "
+            "nor installed: 'isthmus models add FILE' installs one",
+            wanted=model_id.hex(),
+        ) from error
+    if base.id != model_id or base.of_base is not None:
+        raise FormatError(f"{file_name} is a difference to {base.name}, which is another model or a difference itself")
+    return base
 
 
 def _read_array(name: str, entry: tuple[str, tuple[int, ...]], members: Mapping[str, bytes]) -> NDArray[Any]:

@@ -14,7 +14,9 @@ from isthmus.values import MAX_PIXELS, QUALITIES, LatentSpec, PictureSpec
 
 FORMAT = "isthmus model"
 VERSION = 2
-READ_VERSIONS = (1, 2)
+DIFFERENCE_VERSION = 3
+"""Of a model that is stored as the difference to another one."""
+READ_VERSIONS = (1, 2, 3)
 ARRAY_TYPES = ("<f4", "<i4", "<u2", "|u1", "|i1", "<i2")
 MAX_DECODED_IDS = 16
 MAX_CHANNELS = 1 << 16
@@ -37,7 +39,8 @@ class ModelManifest:
         picture: the pictures that it takes.
         latents: the latents that it makes.
         default_quality: 1 to 100.
-        arrays: type and shape of each array, by name.
+        arrays: type and shape of each array, by name; of a difference those that it has anew.
+        base: id of the model that this is a difference to; empty where it is whole.
         members: length and SHA-256, hexadecimal, of each member, by name.
         facts: for people.
     """
@@ -53,6 +56,7 @@ class ModelManifest:
     arrays: Mapping[str, tuple[str, tuple[int, ...]]]
     members: dict[str, tuple[int, str]]
     facts: Mapping[str, Any]
+    base: bytes = b""
 
     @property
     def decoded_ids(self) -> tuple[bytes, ...]:
@@ -76,7 +80,8 @@ def parse_manifest(data: bytes, name: str) -> ModelManifest:
     version = value.get("version")
     if not isinstance(version, int) or version not in READ_VERSIONS:
         raise UnsupportedVersionError(
-            f"{name} has format version {version!r}, this release reads versions 1 to {VERSION}: update isthmus"
+            f"{name} has format version {version!r}, this release reads versions 1 to {READ_VERSIONS[-1]}: "
+            "update isthmus"
         )
     try:
         return _manifest(value, version)
@@ -110,6 +115,7 @@ def _manifest(value: dict[str, Any], version: int) -> ModelManifest:
         arrays={_text(name, "array"): _array(name, entry) for name, entry in _object(decoding["arrays"]).items()},
         members={_text(name, "member"): _member(entry) for name, entry in _object(value["members"]).items()},
         facts=_object(value["facts"]),
+        base=_hexadecimal(value["base"], 2 * MODEL_ID_BYTES, "base") if version == DIFFERENCE_VERSION else b"",
     )
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from isthmus.codec.model import DEFAULT_ENGINE
 from isthmus.container.atomic import write_file
-from isthmus.container.model_file import read_model
 from isthmus.errors import MissingExtraError, UsageError
 from isthmus.evaluate.codecs import CodecSpec, build_codec, expand_names
 from isthmus.evaluate.crops import compare_crops
@@ -23,7 +22,7 @@ from isthmus.evaluate.results import Results, summarise, to_csv, to_json
 from isthmus.evaluate.running import measure_all
 from isthmus.sources.finding import Found
 from isthmus.transforms.engine import Engine
-from isthmus.zoo.finding import find_by_name
+from isthmus.zoo.finding import find_by_name, read_model
 
 
 @dataclass(frozen=True)

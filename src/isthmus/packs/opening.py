@@ -8,11 +8,11 @@ from pathlib import Path
 
 from isthmus.codec.model import Model, load_model_by_id
 from isthmus.container import pack_file
-from isthmus.container.model_file import parse_model
 from isthmus.container.pack_file import PackHeader, ReadRange
 from isthmus.errors import InputError, MissingExtraError, ModelMismatchError, ModelNotFoundError, UsageError
 from isthmus.packs.http_ranges import SCHEMES, open_http
 from isthmus.transforms.engine import Engine
+from isthmus.zoo.finding import parse_model
 
 
 def open_ranges(path: str) -> tuple[ReadRange, int]:

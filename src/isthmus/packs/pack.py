@@ -259,15 +259,14 @@ class Pack:
         return coder if fits and isinstance(coder, BatchCoder) else None
 
     def read_codes(self, indices: Sequence[int]) -> NDArray[np.float32]:
-        """(count, channels, rows, columns) dequantised latents by position, of a pack of a plain autoencoder.
+        """(count, channels, rows, columns) dequantised latents by position; of a hyperprior model see `Model.latents`.
 
         Raises:
             IndexError: no such position.
             FormatError: a damaged block.
-            ModelMismatchError: another kind of model.
             UsageError: a picture that the model has not coded, or codes of several shapes or qualities.
         """
-        coder = self.model.factorised_coder
+        coder = self.model.coder
         sizes = {self.size(place) for place in self._places(indices).tolist()}
         if len(sizes) > 1:
             raise UsageError(f"pictures of several sizes have codes of several shapes: {sorted(sizes)[:3]} and so on")

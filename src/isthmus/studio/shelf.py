@@ -11,10 +11,9 @@ from pathlib import Path
 
 from isthmus.codec.factorised_coder import KIND as PLAIN
 from isthmus.codec.model import Model, load_model
-from isthmus.container.model_file import read_model
 from isthmus.errors import IsthmusError
 from isthmus.studio.answers import NotThereError
-from isthmus.zoo.finding import SUFFIX, known_models
+from isthmus.zoo.finding import SUFFIX, known_models, read_model
 
 MOST_OF_FOLDER = 200
 LOADED = 4

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import platformdirs
 
+from isthmus.container import model_file
 from isthmus.container.atomic import write_file
 from isthmus.container.model_archive import MAX_MODEL_BYTES
-from isthmus.container.model_file import parse_model, read_decoded_ids, read_model
+from isthmus.container.model_file import ModelFile, read_decoded_ids
 from isthmus.errors import InputError, IsthmusError, ModelNotFoundError, OutputError, UsageError
 
 SUFFIX = ".isthmus"
@@ -82,6 +83,33 @@ def find_by_id(model_id: bytes, *, beside: Path | None = None) -> Path:
         f"{models_folder()} and {folder}; 'isthmus models add FILE' installs one{refused}",
         wanted=model_id.hex(),
     )
+
+
+def read_model(path: Path) -> ModelFile:
+    """Read a model file, whole or a difference to a shipped or installed one; see `container.model_file.read_model`.
+
+    Raises:
+        ModelNotFoundError: no such file, or no base of it.
+        FormatError: damaged.
+    """
+    return model_file.read_model(path, find_base=_base_model)
+
+
+def parse_model(data: bytes, *, name: str) -> ModelFile:
+    """The same of a file's bytes; `name` is for the messages."""
+    return model_file.parse_model(data, name=name, find_base=_base_model)
+
+
+def _base_model(model_id: bytes) -> ModelFile:
+    """The shipped or installed model of exactly an id: one that only decodes its pictures has other weights.
+
+    Raises:
+        ModelNotFoundError: there is none.
+    """
+    for _, path in known_models():
+        if read_decoded_ids(path)[:1] == (model_id,):
+            return model_file.read_model(path)
+    raise ModelNotFoundError(f"no model with the id {model_id.hex()}", wanted=model_id.hex())
 
 
 def install(source: Path, *, name: str | None = None, force: bool = False) -> Path:

@@ -85,13 +85,20 @@ def test_alpha_is_laid_over_white(tmp_path):
     assert torch.equal(codes[0], codes[1])
 
 
-def test_codes_of_the_photo_codec_are_refused(tmp_path):
-    """It has none of one shape."""
-    photo = load_model(GOLDEN / "golden-hyperprior.isthmus", threads=1)
-    sources = [Source("a", pixels=np.zeros((9, 9, 3), np.uint8))]
-    pack_to_file(sources, tmp_path / "p.isthpack", photo, PackOptions(50))
-    with pytest.raises(UsageError, match="any size"):
-        PackDataset(tmp_path / "p.isthpack", codes=True)
+def test_codes_of_a_hyperprior_model_are_near_its_latents(tmp_path):
+    """Of pictures of one size; those of several have none of one shape."""
+    path = GOLDEN / "golden-hyperprior.isthmus"
+    photo = load_model(path, threads=1)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 24, 40, 3), np.uint8)
+    sources = [Source(str(number), pixels=one) for number, one in enumerate(pixels)]
+    pack_to_file(sources, tmp_path / "p.isthpack", photo, PackOptions(100, coding="learned"))
+    codes = PackDataset(tmp_path / "p.isthpack", model=path, codes=True)
+    latents = photo.latents(pixels)
+    assert codes[1].shape == latents[1].shape
+    assert np.abs(codes[1].numpy() - latents[1]).mean() < 0.2 * np.abs(latents[1]).mean()
+    pack_to_file([*sources, Source("a", pixels=pixels[0, 1:])], tmp_path / "q.isthpack", photo, PackOptions(50))
+    with pytest.raises(UsageError, match="several sizes"):
+        PackDataset(tmp_path / "q.isthpack", model=path, codes=True)
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")

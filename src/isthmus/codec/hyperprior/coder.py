@@ -59,10 +59,9 @@ class HyperpriorCoder:
         FormatError: parts that do not belong together.
     """
 
-    is_general = True
-
     def __init__(self, file: ModelFile, engine: Engine) -> None:
         self.file, self._engine = file, engine
+        self.is_general = file.of_base is None  # a difference is to code the pictures that it was learnt for
         if file.latents.stride != BLOCK or file.picture.size is not None or file.picture.channels != 3:
             raise FormatError(f"the model {file.name} is for other pictures than its kind takes: {file.picture}")
         try:
@@ -200,6 +199,32 @@ class HyperpriorCoder:
             pixels[*piece.inside(region)] = made[piece.inside(window.times(BLOCK))]
         return pixels
 
+    def latents_of(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        """(count, channels, rows, columns) latents of pictures of one size, not quantised; see `codes_of`.
+
+        Raises:
+            UsageError: a side above ONE_TILE.
+        """
+        _check_one_tile(pictures[0].height, pictures[0].width)
+        return np.stack([next(self._analyse(picture))[1] for picture in pictures])
+
+    def codes_of(self, payloads: Sequence[bytes], size: tuple[int, int], quality: int) -> NDArray[np.float32]:
+        """(count, channels, rows, columns) latents of pictures of (height, width), as the synthesis takes them.
+
+        Rows and columns are those of the picture, padded to the model's unit, divided by BLOCK.
+
+        Raises:
+            FormatError: a payload that is none.
+            UsageError: a side above ONE_TILE.
+        """
+        _check_one_tile(*size)
+        grid = padded(*size, self._grid_unit).divided(BLOCK)
+        units = np.float32(1 << MEAN_BITS) * self._gains[quality - 1][:, None, None]
+        codes = np.empty((len(payloads), self.file.latents.channels, grid.height, grid.width), np.float32)
+        for code, payload in zip(codes, payloads, strict=True):
+            np.divide(self.prior.decode(payload, (grid.height, grid.width), quality), units, out=code)
+        return codes
+
     def symbols(self, image: ImageFile) -> list[Int32]:
         """See `Coder.symbols`: latents as decoded, in 64ths of a quantisation step."""
         tiles = Tiles(image, self.file.latents.channels, self._grid_unit, self._with_priors)
@@ -258,6 +283,11 @@ class HyperpriorCoder:
         label, pixels = f"{self.file.name}: {name}", PIXELS_PER_POSITION[name]
         loaded = (engine or self._engine).load(self._graphs[name], name=label)
         return BoundedGraph(loaded, self.file.checked_graphs[name], name=label, pixels_per_position=pixels)
+
+
+def _check_one_tile(height: int, width: int) -> None:
+    if max(height, width) > ONE_TILE:
+        raise UsageError(f"pictures of {width}×{height} are coded in tiles: codes are of sides up to {ONE_TILE}")
 
 
 def rdo_strength(quality: float) -> float:

@@ -23,22 +23,23 @@ class PackDataset(Dataset[Item]):
 
     Args:
         path: a .isthpack, or an fsspec URL of one.
-        codes: latents, dequantised, in place of pictures; of plain autoencoders.
+        codes: latents, dequantised, in place of pictures, of one size; see `Model.latents` for their shape.
         model: None finds the pack's.
 
     Items are float32 tensors, pictures (channels, rows, columns) in 0..1, alpha laid over white, or codes (channels,
     rows, columns); where the pack has labels, (tensor, label).
 
     Raises:
-        UsageError: codes of a model that has none.
+        UsageError: codes of pictures of several sizes.
         IsthmusError: as `Pack` does.
     """
 
     def __init__(self, path: str | Path, *, codes: bool = False, model: str | Path | None = None) -> None:
         self.pack = Pack(path, model=model, threads=1)
         self.codes = codes
-        if codes and not self.pack.layout.header.size:
-            raise UsageError(f"{path} was made by a model for any size: codes=True is for models of one size")
+        sizes = self.pack.layout.table.sizes
+        if codes and sizes is not None and np.any(sizes != sizes[:1]):
+            raise UsageError(f"{path} has pictures of several sizes: codes=True is for those of one size")
 
     def __repr__(self) -> str:
         """What it gives, and of which pack."""

@@ -1,4 +1,6 @@
-"""The recipe whose settings are its own: the photo codec's name and what it is, without loading its networks."""
+"""The recipes without a .toml file: what hyperprior codecs are called and what they are, without their networks."""
 
 PHOTO = "photo"
 PHOTO_SUMMARY = "The photo codec: hours on many photographs (--data FOLDER --minutes M); settings in docs/photo.md"
+OWN = "own"
+OWN_SUMMARY = "A codec for your own pictures, a small difference to photo, in an hour (--data FOLDER [--minutes M])"

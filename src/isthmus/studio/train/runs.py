@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from isthmus.container.model_file import read_model
 from isthmus.errors import IsthmusError, UsageError
 from isthmus.learn.recipes.loading import change_recipe, load_recipe
 from isthmus.studio.answers import NotThereError
 from isthmus.studio.train import processes
 from isthmus.studio.train.processes import Asked
+from isthmus.zoo.finding import read_model
 
 LOG, CHECKPOINT, MODEL, PICTURES = "log.csv", "checkpoint.pt", "model.isthmus", "pictures"
 SWEEP_TABLE = "sweep.csv"

@@ -1,6 +1,6 @@
 """Calibration: a trained codec on training pictures, in the one order that is right."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -48,9 +48,20 @@ def count(model: HyperpriorCodec, crops: Crops) -> SymbolStatistics:
     device = next(model.parameters()).device
     with torch.autocast(device.type, enabled=False):
         pixels = to_pixels(crops.training_centres(COUNTED_WINDOWS), device)
-        # rounded with the tables that training assumes, then with those that follow from the counts
-        assumed = count_symbols(model, pixels, encoder_thresholds(None, device))
-        counts = count_symbols(model, pixels, encoder_thresholds(assumed, device))
         pictures = (to_pixels(picture[None], device) for picture in crops.training_pictures(COUNTED_PICTURES))
-        thresholds, hyper_counts = count_hyper(model, pictures)
+        return count_on(model, pixels, pictures)
+
+
+def count_on(model: HyperpriorCodec, pixels: Tensor, pictures: Iterable[Tensor]) -> SymbolStatistics:
+    """The symbols of windows, and the hyper-latents of pictures.
+
+    Args:
+        model: trained, in evaluation mode.
+        pixels: (windows, 3, rows, columns), -0.5..0.5, of whole blocks.
+        pictures: (1, 3, rows, columns) each, likewise.
+    """
+    # rounded with the tables that training assumes, then with those that follow from the counts
+    assumed = count_symbols(model, pixels, encoder_thresholds(None, pixels.device))
+    counts = count_symbols(model, pixels, encoder_thresholds(assumed, pixels.device))
+    thresholds, hyper_counts = count_hyper(model, pictures)
     return SymbolStatistics(counts, thresholds, hyper_counts)

@@ -18,7 +18,7 @@ from isthmus.entropy.reference_networks import IntegerLayer, ReferenceNetworks
 from isthmus.entropy.table_coder import symbols_per_step
 from isthmus.entropy.tables import pack_tables
 from isthmus.errors import TrainingError
-from isthmus.learn.hyperprior.calibration.calibration import Calibration
+from isthmus.learn.hyperprior.calibration.calibration import Calibration, SymbolStatistics
 from isthmus.learn.hyperprior.calibration.hyper_latent_tables import hyper_tables
 from isthmus.learn.hyperprior.calibration.latent_tables import latent_tables
 from isthmus.learn.hyperprior.export.entropy_graphs import entropy_graphs_of
@@ -72,7 +72,7 @@ def export_codec(
             graphs=graphs,
             arrays={
                 **_arrays(model, layers),
-                **_tables(model, calibration),
+                **tables_of(model, None if calibration is None else calibration.symbols),
                 **_quality_map(calibration),
                 **({} if codes_padding else {"grid_unit": np.array([BLOCK], np.int32)}),
             },
@@ -80,7 +80,7 @@ def export_codec(
             decodes=tuple(decodes),
         )
     )
-    _check(Model(parse_model(data, name=name)))
+    check_round_trip(Model(parse_model(data, name=name)))
     return data
 
 
@@ -118,9 +118,8 @@ def _quality_map(calibration: Calibration | None) -> dict[str, NDArray[Any]]:
     return {"quality_map": calibration.quality_map.numpy()}
 
 
-def _tables(model: HyperpriorCodec, calibration: Calibration | None) -> dict[str, NDArray[Any]]:
-    """The frequency tables, and what has which of them."""
-    symbols = None if calibration is None else calibration.symbols
+def tables_of(model: HyperpriorCodec, symbols: SymbolStatistics | None) -> dict[str, NDArray[Any]]:
+    """The frequency tables, and what has which of them, by the names of docs/format.md."""
     latent, latent_index = latent_tables(None if symbols is None else symbols.counts.cpu().numpy())
     hyper, contexts = hyper_tables(model.hyper_density, symbols)
     arrays = {"latent_table_index": latent_index, "latent_symbols_per_step": symbols_per_step(latent), **contexts}
@@ -137,7 +136,7 @@ def margins(settings: CodecSettings) -> tuple[int, int]:
     return -(-analysis // 64) * 64, -(-synthesis // BLOCK)
 
 
-def _check(model: Model) -> None:
+def check_round_trip(model: Model) -> None:
     """Encode and decode noise and a ramp with the file that was just made; loading has tried the integer networks.
 
     Raises:

@@ -127,7 +127,12 @@ class IntegerConvolution(nn.Module):
 
     Symbols:
         weight: (outputs, inputs or 1, side, side); bias: a table over quality, (knots, outputs).
+
+    Attributes:
+        fixed_shifts: (outputs,) in place of those that follow from the weights, where these change little; else None.
     """
+
+    fixed_shifts: Tensor | None = None
 
     def __init__(
         self,
@@ -154,6 +159,8 @@ class IntegerConvolution(nn.Module):
 
     def shifts(self) -> Tensor:
         """(outputs,) right shift of each row."""
+        if self.fixed_shifts is not None:
+            return self.fixed_shifts
         bias_bound = self.bias.table.detach().abs().amax(0)
         return row_shifts(self.weight, bias_bound, self.input_limit, self.input_bits, int8_rows=self.int8_rows)
 

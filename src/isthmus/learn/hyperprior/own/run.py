@@ -1,0 +1,358 @@
+"""`isthmus train own`: from a folder of pictures to a model file, a table and a page, within a number of minutes."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from isthmus.codec.hyperprior.layout import BLOCK
+from isthmus.codec.model import Model
+from isthmus.container.atomic import write_file
+from isthmus.container.model_file import ModelFile, write_model
+from isthmus.errors import UsageError
+from isthmus.learn.hyperprior.calibration.calibrate import count_on
+from isthmus.learn.hyperprior.calibration.quality_map import fit_quality_map
+from isthmus.learn.hyperprior.dataset.crops import to_pixels
+from isthmus.learn.hyperprior.dataset.own_pictures import OwnPictures, read_own
+from isthmus.learn.hyperprior.export.export import check_round_trip
+from isthmus.learn.hyperprior.own.bar import OwnBar
+from isthmus.learn.hyperprior.own.comparison import PSNR, SCORE, WEBP, Curve, compare, ratio_to
+from isthmus.learn.hyperprior.own.difference import difference_file, keep_exact, with_arrays, with_tables
+from isthmus.learn.hyperprior.own.estimate import Progress
+from isthmus.learn.hyperprior.own.from_model_file import codec_of
+from isthmus.learn.hyperprior.own.page import Outcome, lines_of, write_page
+from isthmus.learn.hyperprior.own.settings import OwnTraining
+from isthmus.learn.hyperprior.own.training import OwnRun, read_own_checkpoint
+from isthmus.learn.loop.run_folder import CHECKPOINT, LOG, check_folder
+from isthmus.learn.loop.stopping import only_asking
+from isthmus.sources.finding import find_sources
+from isthmus.transforms.engine import Engine
+from isthmus.zoo.finding import find_by_name, parse_model, read_model
+
+MODEL_FILE, PAGE, FIGURES = "model.isthmus", "page.html", "figures.json"
+AUTO, BASES = "auto", ("photo-psnr", "photo")
+USUAL_MINUTES = 60.0
+LEAST_MINUTES = 0.5
+TRIED_PICTURES = 8
+"""Held-aside pictures that decide which shipped model a run begins with."""
+COUNTED_WINDOWS, COUNTED_PICTURES, MAPPED_PICTURES = 96, 200, 24
+"""Of the training: what the tables, and what qualities mean, are fitted to in the end."""
+RECOUNTED_AT = (0.4, 0.8)
+"""Shares of the training at which symbols are counted anew."""
+END_SHARE, MOST_END_SHARE = 0.1, 0.5
+"""Of the budget that is kept for the end, at least and at most."""
+END_SECONDS, END_PER_START = 15.0, 2.5
+"""How long the end takes: so long, and so many times as long as the start took."""
+SAVE_SECONDS, CHECK_SHARE, LEAST_CHECK_SECONDS = 90.0, 0.05, 45.0
+DEFAULT_QUALITY = 60
+LICENCE = "as its training data allows"
+FEW = 300
+
+
+@dataclass(frozen=True)
+class OwnResult:
+    """What a training came to, in the form of `train --json`.
+
+    Attributes:
+        recipe: "own".
+        model: path of the model file.
+        model_id: its id, hexadecimal.
+        base: name of the shipped model that it is a difference to.
+        model_bytes: of the file.
+        page: path of the page.
+        steps: done in all.
+        seconds: that the command took.
+        metrics: bytes for each byte of WebP on held-aside pictures, at equal SSIMULACRA2 and PSNR, and from how many
+            pictures on the model pays; NaN where it cannot be said.
+        lines: the table in words.
+    """
+
+    recipe: str
+    model: str
+    model_id: str
+    base: str
+    model_bytes: int
+    page: str
+    steps: int
+    seconds: float
+    metrics: dict[str, float]
+    lines: list[str]
+
+
+def train_own(
+    folder: Path,
+    *,
+    data: str | Path,
+    minutes: float | None = None,
+    base: str = AUTO,
+    seed: int = 0,
+    resume: bool = False,
+    force: bool = False,
+    report: Callable[[str], None] = lambda line: None,
+    is_shown: bool = False,
+) -> OwnResult:
+    """Learn a codec for pictures that are alike, as a difference to a shipped model.
+
+    Args:
+        folder: of the run: checkpoint.pt, log.csv, model.isthmus, page.html.
+        data: a folder of pictures, or whatever else commands take for pictures.
+        minutes: that all of it takes; None: `USUAL_MINUTES`, or of a run that goes on what it has left.
+        base: "auto", the shipped model that suits the pictures better; or its name.
+        seed: of what is drawn.
+        resume: go on with the folder's run.
+        force: replace the folder's run.
+        report: told in a line each what is found and what will be done.
+        is_shown: show on stderr how it goes.
+
+    Raises:
+        IsthmusError: as its steps do.
+        KeyboardInterrupt: as the user, or the system, wishes; the last step is in the checkpoint.
+    """
+    began = time.monotonic()
+    check_folder(folder, resume=resume, force=force)
+    saved = read_own_checkpoint(folder / CHECKPOINT) if resume else None
+    budget = 60 * _minutes(minutes, saved) - (saved["elapsed"] if saved else 0.0)
+    if base not in (AUTO, *BASES):
+        raise UsageError(f"--from is {AUTO}, {' or '.join(BASES)}, not {base!r}")
+    with OwnBar(is_shown=is_shown) as bar:
+        bar.stage("reading the pictures", 0.0)
+        pictures = read_own(find_sources(str(data)))
+        begun_with = _base(pictures, base, saved)
+        for line in _plan(pictures, begun_with, budget):
+            report(line)
+        bar.stage("counting symbols", 0.0)
+        counted = time.monotonic()
+        training = OwnTraining(**_tuples(saved["training"])) if saved else OwnTraining(base=begun_with.name, seed=seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not resume:
+            for name in (CHECKPOINT, LOG):
+                (folder / name).unlink(missing_ok=True)
+        run = OwnRun(folder, pictures, begun_with, training, saved=saved)
+        start_seconds = time.monotonic() - counted
+        end = max(END_SHARE * budget, END_SECONDS + END_PER_START * start_seconds)
+        clock = _Clock(began, budget, min(end, MOST_END_SHARE * budget), saved["elapsed"] if saved else 0.0)
+        _train(run, clock, bar)
+        made, curves, notes = _finish(run, clock, bar)
+    data_bytes = write_model(made)
+    kept = [one for number, one in enumerate(pictures.held_aside) if number in curves[0].shown]
+    outcome = Outcome(folder.name, str(pictures.look), len(data_bytes), curves, kept, notes)
+    write_file(folder / MODEL_FILE, data_bytes, force=True)
+    write_file(folder / PAGE, write_page(outcome, shlex.join(["isthmus", *sys.argv[1:]])), force=True)
+    metrics = _metrics(outcome)
+    write_file(folder / FIGURES, json.dumps(_figures(outcome, metrics), indent=1).encode(), force=True)
+    return OwnResult(
+        recipe="own",
+        model=str(folder / MODEL_FILE),
+        model_id=made.id.hex(),
+        base=begun_with.name,
+        model_bytes=len(data_bytes),
+        page=str(folder / PAGE),
+        steps=run.step,
+        seconds=round(time.monotonic() - began, 1),
+        metrics=metrics,
+        lines=lines_of(outcome),
+    )
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """When a command began, how long it and its end may take, and what earlier ones of the run took, in seconds."""
+
+    began: float
+    budget: float
+    end: float
+    before: float
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.began
+
+    @property
+    def left(self) -> float:
+        return self.budget - self.elapsed
+
+    @property
+    def share(self) -> float:
+        """Of all commands of the run."""
+        return min((self.before + self.elapsed) / (self.before + self.budget), 1.0)
+
+
+def _minutes(minutes: float | None, saved: dict[str, Any] | None) -> float:
+    if minutes is None:
+        return float(saved["minutes"]) if saved else USUAL_MINUTES
+    if not LEAST_MINUTES <= minutes < math.inf:
+        raise UsageError(f"--minutes is {LEAST_MINUTES:g} or more, not {minutes:g}")
+    return minutes
+
+
+def _tuples(training: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in training.items()}
+
+
+def _base(pictures: OwnPictures, base: str, saved: dict[str, Any] | None) -> ModelFile:
+    """The shipped model to begin with: the one of the run; or the one that takes fewer bytes on some pictures."""
+    if saved is not None:
+        return read_model(find_by_name(saved["training"]["base"]))
+    files = {name: read_model(find_by_name(name)) for name in (BASES if base == AUTO else (base,))}
+    if len(files) == 1:
+        return files[base]
+    models = {
+        name: Model(with_own_positions(file), Engine(threads=torch.get_num_threads())) for name, file in files.items()
+    }
+    curves, _ = compare(pictures.held_aside[:TRIED_PICTURES], models, kept=0, names=[WEBP])
+    metric = SCORE if np.isfinite(np.array(curves[0].measured)[:, :, 1]).all() else PSNR
+    ratios = {curve.label: ratio_to(curve, curves[-1], metric) for curve in curves[:-1]}
+    return files[min(ratios, key=lambda name: ratios[name] if math.isfinite(ratios[name]) else math.inf)]
+
+
+def with_own_positions(file: ModelFile) -> ModelFile:
+    """A shipped model that codes only positions that hold pixels: what a difference to it begins with."""
+    return replace(file, arrays={**file.arrays, "grid_unit": np.array([BLOCK], np.int32)})
+
+
+def _plan(pictures: OwnPictures, base: ModelFile, budget: float) -> list[str]:
+    """What was found, and what will be done."""
+    rows, columns = pictures.window
+    lines = [
+        str(pictures.look),
+        f"learning a difference to {base.name} for {budget / 60:.3g} min, until "
+        f"{time.strftime('%H:%M', time.localtime(time.time() + budget))}, on {torch.get_num_threads()} threads, from "
+        f"windows of {columns}×{rows}; {len(pictures.held_aside)} pictures are held aside to judge it by",
+    ]
+    if pictures.look.unread:
+        lines.append(f"not read: {pictures.look.first_problem}")
+    if pictures.look.distinct < FEW:
+        lines.append(
+            f"{pictures.look.distinct} pictures are few: hundreds are wanted, and a pack that holds its model pays "
+            "from about a thousand on"
+        )
+    return lines
+
+
+def _train(run: OwnRun, clock: _Clock, bar: OwnBar) -> None:
+    """Until only the end's time is left."""
+    progress = Progress(run)
+    span = max(clock.left - clock.end, 0.0)
+    used_before, begun = run.used, time.monotonic()
+    recounts = [share for share in RECOUNTED_AT if share * (used_before + span) > used_before]
+    checked = saved = -math.inf
+    log = run.folder / LOG
+    if not log.exists():
+        log.write_text("seconds,step,loss,of_webp\n")
+    losses: list[float] = []
+    asked: list[bool] = []
+    bar.stage("training", clock.share)
+    with only_asking(lambda: asked.append(True)):
+        while not asked and clock.left > clock.end:
+            now = time.monotonic()
+            if now - checked > max(CHECK_SHARE * (clock.budget - clock.end), LEAST_CHECK_SECONDS):
+                ratio = progress.against_webp()
+                bar.tell(ratio)
+                loss = float(np.nanmean(losses)) if losses else math.nan
+                with log.open("a") as file:
+                    file.write(f"{clock.before + clock.elapsed:.1f},{run.step},{loss:.5f},{ratio:.4f}\n")
+                losses, checked = [], time.monotonic()
+            run.used = used_before + (time.monotonic() - begun)
+            share = run.used / (used_before + span)
+            if recounts and share > recounts[0]:
+                recounts.pop(0)
+                run.recount()
+            losses.append(run.train_step(share))
+            bar.move(clock.share, clock.left)
+            if time.monotonic() - saved > SAVE_SECONDS:
+                _save(run, clock)
+                saved = time.monotonic()
+        _save(run, clock)
+    if asked:
+        raise KeyboardInterrupt
+
+
+def _save(run: OwnRun, clock: _Clock) -> None:
+    run.save(minutes=(clock.before + clock.budget) / 60, elapsed=clock.before + clock.elapsed)
+
+
+def _finish(run: OwnRun, clock: _Clock, bar: OwnBar) -> tuple[ModelFile, list[Curve], list[str]]:
+    """The model file of what was learnt, and what it does to held-aside pictures."""
+    bar.stage("rounding, counting symbols, fitting tables", clock.share)
+    keep_exact(run.codec, run.average)
+    facts = {
+        "recipe": {"name": "own", **asdict(run.training)}, "tune": run.training.tune, "licence": LICENCE,
+        "steps": run.step, "data": str(run.pictures.look),
+    }  # fmt: skip
+    made = difference_file(run.base, run.codec, run.average, name=run.folder.name, facts=facts)
+    made = replace(made, default_quality=DEFAULT_QUALITY)
+    model = codec_of(made).model
+    for name, value in run.average.free.items():
+        if name.startswith("hyper_density"):
+            model.get_parameter(name.replace("/", ".")).data.copy_(value)
+    pictures = run.pictures
+    symbols = count_on(
+        model, to_pixels(pictures.training_centres(COUNTED_WINDOWS)),
+        (to_pixels(one[None]) for one in pictures.training_pictures(COUNTED_PICTURES)),
+    )  # fmt: skip
+    made = with_tables(run.base, made, model, symbols)
+    bar.stage("fitting what qualities mean", clock.share)
+    engine = Engine(threads=torch.get_num_threads())
+    shown = [
+        picture for picture, _ in zip(pictures.training_pictures(MAPPED_PICTURES), range(MAPPED_PICTURES), strict=False)
+    ]
+    table = fit_quality_map(Model(made, engine), shown)
+    made = with_arrays(run.base, made, {"quality_map": table})
+    made = parse_model(write_model(made), name=made.name)  # as others will read it
+    check_round_trip(Model(made, engine))
+    bar.stage("coding held-aside pictures, with other codecs too", clock.share)
+    models = {made.name: Model(made, engine), f"{run.base.name} (shipped)": Model(run.base, engine)}
+    margin = [time.monotonic()]
+
+    def goes_on(done: int) -> bool:
+        each = (time.monotonic() - margin[0]) / max(done, 1)
+        bar.move(clock.share, clock.left)
+        return done < LEAST_COMPARED or clock.left > 3 + 2 * each
+
+    curves, notes = compare(pictures.held_aside, models, goes_on=goes_on)
+    return made, curves, notes
+
+
+LEAST_COMPARED = 3
+
+
+def _metrics(outcome: Outcome) -> dict[str, float]:
+    webp = next(curve for curve in outcome.curves if curve.label == "WebP")
+    own = outcome.curves[0]
+    found = {
+        "of_webp_at_equal_ssimulacra2": _ratio(own, webp, SCORE),
+        "of_webp_at_equal_psnr": _ratio(own, webp, PSNR),
+        "pays_from_pictures": float(outcome.pays_from()[0] or math.nan),
+    }
+    return {name: float(f"{value:.5g}") for name, value in found.items()}
+
+
+def _ratio(own: Curve, other: Curve, metric: str) -> float:
+    return ratio_to(own, other, metric) if outcome_has(own, metric) else math.nan
+
+
+def outcome_has(curve: Curve, metric: str) -> bool:
+    """Whether a curve has levels of a metric."""
+    return bool(np.isfinite(curve.means(metric)[1]).all())
+
+
+def _figures(outcome: Outcome, metrics: dict[str, float]) -> dict[str, Any]:
+    """Everything that was measured, for those who draw it themselves."""
+    curves = {
+        curve.label: [
+            dict(zip(("quality", "bytes", "ssimulacra2", "psnr"), (quality, *point), strict=True))
+            for quality, point in zip(curve.qualities, np.array(curve.measured).mean(0).tolist(), strict=True)
+        ]
+        for curve in outcome.curves
+    }
+    return {"model_bytes": outcome.model_bytes, "pictures": outcome.measured, "metrics": metrics, "curves": curves}

@@ -1,0 +1,225 @@
+"""Learns a difference to a shipped codec: its state, in memory and on disk, and one step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from isthmus.container.model_file import ModelFile
+from isthmus.entropy.scale_tables import scale_bits
+from isthmus.errors import FormatError, UsageError
+from isthmus.learn.hyperprior.calibration.calibrate import count_on
+from isthmus.learn.hyperprior.calibration.calibration import SymbolStatistics
+from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
+from isthmus.learn.hyperprior.dataset.crops import to_pixels
+from isthmus.learn.hyperprior.dataset.own_pictures import OwnPictures, in_blocks
+from isthmus.learn.hyperprior.networks.codec import CodecOutput, HyperpriorCodec
+from isthmus.learn.hyperprior.networks.quality import knot_weights
+from isthmus.learn.hyperprior.own.adapters import Adapters
+from isthmus.learn.hyperprior.own.from_model_file import codec_of
+from isthmus.learn.hyperprior.own.settings import OwnTraining, rate_factor
+from isthmus.learn.hyperprior.training.loss import losses
+from isthmus.learn.loop.checkpoint import read_state, write_state
+from isthmus.learn.loop.run_folder import CHECKPOINT
+
+VERSION = 1
+COUNTED_WINDOWS, COUNTED_PICTURES = 48, 96
+"""On which symbols are counted before training, and as often while it goes on."""
+MIDDLE_PULL = 0.08
+"""How much more often qualities in the middle are trained at than those at both ends: 1.5 times and half as often."""
+Measured = tuple[Tensor, Tensor]
+"""(batch,) bits a pixel, and (batch, 3, rows, columns) reconstructions."""
+
+
+class OwnRun:
+    """All that a run needs to go on as if it had never stopped.
+
+    Args:
+        folder: of the run.
+        pictures: to learn from.
+        base: the model that the difference is to.
+        training: how to train.
+        saved: the folder's checkpoint, to go on with.
+
+    Attributes:
+        learnt: in training.
+        average: the running average of it, which is exported.
+        step: steps done.
+        used: seconds of training that were used.
+
+    Raises:
+        FormatError: a base that cannot be trained on.
+        UsageError: a checkpoint of another base.
+    """
+
+    def __init__(
+        self, folder: Path, pictures: OwnPictures, base: ModelFile, training: OwnTraining,
+        *, saved: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        self.folder, self.pictures, self.base, self.training = folder, pictures, base, training
+        torch.manual_seed(training.seed)
+        self.codec = codec_of(base)
+        self.model = self.codec.model
+        fit_density(self.model, to_pixels(pictures.training_centres(COUNTED_WINDOWS)))
+        self.learnt, self.average = (
+            Adapters(self.model, self.codec.matrices, training.ranks, training.seed) for _ in range(2)
+        )
+        self.average.requires_grad_(requires_grad=False)
+        self.random = np.random.default_rng(training.seed)
+        self.step, self.used, self.mean_norm, self.skipped = 0, 0.0, 0.0, 0
+        tables = list(self.learnt.free.parameters())
+        self.adam = torch.optim.Adam(
+            [
+                {"params": list(self.learnt.parts.parameters()), "base": training.rate},
+                {"params": tables, "base": training.table_rate},
+            ],
+            betas=(0.9, 0.98),
+        )
+        if saved is not None:
+            self._restore(saved)
+        self.symbols: SymbolStatistics | None = None
+        self._quantised: dict[str, Any] = {}
+        self.recount()
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        if saved["base"] != self.base.id.hex():
+            raise UsageError(
+                f"{self.folder / CHECKPOINT} is a difference to the model {saved['base']}, not to "
+                f"{self.base.name} ({self.base.id.hex()})"
+            )
+        self.learnt.load_state_dict(saved["learnt"])
+        self.average.load_state_dict(saved["average"])
+        self.adam.load_state_dict(saved["adam"])
+        self.random.bit_generator.state = saved["random"]
+        torch.set_rng_state(saved["torch_random"])
+        self.step, self.used, self.mean_norm = saved["step"], saved["used"], saved["mean_norm"]
+
+    def save(self, **more: Any) -> None:
+        """Write the checkpoint.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        state = {
+            "own": VERSION,
+            "base": self.base.id.hex(),
+            "training": asdict(self.training),
+            "learnt": self.learnt.state_dict(),
+            "average": self.average.state_dict(),
+            "adam": self.adam.state_dict(),
+            "random": self.random.bit_generator.state,
+            "torch_random": torch.get_rng_state(),
+            "step": self.step,
+            "used": self.used,
+            "mean_norm": self.mean_norm,
+        }
+        write_state(self.folder / CHECKPOINT, state | more)
+
+    def recount(self) -> None:
+        """Count what symbols are like by now: what the encoder's rounding and their costs follow from."""
+        values = self.average.merged(self.model)
+        with _filled(self.model, values):
+            self.symbols = count_on(
+                self.model, to_pixels(self.pictures.training_centres(COUNTED_WINDOWS)),
+                (to_pixels(one[None]) for one in self.pictures.training_pictures(COUNTED_PICTURES)),
+            )  # fmt: skip
+        counts = self.symbols.counts
+        self._quantised = {
+            "quantise": True,
+            "thresholds": encoder_thresholds(counts, torch.device("cpu")),
+            "symbol_bits": torch.from_numpy(scale_bits(counts.numpy())),
+        }
+
+    def code(self, learnt: Adapters, windows: np.ndarray, position: Tensor) -> Measured:
+        """Windows (batch, rows, columns, 3) through the codec; what is padded is paid for and not looked at."""
+        rows, columns = windows.shape[1:3]
+        output: CodecOutput = torch.func.functional_call(
+            self.model, learnt.merged(self.model), (to_pixels(in_blocks(windows)), position), self._quantised
+        )
+        bits = (output.latent_bits + output.hyper_bits) / (rows * columns)
+        return bits, output.reconstruction[..., :rows, :columns]
+
+    def train_step(self, share: float) -> float:
+        """One batch, each window at a quality of its own; returns its loss, NaN where it was left out.
+
+        Args:
+            share: of the time that is used, 0..1.
+        """
+        training, rows_columns = self.training, self.pictures.window
+        count = max(2, training.batch_pixels // (rows_columns[0] * rows_columns[1]))
+        windows = self.pictures.draw(count, self.random)
+        even = (torch.arange(count) + torch.rand(count)) / count
+        position = even + MIDDLE_PULL * torch.sin(2 * math.pi * even)
+        self.model.train()
+        self.adam.zero_grad(set_to_none=True)
+        bits, shown = self.code(self.learnt, windows, position)
+        samples = losses(training.tune, to_pixels(windows), shown, bits, position)
+        loss = (samples * (training.most / samples.detach()).clamp_max(1)).mean()
+        loss.backward()
+        norm = float(torch.nn.utils.clip_grad_norm_(
+            self.learnt.parameters(), training.clip * self.mean_norm if self.step > training.warm_up_steps else math.inf
+        ))  # fmt: skip
+        value = float(loss.detach())
+        if not (math.isfinite(norm) and math.isfinite(value)):
+            self.skipped += 1
+            return math.nan
+        self.mean_norm += (norm - self.mean_norm) / min(self.step + 1, 50)
+        for group in self.adam.param_groups:
+            group["lr"] = group["base"] * rate_factor(share, self.step, training)
+        self.adam.step()
+        self.step += 1
+        with torch.no_grad():
+            keep = min(training.average, (self.step + 1) / (self.step + 10))
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.learnt.parameters()), 1 - keep)
+        return value
+
+
+def read_own_checkpoint(path: Path) -> dict[str, Any]:
+    """A run's state.
+
+    Raises:
+        FormatError: damaged, or of another kind of run.
+    """
+    state = read_state(path)
+    if not isinstance(state, dict) or state.get("own") != VERSION:
+        raise FormatError(f"{path} is no checkpoint of 'train own'")
+    return state
+
+
+@torch.no_grad()
+def fit_density(model: HyperpriorCodec, pixels: Tensor) -> None:
+    """Begin the density of the hyper-latents with their means and deviations on some pictures, knot by knot."""
+    density, knots = model.hyper_density, model.hyper_density.mean.table.shape[0]
+    latents = model.analysis(pixels)
+    for knot in range(knots):
+        weights = knot_weights(torch.full((len(pixels),), knot / (knots - 1)))
+        hyper = model.hyper_of(model.limited_steps(latents, weights))
+        mean, deviation = hyper.mean((0, 2, 3)), hyper.std((0, 2, 3))
+        middle = torch.stack([mean - deviation, mean, mean + deviation], 1)
+        density.mean.table[knot] = middle.flatten()
+        density.log_scale.table[knot] = torch.log(0.4 * deviation + 0.1)[:, None].expand(-1, 3).flatten()
+        density.weight.table[knot] = 0
+
+
+class _filled:  # noqa: N801 - reads as what it does
+    """The model with other values for a time."""
+
+    def __init__(self, model: HyperpriorCodec, values: dict[str, Tensor]) -> None:
+        self._model, self._values = model, values
+
+    def __enter__(self) -> HyperpriorCodec:
+        self._model.eval()
+        self._before = {name: self._model.get_parameter(name).data for name in self._values}
+        for name, value in self._values.items():
+            self._model.get_parameter(name).data = value.detach()
+        return self._model
+
+    def __exit__(self, *_: object) -> None:
+        for name, value in self._before.items():
+            self._model.get_parameter(name).data = value
