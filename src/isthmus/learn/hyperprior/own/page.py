@@ -162,6 +162,8 @@ def _figure(outcome: Outcome) -> bytes:
             axis.plot(sizes, reached, marker="o", ms=3, lw=2 if number == 0 else 1, label=curve.label)
         axis.set(xlabel="bytes a picture", ylabel=f"{metric} in dB" if metric == PSNR else metric)
         axis.set_xscale("log")
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter("")
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(visible=True, which="both", alpha=0.2)
         own = outcome.curves[0].means(metric)
@@ -171,14 +173,14 @@ def _figure(outcome: Outcome) -> bytes:
 
 
 def _row(outcome: Outcome, number: int) -> str:
-    """The original, the model at a middle quality, and every other codec at the best quality of no more bytes."""
+    """The original, the model at a middle quality, and every other codec at the quality of the nearest bytes."""
     original, own = outcome.pictures[number], outcome.curves[0]
     coded = own.shown[number]
     middle = coded[len(coded) // 2]
     shown = [_shown(original, None, "original"), _shown(original, middle, own.label)]
     for curve in outcome.curves[1:]:
-        fitting = [one for one in curve.shown[number] if one[0] <= middle[0] * 1.02]
-        shown.append(_shown(original, max(fitting or [curve.shown[number][0]], key=lambda one: one[0]), curve.label))
+        nearest = min(curve.shown[number], key=lambda one: abs(math.log(one[0] / middle[0])))
+        shown.append(_shown(original, nearest, curve.label))
     return f"<div class=row>{''.join(shown)}</div>"
 
 
