@@ -119,6 +119,8 @@ def run() -> NoReturn:
 def _explain(error: TyperException) -> None:
     """An option or argument that does not fit, in one line; the help where nothing was asked for."""
     message = error.format_message()
+    if message.startswith("Got unexpected extra argument"):
+        message = f"{message.rstrip('.')} (a pattern is quoted, as in 'photos/*.jpg')"
     context = getattr(error, "ctx", None)
     if len(message.splitlines()) > 1:
         print(message)
