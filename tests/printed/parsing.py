@@ -48,7 +48,8 @@ def is_name(printed: Printed) -> bool:
 
 
 def _is_bare(printed: Printed) -> bool:
-    return printed.kind == INLINE and all(word.startswith("-") for word in printed.words[2:])
+    names = 3 if printed.words[1:2] == ["models"] else 2  # which has commands of its own
+    return printed.kind == INLINE and all(word.startswith("-") for word in printed.words[names:])
 
 
 @cache
