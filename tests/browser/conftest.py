@@ -56,7 +56,7 @@ def _free_port():
         return one.getsockname()[1]
 
 
-def until(page, expression, seconds=60):
+def until(page, expression, seconds=180):
     """Wait for an expression of the page to be true: the page's policy forbids Playwright's own way."""
     end = time.monotonic() + seconds
     while not page.evaluate(expression):

@@ -16,7 +16,7 @@ from isthmus.studio.train.settings_shown import OFFERED, offered_settings, recip
 SMALL = {"recipe": "glyphs-dense", "epochs": 2, "settings": ["data.count=300", "model.hidden=16", "model.code=4"]}
 
 
-def wait(is_so, seconds=90):
+def wait(is_so, seconds=300):
     """Until something is so."""
     end = time.monotonic() + seconds
     while not is_so():
