@@ -7,12 +7,13 @@ import html
 import io
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from isthmus.evaluate.figure_file import figure_bytes, new_figure
-from isthmus.learn.hyperprior.own.comparison import PSNR, SCORE, Coded, Curve, Pixels, levels
+from isthmus.learn.hyperprior.own.comparison import PSNR, SCORE, Coded, Curve, Pixels, levels, ratio_to
 
 LEVELS = {SCORE: (50.0, 60.0, 70.0, 80.0), PSNR: (28.0, 30.0, 33.0, 36.0)}
 _STYLE = """
@@ -203,3 +204,35 @@ def _shown(original: Pixels, coded: Coded | None, label: str) -> str:
 
 def _data(data: bytes, form: str) -> str:
     return f"data:image/{form};base64,{base64.b64encode(data).decode()}"
+
+
+def metrics_of(outcome: Outcome) -> dict[str, float]:
+    """Bytes for each byte of WebP, and from how many pictures on the model pays; NaN where that cannot be said."""
+    webp = next(curve for curve in outcome.curves if curve.label == "WebP")
+    own = outcome.curves[0]
+    found = {
+        "of_webp_at_equal_ssimulacra2": _ratio(own, webp, SCORE),
+        "of_webp_at_equal_psnr": _ratio(own, webp, PSNR),
+        "pays_from_pictures": float(outcome.pays_from()[0] or math.nan),
+    }
+    return {name: float(f"{value:.5g}") for name, value in found.items()}
+
+
+def _ratio(own: Curve, other: Curve, metric: str) -> float:
+    return ratio_to(own, other, metric) if _has(own, metric) else math.nan
+
+
+def _has(curve: Curve, metric: str) -> bool:
+    return bool(np.isfinite(curve.means(metric)[1]).all())
+
+
+def figures_of(outcome: Outcome, metrics: dict[str, float]) -> dict[str, Any]:
+    """Everything that was measured, for those who draw it themselves."""
+    curves = {
+        curve.label: [
+            dict(zip(("quality", "bytes", "ssimulacra2", "psnr"), (quality, *point), strict=True))
+            for quality, point in zip(curve.qualities, np.array(curve.measured).mean(0).tolist(), strict=True)
+        ]
+        for curve in outcome.curves
+    }
+    return {"model_bytes": outcome.model_bytes, "pictures": outcome.measured, "metrics": metrics, "curves": curves}

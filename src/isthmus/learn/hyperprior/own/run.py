@@ -19,7 +19,7 @@ from isthmus.codec.hyperprior.layout import BLOCK
 from isthmus.codec.model import Model
 from isthmus.container.atomic import write_file
 from isthmus.container.model_file import ModelFile, write_model
-from isthmus.errors import UsageError
+from isthmus.errors import OutputError, UsageError
 from isthmus.learn.hyperprior.calibration.calibrate import count_on
 from isthmus.learn.hyperprior.calibration.quality_map import fit_quality_map
 from isthmus.learn.hyperprior.dataset.crops import to_pixels
@@ -30,7 +30,7 @@ from isthmus.learn.hyperprior.own.comparison import PSNR, SCORE, WEBP, Curve, co
 from isthmus.learn.hyperprior.own.difference import difference_file, keep_exact, with_arrays, with_tables
 from isthmus.learn.hyperprior.own.estimate import Progress
 from isthmus.learn.hyperprior.own.from_model_file import codec_of
-from isthmus.learn.hyperprior.own.page import Outcome, lines_of, write_page
+from isthmus.learn.hyperprior.own.page import Outcome, figures_of, lines_of, metrics_of, write_page
 from isthmus.learn.hyperprior.own.settings import OwnTraining
 from isthmus.learn.hyperprior.own.training import OwnRun, read_own_checkpoint
 from isthmus.learn.loop.run_folder import CHECKPOINT, LOG, check_folder
@@ -45,18 +45,21 @@ USUAL_MINUTES = 60.0
 LEAST_MINUTES = 0.5
 TRIED_PICTURES = 8
 """Held-aside pictures that decide which shipped model a run begins with."""
-COUNTED_WINDOWS, COUNTED_PICTURES, MAPPED_PICTURES = 96, 200, 24
+COUNTED_WINDOWS, COUNTED_PICTURES, MAPPED_PICTURES = 64, 150, 16
 """Of the training: what the tables, and what qualities mean, are fitted to in the end."""
 RECOUNTED_AT = (0.4, 0.8)
 """Shares of the training at which symbols are counted anew."""
 END_SHARE, MOST_END_SHARE = 0.1, 0.5
 """Of the budget that is kept for the end, at least and at most."""
-END_SECONDS, END_PER_START = 15.0, 2.5
+END_SECONDS, END_PER_START = 15.0, 4.0
 """How long the end takes: so long, and so many times as long as the start took."""
 SAVE_SECONDS, CHECK_SHARE, LEAST_CHECK_SECONDS = 90.0, 0.05, 45.0
 DEFAULT_QUALITY = 60
+LOG_HEADER = "seconds,step,loss,of_webp"
 LICENCE = "as its training data allows"
 FEW = 300
+LEAST_COMPARED = 3
+"""Held-aside pictures, however little time is left."""
 
 
 @dataclass(frozen=True)
@@ -133,10 +136,7 @@ def train_own(
         bar.stage("counting symbols", 0.0)
         counted = time.monotonic()
         training = OwnTraining(**_tuples(saved["training"])) if saved else OwnTraining(base=begun_with.name, seed=seed)
-        folder.mkdir(parents=True, exist_ok=True)
-        if not resume:
-            for name in (CHECKPOINT, LOG):
-                (folder / name).unlink(missing_ok=True)
+        _begin(folder, resume=resume)
         run = OwnRun(folder, pictures, begun_with, training, saved=saved)
         start_seconds = time.monotonic() - counted
         end = max(END_SHARE * budget, END_SECONDS + END_PER_START * start_seconds)
@@ -148,8 +148,8 @@ def train_own(
     outcome = Outcome(folder.name, str(pictures.look), len(data_bytes), curves, kept, notes)
     write_file(folder / MODEL_FILE, data_bytes, force=True)
     write_file(folder / PAGE, write_page(outcome, shlex.join(["isthmus", *sys.argv[1:]])), force=True)
-    metrics = _metrics(outcome)
-    write_file(folder / FIGURES, json.dumps(_figures(outcome, metrics), indent=1).encode(), force=True)
+    metrics = metrics_of(outcome)
+    write_file(folder / FIGURES, json.dumps(figures_of(outcome, metrics), indent=1).encode(), force=True)
     return OwnResult(
         recipe="own",
         model=str(folder / MODEL_FILE),
@@ -246,9 +246,6 @@ def _train(run: OwnRun, clock: _Clock, bar: OwnBar) -> None:
     used_before, begun = run.used, time.monotonic()
     recounts = [share for share in RECOUNTED_AT if share * (used_before + span) > used_before]
     checked = saved = -math.inf
-    log = run.folder / LOG
-    if not log.exists():
-        log.write_text("seconds,step,loss,of_webp\n")
     losses: list[float] = []
     asked: list[bool] = []
     bar.stage("training", clock.share)
@@ -259,8 +256,7 @@ def _train(run: OwnRun, clock: _Clock, bar: OwnBar) -> None:
                 ratio = progress.against_webp()
                 bar.tell(ratio)
                 loss = float(np.nanmean(losses)) if losses else math.nan
-                with log.open("a") as file:
-                    file.write(f"{clock.before + clock.elapsed:.1f},{run.step},{loss:.5f},{ratio:.4f}\n")
+                _log(run.folder, f"{clock.before + clock.elapsed:.1f},{run.step},{loss:.5f},{ratio:.4f}")
                 losses, checked = [], time.monotonic()
             run.used = used_before + (time.monotonic() - begun)
             share = run.used / (used_before + span)
@@ -275,6 +271,30 @@ def _train(run: OwnRun, clock: _Clock, bar: OwnBar) -> None:
         _save(run, clock)
     if asked:
         raise KeyboardInterrupt
+
+
+def _begin(folder: Path, *, resume: bool) -> None:
+    """The run's folder, and in it a log.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in () if resume else (CHECKPOINT, LOG):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror}") from error
+    if not (folder / LOG).exists():
+        _log(folder, LOG_HEADER)
+
+
+def _log(folder: Path, line: str) -> None:
+    try:
+        with (folder / LOG).open("a", encoding="utf-8") as log:
+            log.write(line + "\n")
+    except OSError as error:
+        raise OutputError(f"cannot write {folder / LOG}: {error.strerror}; what was learnt is kept") from error
 
 
 def _save(run: OwnRun, clock: _Clock) -> None:
@@ -321,38 +341,3 @@ def _finish(run: OwnRun, clock: _Clock, bar: OwnBar) -> tuple[ModelFile, list[Cu
 
     curves, notes = compare(pictures.held_aside, models, goes_on=goes_on)
     return made, curves, notes
-
-
-LEAST_COMPARED = 3
-
-
-def _metrics(outcome: Outcome) -> dict[str, float]:
-    webp = next(curve for curve in outcome.curves if curve.label == "WebP")
-    own = outcome.curves[0]
-    found = {
-        "of_webp_at_equal_ssimulacra2": _ratio(own, webp, SCORE),
-        "of_webp_at_equal_psnr": _ratio(own, webp, PSNR),
-        "pays_from_pictures": float(outcome.pays_from()[0] or math.nan),
-    }
-    return {name: float(f"{value:.5g}") for name, value in found.items()}
-
-
-def _ratio(own: Curve, other: Curve, metric: str) -> float:
-    return ratio_to(own, other, metric) if outcome_has(own, metric) else math.nan
-
-
-def outcome_has(curve: Curve, metric: str) -> bool:
-    """Whether a curve has levels of a metric."""
-    return bool(np.isfinite(curve.means(metric)[1]).all())
-
-
-def _figures(outcome: Outcome, metrics: dict[str, float]) -> dict[str, Any]:
-    """Everything that was measured, for those who draw it themselves."""
-    curves = {
-        curve.label: [
-            dict(zip(("quality", "bytes", "ssimulacra2", "psnr"), (quality, *point), strict=True))
-            for quality, point in zip(curve.qualities, np.array(curve.measured).mean(0).tolist(), strict=True)
-        ]
-        for curve in outcome.curves
-    }
-    return {"model_bytes": outcome.model_bytes, "pictures": outcome.measured, "metrics": metrics, "curves": curves}
