@@ -23,7 +23,7 @@ NOT_RUN = {
     r"make |source ": "sets up an environment, or runs this test; its targets are looked for",
     r"isthmus studio": "serves until it is stopped: tests/studio, tests/browser",
     r"isthmus train photo ": "takes hours, of photographs: tests/learn/hyperprior",
-    r"isthmus train own |isthmus \w+ .*faces-model": "needs many pictures and minutes: tests/learn/hyperprior/own",
+    r"isthmus train own|isthmus \w+ .*faces-model": "needs many pictures and minutes: tests/learn/hyperprior/own",
     r"isthmus evaluate .*--data (KODAK|HELD)": "takes half an hour: tests/evaluate",
     r"isthmus pack .*--runner ray": "starts a cluster: tests/scale",
     r"python benchmarks/": "measures, for minutes to hours",
