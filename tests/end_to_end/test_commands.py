@@ -67,7 +67,19 @@ def test_the_way_of_a_picture(tmp_path):
     packed = isthmus("compress", pictures, "-o", tmp_path / "packed", "--model", "glyphs-dense", "--psnr", "--json")
     files = json.loads(packed.stdout)["files"]
     assert len(files) == 5
-    facts = {"source", "output", "width", "height", "source_bytes", "bytes", "bpp", "psnr", "seconds", "coding"}
+    facts = {
+        "source",
+        "output",
+        "width",
+        "height",
+        "source_bytes",
+        "bytes",
+        "bpp",
+        "psnr",
+        "seconds",
+        "coding",
+        "noisy_bytes",
+    }
     assert set(files[0]) == facts
     info = json.loads(isthmus("info", tmp_path / "packed" / "0.isth", "--json").stdout)
     assert info["model_id"] == report["model_id"]
@@ -80,7 +92,7 @@ def test_the_way_of_a_picture(tmp_path):
     assert json.loads(figure.stdout)["pictures"] == 5
     assert _picture(tmp_path / "figure.png").shape[1] > 300
     listed = [model["name"] for model in json.loads(isthmus("models", "--json").stdout)["models"]]
-    assert listed == ["photo", "photo-psnr", "glyphs-dense"]
+    assert listed == ["denoise", "photo", "photo-psnr", "glyphs-dense"]
     assert isthmus("models", "remove", "glyphs-dense").returncode == 0
 
 

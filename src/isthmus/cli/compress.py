@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ from isthmus.cli.options import (
     Sources,
     Threads,
 )
+
+if TYPE_CHECKING:
+    from isthmus.codec.photo_denoiser import PhotoDenoiser
 
 EXAMPLE = "Example: isthmus compress photo.jpg -o photo.isth --quality 60"
 
@@ -70,6 +73,10 @@ def compress(
     preserve_dates: PreserveDates = False,
     skip_existing: SkipExisting = False,
     jobs: Processes = 1,
+    denoise: Annotated[
+        bool,
+        typer.Option("--denoise", help="Remove the noise of each photograph first, and say the bytes that this saves."),
+    ] = False,
     threads: Threads = 0,
     engine: EngineName = "onnxruntime",
     force: ReplaceFiles = False,
@@ -95,7 +102,8 @@ def compress(
     target = Target(quality, target_bytes, target_bpp, target_psnr, target_ssimulacra2, lossless)
     options = CompressOptions(
         target, coding, exact, fit=fit, depth=depth, frame=frame, measure_psnr=psnr, strip=strip,
-        preserve_dates=preserve_dates, force=force,
+        preserve_dates=preserve_dates, denoiser=_denoiser(threads_of_each(threads, jobs), engine) if denoise else None,
+        force=force,
     )  # fmt: skip
     existing = what_of_existing(force=force, skip_existing=skip_existing)
     found = look_for(sources, part=part, count=count, column=column)
@@ -108,3 +116,9 @@ def compress(
         found, plan, compress_files(plan.jobs, loaded, options, processes=jobs), doing="compressing",
         line_of=line_of_compressed, sum_of=sum_of_compressed, as_json=as_json,
     )  # fmt: skip
+
+
+def _denoiser(threads: int, engine: str) -> PhotoDenoiser:
+    from isthmus.codec.photo_denoising import DEFAULT_MODEL, load_photo_denoiser
+
+    return load_photo_denoiser(DEFAULT_MODEL, threads=threads, engine=engine)

@@ -2,45 +2,99 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.cli.options import AsJson, Column, Count, Fit, OneOrFolder, Part, ReplaceFiles, Sources
+from isthmus.cli.options import (
+    AsJson,
+    Column,
+    Count,
+    Depth,
+    EngineName,
+    Fit,
+    OneOrFolder,
+    Part,
+    ReplaceFiles,
+    Sources,
+    Threads,
+)
 
-EXAMPLE = "Example: isthmus denoise noisy/ -o clean/ --model run/model.isthmus"
+if TYPE_CHECKING:
+    from isthmus.codec.photo_denoising import Adapt
+
+EXAMPLE = "Example: isthmus denoise photo.jpg -o clean.png --strength 50"
 
 
 def denoise(
     sources: Sources,
     output: OneOrFolder,
-    model: Annotated[str, typer.Option(help="A denoising model: a file, or a shipped or installed name.")],
+    model: Annotated[
+        str | None,
+        typer.Option(help="A denoising model: a file, or a shipped or installed name; denoise, for photographs."),
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="0 to 100: 50 removes the noise that is found, 0 nothing, 100 as if twice."),
+    ] = None,
+    keep_format: Annotated[
+        bool, typer.Option("--keep-format", help="In a folder, write each picture in its own format, not PNG.")
+    ] = False,
+    adapt: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=10_000, metavar="N", help="First train the network on each picture itself, N steps; needs train."
+        ),
+    ] = None,
     add_noise: Annotated[
         bool,
         typer.Option(
             "--add-noise",
-            help="SRC are clean: add the noise that the model learnt to remove, keep NAME.noisy.png too, and say the "
-            "PSNR of both.",
+            help="For autoencoders: SRC are clean: add the noise that the model learnt to remove, keep NAME.noisy.png "
+            "too, and say the PSNR of both.",
         ),
     ] = False,
     part: Part = None,
     count: Count = None,
     column: Column = None,
     fit: Fit = False,
+    depth: Depth = None,
+    frame: Annotated[int | None, typer.Option(help="Which picture of an animation, from 0.")] = None,
+    threads: Threads = 0,
+    engine: EngineName = "onnxruntime",
     force: ReplaceFiles = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove noise from pictures with a model that was trained to."""
+    """Remove noise from photographs, or from any pictures with an autoencoder that was trained to."""
     from isthmus.cli.output import Notes, note, print_json, say, tell, track
     from isthmus.codec.denoising import denoise_files
-    from isthmus.codec.model import load_model
+    from isthmus.codec.photo_denoiser import DEFAULT_STRENGTH, PhotoDenoiser
+    from isthmus.codec.photo_denoising import (
+        DEFAULT_MODEL,
+        DenoiseOptions,
+        denoise_photos,
+        kept_suffix,
+        load_denoiser,
+    )
+    from isthmus.errors import UsageError
     from isthmus.imaging.writing import FORMATS
     from isthmus.sources.finding import look_for
     from isthmus.sources.outputs import plan_jobs
 
+    options = DenoiseOptions(
+        DEFAULT_STRENGTH if strength is None else strength, depth, frame, _adaptation(adapt), force=force
+    )
     found = look_for(sources, part=part, count=count, column=column)
-    plan = plan_jobs(found, output, suffix=".png", file_suffixes=FORMATS)
-    outcomes = denoise_files(plan.jobs, load_model(model), fit=fit, with_noise=add_noise, force=force)
+    plan = plan_jobs(found, output, suffix=kept_suffix if keep_format else ".png", file_suffixes=FORMATS)
+    loaded = load_denoiser(model or DEFAULT_MODEL, threads=threads, engine=engine)
+    if isinstance(loaded, PhotoDenoiser):
+        if add_noise:
+            raise UsageError(f"--add-noise is for autoencoders that learnt to remove noise, {loaded.name} is none")
+        outcomes = denoise_photos(plan.jobs, loaded, options)
+    else:
+        if strength is not None or adapt is not None:
+            raise UsageError(f"--strength and --adapt are for denoisers of photographs, {loaded.name} is none")
+        outcomes = denoise_files(plan.jobs, loaded, fit=fit, with_noise=add_noise, force=force)
     failed = tell(found) + plan.failed
     written, notes = [], Notes()
     for error in plan.errors:
@@ -53,6 +107,9 @@ def denoise(
             continue
         one: dict[str, object] = {"source": str(outcome.source), "output": str(outcome.output)}
         told = str(outcome.output)
+        if outcome.noise_level is not None:
+            one |= {"noise_level": round(outcome.noise_level, 3), "strength": options.strength}
+            told += f": noise level {outcome.noise_level:.1f} of 255"
         if outcome.noisy is not None:
             one |= {"noisy": str(outcome.noisy), "noisy_psnr": outcome.noisy_psnr, "psnr": outcome.psnr}
             told += f": {outcome.psnr:.2f} dB, noisy {outcome.noisy_psnr:.2f} dB"
@@ -64,3 +121,16 @@ def denoise(
         print_json({"files": written})
     if failed:
         raise typer.Exit(1)
+
+
+def _adaptation(steps: int | None) -> Adapt | None:
+    """What makes a denoiser for each picture; None where none is asked for."""
+    if steps is None:
+        return None
+    from functools import partial
+
+    from isthmus.cli.extras import needs_extra
+
+    with needs_extra("train", "adapting a denoiser"):
+        from isthmus.learn.denoiser.adaptation import adapted
+    return partial(adapted, steps=steps)

@@ -110,7 +110,15 @@ def line_of_compressed(result: Compressed) -> str:
     """The file, bytes before and after, the share, how it was coded, and what was measured."""
     reached = f", {result.psnr:.2f} dB" if result.psnr is not None else ""
     sizes = _sizes(result.source_bytes, result.bytes, CODINGS[result.coding])
-    return f"{result.output}: {sizes}, {result.bpp:.3f} bpp{reached}"
+    return f"{result.output}: {sizes}, {result.bpp:.3f} bpp{reached}{_saved(result)}"
+
+
+def _saved(result: Compressed) -> str:
+    """What the noise that was removed would have cost."""
+    if result.noisy_bytes is None:
+        return ""
+    saved = result.noisy_bytes - result.bytes
+    return f", {saved} bytes saved of {result.noisy_bytes} by denoising ({saved / result.noisy_bytes:.0%})"
 
 
 def sum_of_compressed(results: Sequence[Compressed]) -> str:

@@ -21,10 +21,13 @@ def recipes(
     """List the named experiments, or the settings of one."""
     from isthmus.cli.output import print_json, say
     from isthmus.learn.recipes.loading import load_recipe, recipe_names, recipe_to_table
-    from isthmus.learn.recipes.photo import OWN, OWN_SUMMARY, PHOTO, PHOTO_SUMMARY
+    from isthmus.learn.recipes.photo import DENOISE, DENOISE_SUMMARY, OWN, OWN_SUMMARY, PHOTO, PHOTO_SUMMARY
 
     if name in (PHOTO, OWN):
         say(f"{name}: {PHOTO_SUMMARY if name == PHOTO else OWN_SUMMARY}")
+        return
+    if name == DENOISE:
+        _explain_denoise(f"{DENOISE}: {DENOISE_SUMMARY}", as_json=as_json)
         return
     if name is not None:
         _explain(name, as_json=as_json)
@@ -34,8 +37,8 @@ def recipes(
         print_json({"recipes": [recipe_to_table(recipe) for recipe in loaded]})
         return
     width = max(len(recipe.name) for recipe in loaded)
-    say(f"{OWN:{width}}  {OWN_SUMMARY}")
-    say(f"{PHOTO:{width}}  {PHOTO_SUMMARY}")
+    for own, summary in ((OWN, OWN_SUMMARY), (PHOTO, PHOTO_SUMMARY), (DENOISE, DENOISE_SUMMARY)):
+        say(f"{own:{width}}  {summary}")
     for recipe in loaded:
         say(f"{recipe.name:{width}}  {recipe.summary}")
     say("'isthmus train RECIPE' runs one, 'isthmus recipes NAME' explains its settings, --set KEY=VALUE changes one.")
@@ -60,6 +63,28 @@ def _explain(name: str, *, as_json: bool) -> None:
         told += [one.range] if one.range else []
         say(f"{one.key}={value}" + (f"  ({'; '.join(told)})" if told else ""))
         say(f"    {one.meaning}")
+    say(f"'isthmus train {name} --set KEY=VALUE' changes one.")
+
+
+def _explain_denoise(told: str, *, as_json: bool) -> None:
+    from dataclasses import fields
+
+    from isthmus.cli.output import print_json, say
+    from isthmus.learn.denoiser.settings import Training
+    from isthmus.learn.recipes.explained import meanings_of
+
+    meanings = meanings_of(Training)
+    settings = [
+        {"key": f"training.{one.name}", "value": one.default, "meaning": meanings[one.name]} for one in fields(Training)
+    ]
+    name, _, summary = told.partition(": ")
+    if as_json:
+        print_json({"name": name, "summary": summary, "settings": settings})
+        return
+    say(told)
+    for setting in settings:
+        say(f"{setting['key']}={setting['value']}")
+        say(f"    {setting['meaning']}")
     say(f"'isthmus train {name} --set KEY=VALUE' changes one.")
 
 

@@ -70,6 +70,7 @@ def train(
         from isthmus.learn.loop.processes import Processes, is_main
         from isthmus.learn.loop.schedule import MANY_EPOCHS, Budget
         from isthmus.learn.recipes.loading import load_recipe
+        from isthmus.learn.recipes.photo import DENOISE, PHOTO
     from dataclasses import asdict
 
     from isthmus.cli.output import Stopped, note, print_json, say
@@ -77,16 +78,17 @@ def train(
     from isthmus.zoo.finding import install as install_model
 
     processes = Processes(devices, nodes)
-    if recipe == "photo":
+    if recipe in (PHOTO, DENOISE):
         if processes.count > 1:
-            raise UsageError("train photo runs in one process: without --devices and --nodes")
+            raise UsageError(f"train {recipe} runs in one process: without --devices and --nodes")
         if epochs is not None or steps is not None:
-            raise UsageError("train photo counts time: --minutes, in place of --epochs and --steps")
+            raise UsageError(f"train {recipe} counts time: --minutes, in place of --epochs and --steps")
         if install:
-            raise UsageError("photo is the shipped model's name: 'isthmus models add FILE --name NAME' after training")
-        _train_photo(
-            data, output, settings or [], minutes, seed, device, resume=resume, force=force, as_json=as_json
-        )  # fmt: skip
+            raise UsageError(
+                f"{recipe} is the shipped model's name: 'isthmus models add FILE --name NAME' after training"
+            )
+        run = _train_photo if recipe == PHOTO else _train_denoise
+        run(data, output, settings or [], minutes, seed, device, resume=resume, force=force, as_json=as_json)
         return
     if recipe == "own":
         if processes.count > 1 or epochs is not None or steps is not None or settings:
@@ -199,6 +201,38 @@ def _train_own(
         say(line)
     say(f"own: {done.steps} steps, {done.seconds:.0f} s in all; the page: {done.page}")
     say(f"model {done.model_id} in {done.model}: isthmus pack FOLDER -o set.isthpack --model {done.model} --embed")
+
+
+def _train_denoise(
+    data: str | None, output: Path | None, settings: list[str], minutes: float | None, seed: int, device: str,
+    *, resume: bool, force: bool, as_json: bool,
+) -> None:  # fmt: skip
+    from dataclasses import asdict
+
+    from isthmus.cli.output import Stopped, print_json, say
+    from isthmus.errors import UsageError
+    from isthmus.learn.denoiser.experiment import train_denoiser
+
+    if data is None:
+        raise UsageError("train denoise needs --data FOLDER: photographs without visible noise or artefacts")
+    folder = output or Path("runs/denoise")
+    try:
+        done = train_denoiser(
+            folder, data=Path(data), minutes=minutes, settings=settings, seed=seed, device=device,
+            resume=resume, force=force,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        raise Stopped(_kept("step", folder, "'train denoise --resume'")) from None
+    if as_json:
+        print_json(asdict(done))
+        return
+    figures = done.metrics
+    say(f"denoise: {done.steps} steps, {done.train_seconds:.0f} s, {done.parameters:,} parameters")
+    say(
+        f"held aside, Gaussian noise of 15, 25 and 50: {figures['held_psnr_15']:.2f}, {figures['held_psnr_25']:.2f}, "
+        f"{figures['held_psnr_50']:.2f} dB; a camera's noise: {figures['held_camera_gain']:+.2f} dB"
+    )
+    say(f"model {done.model_id} in {done.model}")
 
 
 def _kept(what: str, folder: Path, remedy: str) -> str:

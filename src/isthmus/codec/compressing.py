@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from isthmus.codec import pipeline
 from isthmus.codec.choosing import encode_wished, wish_is_exact
 from isthmus.codec.codings import score
 from isthmus.codec.files import FAILURES, explained, in_processes, read_for_model
 from isthmus.codec.model import Model
+from isthmus.codec.photo_denoiser import PhotoDenoiser
+from isthmus.codec.photo_denoising import denoise_picture
 from isthmus.codec.targets import AUTO, Target, Wish
 from isthmus.container.image_file import read_header
 from isthmus.errors import IsthmusError
@@ -36,6 +39,7 @@ class CompressOptions:
         measure_psnr: decode each file and compare.
         strip: what is left out of the metadata, one of `stripping.WHAT`; None keeps all.
         preserve_dates: files get the times of their sources.
+        denoiser: removes each picture's noise first; the picture without it is what is coded and compared.
         force: replace existing files.
     """
 
@@ -48,6 +52,7 @@ class CompressOptions:
     measure_psnr: bool = False
     strip: str | None = None
     preserve_dates: bool = False
+    denoiser: PhotoDenoiser | None = None
     force: bool = False
 
     def __post_init__(self) -> None:
@@ -64,7 +69,8 @@ class Compressed:
     """One file as `compress --json` prints it; psnr in dB, None where it was not asked for.
 
     `source_bytes` are those of the picture's own file, or of its pixels where it has none.
-    `coding` is "learned", or the format of another maker, "webp" (exact) or "avif".
+    `coding` is "learned", or the format of another maker, "webp" (exact) or "avif". `noisy_bytes` are those of the file
+    that the picture would have become with its noise; None where none was removed.
     """
 
     source: str
@@ -77,6 +83,7 @@ class Compressed:
     psnr: float | None
     seconds: float
     coding: str = "learned"
+    noisy_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,16 +113,16 @@ def compress_files(
     if processes > 1 and len(jobs) > 1:
         yield from in_processes(_compress, jobs, (model, options), processes=processes)
         return
-    waiting: list[tuple[Job, Picture]] = []
+    waiting: list[_Waiting] = []
     values = 0
     for job in jobs:
         try:
             job.check_free(force=options.force)
-            picture = _read(job.source, model, options)
+            picture, noisy_bytes = _read(job.source, model, options)
         except FAILURES as error:
             yield CompressOutcome(job.source, error=explained(error, job))
             continue
-        waiting.append((job, picture))
+        waiting.append(_Waiting(job, picture, noisy_bytes))
         values += picture.pixels.size
         if values >= pipeline.BATCH_VALUES or len(waiting) >= _FILES_AT_ONCE:
             yield from _compress_batch(waiting, model, options)
@@ -128,24 +135,34 @@ def _compress(jobs: Sequence[Job], settings: tuple[Model, CompressOptions]) -> l
     return list(compress_files(jobs, *settings))
 
 
-def _read(source: Source, model: Model, options: CompressOptions) -> Picture:
+class _Waiting(NamedTuple):
+    """A picture that was read, and the bytes that it takes with its noise where that is removed."""
+
+    job: Job
+    picture: Picture
+    noisy_bytes: int | None
+
+
+def _read(source: Source, model: Model, options: CompressOptions) -> tuple[Picture, int | None]:
     if wish_is_exact(options.wish):
         picture = source.read(depth=options.depth, frame=options.frame)
     else:
         picture = read_for_model(source, model, fit=options.fit, depth=options.depth, frame=options.frame)
-    return stripped(picture, options.strip)
+    picture = stripped(picture, options.strip)
+    if options.denoiser is None:
+        return picture, None
+    noisy_bytes = len(encode_wished([picture], model.coder, options.wish)[0])
+    return denoise_picture(picture, options.denoiser)[0], noisy_bytes
 
 
-def _compress_batch(
-    waiting: Sequence[tuple[Job, Picture]], model: Model, options: CompressOptions
-) -> Iterator[CompressOutcome]:
+def _compress_batch(waiting: Sequence[_Waiting], model: Model, options: CompressOptions) -> Iterator[CompressOutcome]:
     """Encode pictures that were read, write their files; what cannot be encoded is one outcome, not the batch's end."""
     if not waiting:
         return
     start = time.perf_counter()
-    encoded = _encode_all([picture for _, picture in waiting], model, options.wish)
+    encoded = _encode_all([one.picture for one in waiting], model, options.wish)
     seconds = (time.perf_counter() - start) / len(waiting)
-    for (job, picture), data in zip(waiting, encoded, strict=True):
+    for (job, picture, noisy_bytes), data in zip(waiting, encoded, strict=True):
         source = job.source
         try:
             if isinstance(data, Exception):
@@ -169,6 +186,7 @@ def _compress_batch(
             psnr=reached,
             seconds=round(seconds, 6),
             coding=read_header(data).format or "learned",
+            noisy_bytes=noisy_bytes,
         )
         yield CompressOutcome(source, result, notes=(*picture.conversions, *_if_larger(source, data)))
 

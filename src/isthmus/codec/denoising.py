@@ -27,6 +27,7 @@ class Denoised:
     """What became of one picture: its error is None where `output` was written; notes say what was converted.
 
     Where noise was added, `noisy` is the file of the disturbed picture, and both PSNRs, in dB, are to the source.
+    `noise_level`, in grey levels, is what a denoiser of photographs found.
     """
 
     source: Source
@@ -36,6 +37,7 @@ class Denoised:
     noisy: Path | None = None
     noisy_psnr: float | None = None
     psnr: float | None = None
+    noise_level: float | None = None
 
 
 def has_noise(model: Model) -> bool:

@@ -16,6 +16,7 @@ from isthmus.codec.factorised_coder import KIND as FACTORISED
 from isthmus.codec.factorised_coder import FactorisedCoder
 from isthmus.codec.hyperprior.coder import HyperpriorCoder
 from isthmus.codec.hyperprior.layout import KIND as HYPERPRIOR
+from isthmus.codec.photo_denoiser import KIND as DENOISER
 from isthmus.codec.targets import EXACT, LEARNED, Target, Wish
 from isthmus.container.model_file import ModelFile
 from isthmus.errors import ModelMismatchError, UnsupportedVersionError
@@ -46,10 +47,15 @@ class Model:
 
     Raises:
         UnsupportedVersionError: a kind of model that this release does not know.
+        ModelMismatchError: a model that codes no pictures.
         FormatError: parts that do not belong together.
     """
 
     def __init__(self, file: ModelFile, engine: Engine = DEFAULT_ENGINE) -> None:
+        if file.kind == DENOISER:
+            raise ModelMismatchError(
+                f"the model {file.name} removes noise from photographs and codes none: 'isthmus denoise' takes it"
+            )
         if file.kind not in CODERS:
             raise UnsupportedVersionError(f"the model {file.name} is of the kind {file.kind!r}: update isthmus")
         if file.version == 1 and file.kind == HYPERPRIOR:
@@ -213,6 +219,7 @@ def load_model(name: str | Path, *, threads: int = 0, engine: str = "onnxruntime
 
     Raises:
         ModelNotFoundError: no such model.
+        ModelMismatchError: a model that codes no pictures, such as "denoise".
         FormatError: the file is damaged.
         UsageError: no such engine.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from isthmus.codec.factorised_coder import KIND as FACTORISED
+from isthmus.codec.photo_denoiser import KIND as DENOISER
 from isthmus.container.atomic import exists_already, write_file
 from isthmus.container.model_file import ModelFile
 from isthmus.errors import OutputError
@@ -25,6 +26,10 @@ _WHAT_OF_PHOTO = {
     "analysis": "Pictures in pieces with margins to latents.",
     "hyper_analysis": "Latents to hyper-latents.",
     "synthesis": "Decoded latents, in units of the gains, to pictures in squares of 8×8 pixels.",
+}
+_WHAT_OF_DENOISER = {
+    "level": "Pixels in -0.5..0.5 to the logarithm of the noise level of each 8×8 of them, and how far to trust it.",
+    "noise": "The same pixels and the level that it is told (white is 1) to noise over that level.",
 }
 _EXACT = "Of the entropy model: whole numbers, exact on every engine."
 _TYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(int32)": "int32"}
@@ -116,7 +121,7 @@ def _rows(name: str, data: bytes) -> Iterator[str]:
 
 
 def _words(model: ModelFile) -> Iterator[str]:
-    known = _WHAT if model.kind == FACTORISED else _WHAT_OF_PHOTO
+    known = {FACTORISED: _WHAT, DENOISER: _WHAT_OF_DENOISER}.get(model.kind, _WHAT_OF_PHOTO)
     for name in sorted(model.graphs):
         yield f"- `{name}.onnx`: {known.get(name, _EXACT)}"
 

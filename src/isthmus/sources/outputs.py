@@ -99,7 +99,7 @@ def plan_jobs(
     found: Found,
     output: str,
     *,
-    suffix: str,
+    suffix: str | Callable[[str], str],
     file_suffixes: Iterable[str],
     keep_suffix: bool = False,
     existing: str = REPLACE,
@@ -110,7 +110,7 @@ def plan_jobs(
     Args:
         found: the sources.
         output: a file's name where the source is one file; otherwise, and where it ends in a slash, a folder.
-        suffix: of the targets in a folder, such as ".isth".
+        suffix: of the targets in a folder, such as ".isth"; or what gives it for a source's name.
         file_suffixes: of names that are files: an output with another one, for many sources, is a folder.
         keep_suffix: "photo.jpg" becomes "photo.jpg.isth", not "photo.isth".
         existing: what is done with targets that are there already; those that are to be replaced have a job.
@@ -130,7 +130,8 @@ def plan_jobs(
     there: list[Path] = []
     for source in found:
         try:
-            target = Path(output) if is_one_file else Path(output) / _relative(source.name, suffix, keep=keep_suffix)
+            own = _suffix_of(source.name, suffix)
+            target = Path(output) if is_one_file else Path(output) / _relative(source.name, own, keep=keep_suffix)
             if target in jobs:
                 clashes.append((source, jobs[target]))
             elif _is_there(target, source) and existing != REPLACE:
@@ -152,14 +153,23 @@ def is_folder(output: str) -> bool:
     return output.endswith(("/", os.sep)) or Path(output).is_dir()
 
 
-def _to_standard(found: Found, suffix: str, *, takes_it: bool) -> Jobs:
+def _suffix_of(name: str, suffix: str | Callable[[str], str]) -> str:
+    return suffix if isinstance(suffix, str) else suffix(name)
+
+
+def _to_standard(found: Found, suffix: str | Callable[[str], str], *, takes_it: bool) -> Jobs:
     count = len(found) + len(found.problems)
     if not takes_it:
         raise UsageError(f"this command does not write to standard output: -o {STANDARD} goes with one file")
     if count > 1:
         raise UsageError(f"-o {STANDARD} is one file, but there may be more to write ({count}): name a folder")
     check_output()
-    return Jobs(tuple(Job(source, Path("stdout" + suffix), to_standard=True) for source in found), (), (), 0)
+    return Jobs(
+        tuple(Job(source, Path("stdout" + _suffix_of(source.name, suffix)), to_standard=True) for source in found),
+        (),
+        (),
+        0,
+    )
 
 
 def _is_one_file(found: Found, output: str, suffixes: frozenset[str]) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from isthmus.codec.factorised_coder import KIND as PLAIN
 from isthmus.codec.model import Model, load_model
+from isthmus.codec.photo_denoiser import KIND as DENOISER
 from isthmus.errors import IsthmusError
 from isthmus.studio.answers import NotThereError
 from isthmus.zoo.finding import SUFFIX, known_models, read_model
@@ -116,11 +117,13 @@ class Shelf:
         with self._lock:
             if mark in self._known:
                 return self._known[mark]
+        facts: tuple[bool, bool, int] | None = None
         try:
             file = read_model(path)
-            facts = (file.kind == PLAIN, file.picture.size is None, file.picture.channels)
+            if file.kind != DENOISER:  # which codes no pictures
+                facts = (file.kind == PLAIN, file.picture.size is None, file.picture.channels)
         except IsthmusError:
-            facts = None
+            pass
         with self._lock:
             self._known[mark] = facts
         return facts

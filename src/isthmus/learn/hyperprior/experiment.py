@@ -26,7 +26,7 @@ from isthmus.learn.hyperprior.training.state import RunState
 from isthmus.learn.hyperprior.training.step import TRIED_QUALITIES, validate
 from isthmus.learn.loop.processes import is_on_cuda
 from isthmus.learn.loop.run_folder import CHECKPOINT, LOG, check_folder
-from isthmus.learn.recipes.loading import nearest, split_setting, typed_value
+from isthmus.learn.recipes.loading import changed_settings
 from isthmus.learn.recipes.photo import PHOTO
 
 MODEL_FILE = "model.isthmus"
@@ -132,12 +132,4 @@ def settings_of(settings: Sequence[str], before: Training) -> Training:
     Raises:
         UsageError: no such key (the nearest is named), or a value that cannot be.
     """
-    names = [field.name for field in dataclasses.fields(Training)]
-    changes = {}
-    for setting in settings:
-        key, value = split_setting(setting)
-        field = key.removeprefix("training.")
-        if field not in names:
-            raise UsageError(f"photo has no setting {key!r}{nearest(field, names)}")
-        changes[field] = typed_value(Training, "training", field, value)
-    return dataclasses.replace(before, **changes)
+    return changed_settings(before, settings, recipe=PHOTO)

@@ -96,7 +96,12 @@ def explain(recipe: Recipe) -> list[Explained]:
 @cache
 def meanings(section: str) -> dict[str, str]:
     """The sentence under each field of a section's dataclass."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(SECTIONS[section])))
+    return meanings_of(SECTIONS[section])
+
+
+def meanings_of(kind: type[object]) -> dict[str, str]:
+    """The sentence under each field of a dataclass."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
     body = next(node for node in tree.body if isinstance(node, ast.ClassDef)).body
     found = {}
     for field, below in pairwise(body):

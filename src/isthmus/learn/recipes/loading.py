@@ -8,7 +8,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from isthmus.errors import InputError, UsageError
 from isthmus.imaging.noise import NoiseSettings
@@ -21,6 +21,11 @@ from isthmus.learn.recipes.settings import (
     Recipe,
     TrainingSettings,
 )
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Settings = TypeVar("Settings", bound="DataclassInstance")
 
 FOLDER = Path(__file__).parent
 SECTIONS: dict[str, type[Any]] = {
@@ -102,6 +107,28 @@ def change_recipe(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
             recipe, **{section: dataclasses.replace(getattr(recipe, section), **{field: typed})}
         )
     return recipe
+
+
+def changed_settings(before: Settings, settings: Sequence[str], *, recipe: str) -> Settings:
+    """Some values of a recipe's own dataclass changed.
+
+    Args:
+        before: the dataclass.
+        settings: "KEY=VALUE" each; a key may have "training." in front.
+        recipe: for messages.
+
+    Raises:
+        UsageError: no such key (the nearest is named), or a value that cannot be.
+    """
+    names = [field.name for field in dataclasses.fields(before)]
+    changes = {}
+    for setting in settings:
+        key, value = split_setting(setting)
+        field = key.removeprefix("training.")
+        if field not in names:
+            raise UsageError(f"{recipe} has no setting {key!r}{nearest(field, names)}")
+        changes[field] = typed_value(type(before), "training", field, value)
+    return dataclasses.replace(before, **changes)
 
 
 def all_keys() -> list[str]:

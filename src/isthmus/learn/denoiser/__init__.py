@@ -1,0 +1,1 @@
+"""What the denoiser for photographs is made with: networks, degradations, training, export."""
