@@ -26,9 +26,10 @@ PLACE = 8
 """Rows and columns of pixels that one estimate of the level is of."""
 TILE = 1024
 """Rows and columns of the parts of a picture that are denoised at a time."""
-SAMPLES, SAMPLE_SIDE = 6, 96
-"""The level is estimated from at most 6x6 windows of this side, on which its network was trained: it knows their edges,
-and finds levels up to twice too high in larger ones."""
+SAMPLES, SAMPLE_SIDE = 6, 128
+"""The level is estimated from at most 6x6 windows of this side."""
+LEAST_SIDE = 3 * PLACE
+"""Of a window: an estimate looks at the places around it."""
 DEFAULT_STRENGTH = 50.0
 """Noise is removed as it is estimated."""
 HIGHEST_LEVEL = 0.25
@@ -172,7 +173,7 @@ class PhotoDenoiser:
         """From the places of all windows, each by how far it can be trusted."""
         total = weights = 0.0
         for values in windows:
-            level, trust = self._level.run_named({"pixels": _as_input(values, max(self.stride, PLACE))})
+            level, trust = self._level.run_named({"pixels": _as_input(values, PLACE, least=LEAST_SIDE)})
             if level.shape != trust.shape:
                 raise FormatError(f"the model {self.name} estimates levels and trust of different shapes")
             weight = trust.astype(np.float64) + LEAST_TRUST
@@ -236,8 +237,8 @@ def _as_pixels(values: Reals, channels: int) -> Pixels:
     return rounded
 
 
-def _as_input(values: Reals, stride: int) -> Reals:
-    """(rows, columns, 3), white at 1 -> (1, 3, rows, columns) in -0.5..0.5, mirrored up to whole strides."""
-    missing = [(0, -length % stride) for length in values.shape[:2]]
+def _as_input(values: Reals, stride: int, *, least: int = 0) -> Reals:
+    """(rows, columns, 3), white at 1 -> (1, 3, rows, columns) in -0.5..0.5, mirrored to whole strides and `least`."""
+    missing = [(0, max(-length % stride, least - length)) for length in values.shape[:2]]
     padded = np.pad(values, (*missing, (0, 0)), mode="symmetric") if any(map(any, missing)) else values
     return np.ascontiguousarray(padded.transpose(2, 0, 1)[None]) - np.float32(0.5)

@@ -89,7 +89,7 @@ def noise_graph(network: NoiseNetwork) -> bytes:
 
 
 def level_graph(network: LevelNetwork) -> bytes:
-    """Pixels (1, 3, rows, columns) -> log level and trust, (1, 1, rows / 8, columns / 8) each."""
+    """Pixels (1, 3, rows, columns) -> log level and trust, (1, 1, rows / 8 - 2, columns / 8 - 2) each."""
     builder = GraphBuilder("level", {"pixels": 3})
     energies = []
     for layer in (network.fine, network.coarse):
@@ -99,7 +99,7 @@ def level_graph(network: LevelNetwork) -> bytes:
     x = builder.node("Sub", builder.node("Log", x), builder.constant(np.float32(MIDDLE_ENERGY)))
     x = builder.node("Div", x, builder.constant(np.float32(ENERGY_SPREAD)))
     x = builder.node("Relu", _convolution(builder, x, network.first))
-    x = _convolution(builder, builder.node("Relu", _convolution(builder, x, network.second)), network.last)
+    x = _convolution(builder, builder.node("Relu", _convolution(builder, x, network.second, pad=0)), network.last)
     level, trust = builder.split(x, np.array([1, 1]), axis=1)
     return builder.finish({"level": level, "trust": builder.node("Sigmoid", trust)})
 
@@ -214,7 +214,7 @@ def _check(model: Denoiser, data: bytes, name: str) -> None:
     """Denoise noise with the file that was just made and with the networks."""
     random = np.random.default_rng(0)
     side = 4 * model.settings.stride
-    values = random.uniform(0, 1, (side, 2 * side, 3)).astype(np.float32)
+    values = random.uniform(0.4, 0.6, (side, 2 * side, 3)).astype(np.float32)  # levels as strong ones are clipped
     pixels = torch.from_numpy(values.transpose(2, 0, 1)[None]) - 0.5
     level = torch.full((1, 1, 1, 1), 0.1)
     wanted = (model.denoise(pixels, level)[0] + 0.5).numpy().transpose(1, 2, 0)

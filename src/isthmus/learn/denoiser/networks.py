@@ -106,17 +106,17 @@ class LevelNetwork(nn.Module):
         for layer in (self.fine, self.coarse):
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         self.first = nn.Conv2d(2 * len(wavelets), width, 1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3)  # not padded: it would learn where windows end
         self.last = nn.Conv2d(width, 2, 1)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Level and trust of each place.
 
         Args:
-            pixels: (batch, 3, rows, columns) float32, -0.5..0.5 and beyond; sides are multiples of 8.
+            pixels: (batch, 3, rows, columns) float32, -0.5..0.5 and beyond; sides are multiples of 8, 24 or more.
 
         Returns:
-            Both (batch, 1, rows / 8, columns / 8): `log_level` of the level; a weight in 0..1.
+            Both (batch, 1, rows / 8 - 2, columns / 8 - 2): `log_level` of the level; a weight in 0..1.
         """
         return self.judge(self.energies(pixels))
 
