@@ -262,6 +262,8 @@ def test_damage_and_versions_are_told_apart():
     with pytest.raises(ChecksumError, match="altered"):
         parse_model(with_manifest(set_to(60, "decoding", "latents", "stride")), name="altered")
     with pytest.raises(UnsupportedVersionError, match="update isthmus"):
-        parse_model(with_manifest(set_to(3, "version")), name="new")
+        parse_model(with_manifest(set_to(4, "version")), name="new")
+    with pytest.raises(FormatError, match="base"):
+        parse_model(with_manifest(set_to(3, "version")), name="a difference of nothing")
     with pytest.raises(IsthmusError):
         load_model(GOLDEN)
