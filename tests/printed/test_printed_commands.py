@@ -22,13 +22,13 @@ NOT_RUN = {
     r"pip ": "asks an index; its extras and files are looked for",
     r"make |source ": "sets up an environment, or runs this test; its targets are looked for",
     r"isthmus studio": "serves until it is stopped: tests/studio, tests/browser",
-    r"isthmus train photo ": "takes hours, of photographs: tests/learn/hyperprior",
+    r"isthmus train (photo|denoise) ": "takes hours, of photographs: tests/learn/hyperprior, tests/learn/denoiser",
     r"isthmus train own|isthmus \w+ .*faces-model": "needs many pictures and minutes: tests/learn/hyperprior/own",
     r"isthmus evaluate .*--data (KODAK|HELD)": "takes half an hour: tests/evaluate",
     r"isthmus pack .*--runner ray": "starts a cluster: tests/scale",
     r"python benchmarks/": "measures, for minutes to hours",
     r"python -m tests.fuzz": "goes on for minutes: tests/fuzz",
-    r"python -m isthmus.learn.hyperprior ": "needs a checkpoint of photo: tests/learn/hyperprior",
+    r"python -m isthmus.learn.(hyperprior|denoiser) ": "needs a checkpoint: tests/learn/hyperprior, tests/learn/denoiser",
 }
 RECORDS = {
     "docs/experiments.md": "a record of dated runs",
