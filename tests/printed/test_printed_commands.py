@@ -28,7 +28,7 @@ NOT_RUN = {
     r"isthmus pack .*--runner ray": "starts a cluster: tests/scale",
     r"python benchmarks/": "measures, for minutes to hours",
     r"python -m tests.fuzz": "goes on for minutes: tests/fuzz",
-    r"python -m isthmus.learn.(hyperprior|denoiser) ": "needs a checkpoint: tests/learn/hyperprior, tests/learn/denoiser",
+    r"python -m isthmus.learn.(hyperprior|denoiser) ": "needs a checkpoint: tests/learn",
 }
 RECORDS = {
     "docs/experiments.md": "a record of dated runs",
