@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from importlib.util import find_spec
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 
 from isthmus.codec.model import Model, load_model
+from isthmus.errors import MissingExtraError, UsageError
+from isthmus.imaging.writing import check_suffix
 from isthmus.sources.outputs import Job
 from isthmus.sources.source import Source
 
@@ -63,3 +66,13 @@ def hear_interrupts() -> None:
 def job_of(source: Path, target: Path) -> Job:
     """A picture file to read and a file to write."""
     return Job(Source(source.name, path=source), target)
+
+
+def writable(suffixes) -> list[str]:
+    """Those of the formats that this Pillow writes, and imagecodecs where it is there."""
+    found = []
+    for suffix in suffixes:
+        with contextlib.suppress(UsageError, MissingExtraError):
+            check_suffix(suffix)
+            found.append(suffix)
+    return found
