@@ -33,7 +33,7 @@ _WEBP_HEADER = struct.Struct("<4sI4s4sIBI")
 
 def has_avif() -> bool:
     """Whether this Pillow reads and writes AVIF."""
-    return "avif" in features.get_supported_modules()
+    return "avif" in features.modules and features.check_module("avif")
 
 
 def encode_webp(pixels: Pixels, alpha: Pixels | None, *, keep_hidden: bool) -> bytes:
