@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from isthmus.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from isthmus.learn.loop.timed import TimedResult
 
 EXAMPLE = "Example: isthmus train digits-dense --data mnist -o run --set model.code=16 --epochs 20"
 
@@ -70,7 +75,8 @@ def train(
         from isthmus.learn.loop.processes import Processes, is_main
         from isthmus.learn.loop.schedule import MANY_EPOCHS, Budget
         from isthmus.learn.recipes.loading import load_recipe
-        from isthmus.learn.recipes.photo import DENOISE, PHOTO
+
+        timed = _timed(recipe)
     from dataclasses import asdict
 
     from isthmus.cli.output import Stopped, note, print_json, say
@@ -78,7 +84,7 @@ def train(
     from isthmus.zoo.finding import install as install_model
 
     processes = Processes(devices, nodes)
-    if recipe in (PHOTO, DENOISE):
+    if timed is not None:
         if processes.count > 1:
             raise UsageError(f"train {recipe} runs in one process: without --devices and --nodes")
         if epochs is not None or steps is not None:
@@ -87,8 +93,10 @@ def train(
             raise UsageError(
                 f"{recipe} is the shipped model's name: 'isthmus models add FILE --name NAME' after training"
             )
-        run = _train_photo if recipe == PHOTO else _train_denoise
-        run(data, output, settings or [], minutes, seed, device, resume=resume, force=force, as_json=as_json)
+        _train_timed(
+            recipe, timed, data, output, settings or [], minutes, seed, device,
+            resume=resume, force=force, as_json=as_json,
+        )  # fmt: skip
         return
     if recipe == "own":
         if processes.count > 1 or epochs is not None or steps is not None or settings:
@@ -139,36 +147,69 @@ def train(
     say(f"model {experiment.model_id} in {experiment.model}")
 
 
-def _train_photo(
-    data: str | None, output: Path | None, settings: list[str], minutes: float | None, seed: int, device: str,
-    *, resume: bool, force: bool, as_json: bool,
+@dataclass(frozen=True)
+class _Timed:
+    """A recipe that is trained for minutes: what trains it, the pictures that it needs, and what is said of it."""
+
+    train: Callable[..., TimedResult]
+    pictures: str
+    told: Callable[[dict[str, float]], str]
+
+
+def _timed(recipe: str) -> _Timed | None:
+    """The recipe, if it is of this kind."""
+    from isthmus.learn.recipes.photo import DENOISE, PHOTO
+
+    if recipe == PHOTO:
+        from isthmus.learn.hyperprior.experiment import train_codec
+
+        return _Timed(train_codec, "photographs without visible artefacts", _told_of_photo)
+    if recipe == DENOISE:
+        from isthmus.learn.denoiser.experiment import train_denoiser
+
+        return _Timed(train_denoiser, "photographs without visible noise or artefacts", _told_of_denoise)
+    return None
+
+
+def _train_timed(
+    recipe: str, timed: _Timed, data: str | None, output: Path | None, settings: list[str], minutes: float | None,
+    seed: int, device: str, *, resume: bool, force: bool, as_json: bool,
 ) -> None:  # fmt: skip
     from dataclasses import asdict
 
     from isthmus.cli.output import Stopped, print_json, say
     from isthmus.errors import UsageError
-    from isthmus.learn.hyperprior.experiment import train_codec
 
     if data is None:
-        raise UsageError("train photo needs --data FOLDER: photographs without visible artefacts")
-    folder = output or Path("runs/photo")
+        raise UsageError(f"train {recipe} needs --data FOLDER: {timed.pictures}")
+    folder = output or Path("runs") / recipe
     try:
-        done = train_codec(
+        done = timed.train(
             folder, data=Path(data), minutes=minutes, settings=settings, seed=seed, device=device,
             resume=resume, force=force,
         )  # fmt: skip
     except KeyboardInterrupt:
-        raise Stopped(_kept("step", folder, "'train photo --resume'")) from None
+        raise Stopped(_kept("step", folder, f"'train {recipe} --resume'")) from None
     if as_json:
         print_json(asdict(done))
         return
-    figures = done.metrics
-    say(f"photo: {done.steps} steps, {done.train_seconds:.0f} s, {done.parameters:,} parameters")
-    say(
-        f"held aside: {figures['held_bpp']:.4f} bits per pixel at {figures['held_psnr']:.2f} dB, as training estimates "
+    say(f"{recipe}: {done.steps} steps, {done.train_seconds:.0f} s, {done.parameters:,} parameters")
+    say(f"held aside{timed.told(done.metrics)}")
+    say(f"model {done.model_id} in {done.model}")
+
+
+def _told_of_photo(figures: dict[str, float]) -> str:
+    return (
+        f": {figures['held_bpp']:.4f} bits per pixel at {figures['held_psnr']:.2f} dB, as training estimates "
         f"it; {figures['held_file_bpp']:.4f} in files of the model"
     )
-    say(f"model {done.model_id} in {done.model}")
+
+
+def _told_of_denoise(figures: dict[str, float]) -> str:
+    return (
+        f", Gaussian noise of 15, 25 and 50: {figures['held_psnr_15']:.2f}, {figures['held_psnr_25']:.2f}, "
+        f"{figures['held_psnr_50']:.2f} dB; a camera's noise: {figures['held_camera_gain']:+.2f} dB"
+    )
 
 
 def _train_own(
@@ -201,38 +242,6 @@ def _train_own(
         say(line)
     say(f"own: {done.steps} steps, {done.seconds:.0f} s in all; the page: {done.page}")
     say(f"model {done.model_id} in {done.model}: isthmus pack FOLDER -o set.isthpack --model {done.model} --embed")
-
-
-def _train_denoise(
-    data: str | None, output: Path | None, settings: list[str], minutes: float | None, seed: int, device: str,
-    *, resume: bool, force: bool, as_json: bool,
-) -> None:  # fmt: skip
-    from dataclasses import asdict
-
-    from isthmus.cli.output import Stopped, print_json, say
-    from isthmus.errors import UsageError
-    from isthmus.learn.denoiser.experiment import train_denoiser
-
-    if data is None:
-        raise UsageError("train denoise needs --data FOLDER: photographs without visible noise or artefacts")
-    folder = output or Path("runs/denoise")
-    try:
-        done = train_denoiser(
-            folder, data=Path(data), minutes=minutes, settings=settings, seed=seed, device=device,
-            resume=resume, force=force,
-        )  # fmt: skip
-    except KeyboardInterrupt:
-        raise Stopped(_kept("step", folder, "'train denoise --resume'")) from None
-    if as_json:
-        print_json(asdict(done))
-        return
-    figures = done.metrics
-    say(f"denoise: {done.steps} steps, {done.train_seconds:.0f} s, {done.parameters:,} parameters")
-    say(
-        f"held aside, Gaussian noise of 15, 25 and 50: {figures['held_psnr_15']:.2f}, {figures['held_psnr_25']:.2f}, "
-        f"{figures['held_psnr_50']:.2f} dB; a camera's noise: {figures['held_camera_gain']:+.2f} dB"
-    )
-    say(f"model {done.model_id} in {done.model}")
 
 
 def _kept(what: str, folder: Path, remedy: str) -> str:

@@ -15,6 +15,7 @@ from isthmus.codec.photo_denoising import load_photo_denoiser
 from isthmus.container.model_file import read_model
 from isthmus.errors import FormatError, InputError, ModelMismatchError, TrainingError, UsageError
 from isthmus.imaging.reading import read_picture
+from isthmus.learn.denoiser import loop
 from isthmus.learn.denoiser.adaptation import adapted
 from isthmus.learn.denoiser.degradations import draw_batch
 from isthmus.learn.denoiser.experiment import train_denoiser
@@ -24,6 +25,7 @@ from isthmus.learn.denoiser.settings import NetworkSettings, Training, rate_fact
 from isthmus.learn.denoiser.state import RunState, read_checkpoint
 from isthmus.learn.denoiser.weights import load_trained, save_weights
 from isthmus.learn.hyperprior.dataset.crops import Crops, to_pixels
+from isthmus.learn.loop.timed import MOST_SKIPPED
 from isthmus.learn.recipes.explained import meanings_of
 from isthmus.values import Picture
 from tests.learn.denoiser.small_denoiser import SIZES, small_denoiser, small_file, small_network
@@ -80,8 +82,21 @@ def test_training_learns_to_remove_noise(photographs, tmp_path):
     noisy = clean + 30 / 255 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
     level = torch.full((1, 1, 1, 1), 30 / 255)
     left, before = ((one - clean).square().mean() for one in (state.average.denoise(noisy, level), noisy))
-    print(left / before)
     assert left < before * 0.8
+
+
+def test_a_loss_that_is_no_number_moves_no_weight_and_ends_a_run(photographs, tmp_path, monkeypatch):
+    """One such step is left out; a run of nothing else says so in a line."""
+    training = Training(batch=2, side=32)
+    state = RunState(tmp_path / "run", Crops(photographs), training, SIZES, device=torch.device("cpu"))
+    before = {name: value.clone() for name, value in state.model.state_dict().items()}
+    monkeypatch.setattr(loop, "LEVEL_WEIGHT", float("nan"))
+    assert np.isnan(train_step(state, 1.0)).all()
+    assert (state.step, state.skipped) == (0, 1)
+    assert all(torch.equal(value, before[name]) for name, value in state.model.state_dict().items())
+    state.skipped_in_a_row = MOST_SKIPPED - 1
+    with pytest.raises(TrainingError, match="50 steps behind step 0 were not finite"):
+        train_step(state, 1.0)
 
 
 def test_a_run_needs_a_time_pictures_and_known_settings(photographs, tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +18,13 @@ from isthmus.learn.denoiser.settings import NetworkSettings, Training
 from isthmus.learn.denoiser.state import RunState, read_checkpoint, sizes_in, training_in
 from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.loop.processes import is_on_cuda
-from isthmus.learn.loop.run_folder import CHECKPOINT, LOG, check_folder
+from isthmus.learn.loop.run_folder import CHECKPOINT, check_folder, clear_run
+from isthmus.learn.loop.timed import TimedResult
 from isthmus.learn.recipes.loading import changed_settings
 from isthmus.learn.recipes.photo import DENOISE
 
 MODEL_FILE = "model.isthmus"
 LICENCE = "as its training data allows"
-
-
-@dataclass(frozen=True)
-class DenoiserExperiment:
-    """What a training came to, in the form of `train --json`.
-
-    Attributes:
-        recipe: "denoise".
-        model: path of the model file.
-        model_id: its id, hexadecimal.
-        parameters: numbers that were learnt.
-        train_seconds: of the budget that were used.
-        steps: done in all.
-        metrics: dB on held-aside pictures, by the names of the log's columns.
-    """
-
-    recipe: str
-    model: str
-    model_id: str
-    parameters: int
-    train_seconds: float
-    steps: int
-    metrics: dict[str, float]
 
 
 def train_denoiser(
@@ -61,7 +38,7 @@ def train_denoiser(
     resume: bool = False,
     force: bool = False,
     sizes: NetworkSettings | None = None,
-) -> DenoiserExperiment:
+) -> TimedResult:
     """Train, or go on training, and export.
 
     Args:
@@ -74,6 +51,9 @@ def train_denoiser(
         resume: go on with the folder's run.
         force: replace the folder's run.
         sizes: of the networks of a new run, for experiments.
+
+    Returns:
+        Metrics are dB on held-aside pictures.
 
     Raises:
         IsthmusError: as its steps do.
@@ -88,8 +68,7 @@ def train_denoiser(
     run = RunState(folder, Crops(data), training, networks, device=place, seed=seed, saved=saved)
     del saved  # megabytes, which the run has a copy of
     if not resume:
-        for name in (CHECKPOINT, LOG):
-            (folder / name).unlink(missing_ok=True)
+        clear_run(folder)
     if minutes is not None:
         run.budget = 60 * minutes
     train(run)
@@ -102,7 +81,7 @@ def train_denoiser(
     }
     file = export_denoiser(run.average.cpu(), facts=facts)
     write_file(folder / MODEL_FILE, file, force=True)
-    return DenoiserExperiment(
+    return TimedResult(
         recipe=DENOISE,
         model=str(folder / MODEL_FILE),
         model_id=parse_model(file, name=MODEL_FILE).id.hex(),

@@ -7,7 +7,6 @@ which the process was stopped does not count.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +21,7 @@ from isthmus.learn.denoiser.settings import rate_factor
 from isthmus.learn.denoiser.state import RunState
 from isthmus.learn.hyperprior.dataset.crops import to_pixels
 from isthmus.learn.loop.denormals import flushed_denormals
-from isthmus.learn.loop.run_folder import LOG
-from isthmus.learn.loop.stopping import only_asking
+from isthmus.learn.loop.timed import follow, train_for_minutes
 
 LONGEST_STEP = 10.0
 """Seconds of a step that count against the budget; beyond it the process was stopped."""
@@ -45,7 +43,7 @@ HELD_SIDE, HELD_EVERY = 192, 5
 
 
 def train(state: RunState, *, save_seconds: float = 120, log_steps: int = 50, validate_seconds: float = 400) -> None:
-    """Until the budget is used up.
+    """Until the budget is used up: see `train_for_minutes`.
 
     Args:
         state: of the run; it changes, and its folder gets checkpoints and the log.
@@ -55,36 +53,37 @@ def train(state: RunState, *, save_seconds: float = 120, log_steps: int = 50, va
 
     Raises:
         KeyboardInterrupt: as the user, or the system, wishes; the last step is in the checkpoint.
+        TrainingError: steps are not finite any more.
     """
-    log_path = state.folder / LOG
-    if not log_path.exists():
-        log_path.write_text(LOG_HEADER + "\n")
-    saved = validated = mark = last = time.time()
-    losses: list[tuple[float, float]] = []
-    asked: list[bool] = []
-    with only_asking(lambda: asked.append(True)), flushed_denormals():
-        while state.used < state.budget and not asked:
-            factor = rate_factor(state.used / state.budget, state.step, state.training)
-            losses.append(train_step(state, factor))
-            now = time.time()
-            state.used, last = state.used + min(now - last, LONGEST_STEP), now
-            if len(losses) >= log_steps:
-                pace, held = (time.time() - mark) / len(losses), NOT_HELD
-                if time.time() - validated > validate_seconds:
-                    held, validated = validate(state).as_columns(), time.time()
-                loss, level_loss = np.nanmean(losses, 0).tolist()
-                with log_path.open("a") as log:
-                    log.write(
-                        f"{time.strftime('%H:%M:%S')},{state.step},{pace:.4f},{factor:.4f},"
-                        f"{loss:.5f},{level_loss:.5f},{state.skipped},{held}\n"
-                    )
-                losses, mark = [], time.time()
-            if time.time() - saved > save_seconds:
-                state.save()
-                saved = time.time()
-        state.save()
-    if asked:
-        raise KeyboardInterrupt
+    with flushed_denormals():
+        train_for_minutes(
+            state, _Trainer(state), save_seconds=save_seconds, log_steps=log_steps, validate_seconds=validate_seconds,
+            longest_step=LONGEST_STEP,
+        )  # fmt: skip
+
+
+class _Trainer:
+    """See `loop.timed.Trainer`; the numbers of a step are the losses of its pictures and of its levels."""
+
+    log_header, not_held = LOG_HEADER, NOT_HELD
+
+    def __init__(self, state: RunState) -> None:
+        self._state, self._factor = state, 0.0
+
+    def train_step(self, share: float) -> tuple[float, float]:
+        self._factor = rate_factor(share, self._state.step, self._state.training)
+        return train_step(self._state, self._factor)
+
+    def columns(self, share: float) -> str:
+        del share
+        return f"{self._factor:.4f}"
+
+    def means(self, first: float, second: float) -> str:
+        return f"{first:.5f},{second:.5f}"
+
+    def held(self, share: float) -> str:
+        del share
+        return validate(self._state).as_columns()
 
 
 def train_step(state: RunState, factor: float) -> tuple[float, float]:
@@ -96,6 +95,9 @@ def train_step(state: RunState, factor: float) -> tuple[float, float]:
 
     Returns:
         (loss of the pictures, loss of the levels); NaN where the step was left out.
+
+    Raises:
+        TrainingError: too many in a row were left out.
     """
     training = state.training
     batch = draw_batch(state.crops, training, state.random)
@@ -108,14 +110,15 @@ def train_step(state: RunState, factor: float) -> tuple[float, float]:
     (loss + LEVEL_WEIGHT * level_loss).backward()
     norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), LONGEST_GRADIENT)
     if not math.isfinite(float(norm)):
-        state.skipped += 1
+        state.leave_out()
         return math.nan, math.nan
+    state.skipped_in_a_row = 0
     state.muon.param_groups[0]["lr"] = training.muon_rate * factor
     state.adam.param_groups[0]["lr"] = training.adam_rate * factor
     state.muon.step()
     state.adam.step()
     state.step += 1
-    _average(state)
+    follow(state.average, state.model, keep=training.average, step=state.step)
     return float(loss.detach()), float(level_loss.detach())
 
 
@@ -124,15 +127,6 @@ def _picture_loss(state: RunState, clean: Tensor, noisy: Tensor, level: Tensor) 
     told = level * torch.exp(TOLD_SPREAD * torch.randn_like(level)) + TOLD_OFFSET * torch.randn_like(level).abs()
     error = (state.model.denoise(noisy, told) - clean).square().mean((1, 2, 3), keepdim=True)
     return ((error + 1e-8).sqrt() / (level + LEVEL_UNIT) ** ERROR_POWER).mean()
-
-
-@torch.no_grad()
-def _average(state: RunState) -> None:
-    """Move the running average towards the weights."""
-    keep = min(state.training.average, (state.step + 1) / (state.step + 10))
-    averages = [parameter.detach() for parameter in state.average.parameters()]
-    currents = [parameter.detach() for parameter in state.model.parameters()]
-    torch._foreach_lerp_(averages, currents, 1 - keep)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from isthmus.errors import UsageError
+from isthmus.learn.loop.timed import warm_and_down
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,4 @@ class Training:
 
 def rate_factor(share: float, step: int, training: Training) -> float:
     """Factor of all learning rates, for a share of the budget 0..1."""
-    warm = min(1.0, (step + 1) / max(training.warm_up_steps, 1))
-    if share < training.decay_from:
-        return warm
-    left = max(0.0, (1 - share) / (1 - training.decay_from))
-    return warm * (0.02 + 0.98 * left)
+    return warm_and_down(share, step, warm_up_steps=training.warm_up_steps, decay_from=training.decay_from)

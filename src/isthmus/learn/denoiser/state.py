@@ -19,12 +19,13 @@ from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.hyperprior.training.muon import Muon
 from isthmus.learn.loop.checkpoint import read_state, write_state
 from isthmus.learn.loop.run_folder import CHECKPOINT
+from isthmus.learn.loop.timed import TimedRun
 
 _PARTS = {"model", "average", "muon", "adam", "random", "torch_random", "settings", "training"}
 _NUMBERS = ("step", "skipped", "used", "budget")
 
 
-class RunState:
+class RunState(TimedRun):
     """All that a run needs to go on as if it had never stopped.
 
     Args:
@@ -39,10 +40,6 @@ class RunState:
     Attributes:
         model: in training.
         average: the running average of its weights, which is exported.
-        step: steps done.
-        skipped: steps left out because they were not finite.
-        used: seconds of the budget that were used.
-        budget: seconds of the whole run.
     """
 
     def __init__(
@@ -58,8 +55,8 @@ class RunState:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(seed)
-        self.folder, self.crops, self.training, self.device = folder, crops, training, device
-        self.step, self.skipped, self.used, self.budget = 0, 0, 0.0, 0.0
+        super().__init__(folder)
+        self.crops, self.training, self.device = crops, training, device
         self.random = np.random.default_rng(seed)
         self.model = Denoiser(settings).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average: Denoiser = deepcopy(self.model).eval().requires_grad_(requires_grad=False)

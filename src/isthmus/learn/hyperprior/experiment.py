@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,36 +24,13 @@ from isthmus.learn.hyperprior.training.settings import EYES, Training, kept_trai
 from isthmus.learn.hyperprior.training.state import RunState
 from isthmus.learn.hyperprior.training.step import TRIED_QUALITIES, validate
 from isthmus.learn.loop.processes import is_on_cuda
-from isthmus.learn.loop.run_folder import CHECKPOINT, LOG, check_folder
+from isthmus.learn.loop.run_folder import CHECKPOINT, check_folder, clear_run
+from isthmus.learn.loop.timed import TimedResult
 from isthmus.learn.recipes.loading import changed_settings
 from isthmus.learn.recipes.photo import PHOTO
 
 MODEL_FILE = "model.isthmus"
 LICENCE = "as its training data allows"
-
-
-@dataclass(frozen=True)
-class CodecExperiment:
-    """What a training came to, in the form of `train --json`.
-
-    Attributes:
-        recipe: "photo".
-        model: path of the model file.
-        model_id: its id, hexadecimal.
-        parameters: numbers that were learnt.
-        train_seconds: of the budget that were used.
-        steps: done in all.
-        metrics: loss, bits per pixel (estimated), PSNR and SSIMULACRA2 on held-aside windows, means over five
-            qualities; and bits per pixel in files of the exported model.
-    """
-
-    recipe: str
-    model: str
-    model_id: str
-    parameters: int
-    train_seconds: float
-    steps: int
-    metrics: dict[str, float]
 
 
 def train_codec(
@@ -68,7 +44,7 @@ def train_codec(
     resume: bool = False,
     force: bool = False,
     sizes: CodecSettings | None = None,
-) -> CodecExperiment:
+) -> TimedResult:
     """Train, or go on training, and export.
 
     Args:
@@ -82,6 +58,10 @@ def train_codec(
         force: replace the folder's run.
         sizes: of the network, for experiments.
 
+    Returns:
+        Metrics are the loss, bits per pixel (estimated), PSNR and SSIMULACRA2 on held-aside windows, means over five
+        qualities; and bits per pixel in files of the exported model.
+
     Raises:
         IsthmusError: as its steps do.
     """
@@ -94,8 +74,7 @@ def train_codec(
     run = RunState(folder, Crops(data), training, sizes or CodecSettings(), device=place, seed=seed, saved=saved)
     del saved  # tens of megabytes, which the run has a copy of
     if not resume:
-        for name in (CHECKPOINT, LOG):
-            (folder / name).unlink(missing_ok=True)
+        clear_run(folder)
     if minutes is not None:
         run.budget = 60 * minutes
     train(run)
@@ -115,7 +94,7 @@ def train_codec(
     file = export_codec(average, calibration=calibration, facts=facts)
     write_file(folder / MODEL_FILE, file, force=True)
     metrics["held_file_bpp"] = file_rate(file, run.held_aside(), TRIED_QUALITIES)
-    return CodecExperiment(
+    return TimedResult(
         recipe=PHOTO,
         model=str(folder / MODEL_FILE),
         model_id=parse_model(file, name=MODEL_FILE).id.hex(),

@@ -30,6 +30,12 @@ def check_folder(folder: Path, *, resume: bool, force: bool) -> None:
         raise OutputError(f"{folder} holds a run already: go on with --resume, or start anew with --force")
 
 
+def clear_run(folder: Path) -> None:
+    """Take away what an earlier run left to go on with."""
+    for name in (CHECKPOINT, LOG):
+        (folder / name).unlink(missing_ok=True)
+
+
 def save_run(folder: Path, progress: Progress) -> None:
     """Write checkpoint and log.
 

@@ -27,10 +27,11 @@ from isthmus.learn.hyperprior.training.checkpoint import load_trained, read_chec
 from isthmus.learn.hyperprior.training.dead_units import dead_units
 from isthmus.learn.hyperprior.training.loss import losses
 from isthmus.learn.hyperprior.training.settings import TUNES, Training, kept_training
-from isthmus.learn.hyperprior.training.state import MOST_SKIPPED, RunState
+from isthmus.learn.hyperprior.training.state import RunState
 from isthmus.learn.hyperprior.training.step import train_step, validate
 from isthmus.learn.hyperprior.training.weights import Weights, load_weights
 from isthmus.learn.loop.checkpoint import write_state
+from isthmus.learn.loop.timed import MOST_SKIPPED
 from tests.learn.hyperprior.small_codec import LATENTS, small_calibration, small_codec, small_settings
 
 

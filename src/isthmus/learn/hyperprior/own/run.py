@@ -33,7 +33,7 @@ from isthmus.learn.hyperprior.own.from_model_file import codec_of
 from isthmus.learn.hyperprior.own.page import Outcome, figures_of, lines_of, metrics_of, write_page
 from isthmus.learn.hyperprior.own.settings import OwnTraining
 from isthmus.learn.hyperprior.own.training import OwnRun, read_own_checkpoint
-from isthmus.learn.loop.run_folder import CHECKPOINT, LOG, check_folder
+from isthmus.learn.loop.run_folder import CHECKPOINT, LOG, check_folder, clear_run
 from isthmus.learn.loop.stopping import only_asking
 from isthmus.sources.finding import find_sources
 from isthmus.transforms.engine import Engine
@@ -281,8 +281,8 @@ def _begin(folder: Path, *, resume: bool) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in () if resume else (CHECKPOINT, LOG):
-            (folder / name).unlink(missing_ok=True)
+        if not resume:
+            clear_run(folder)
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror}") from error
     if not (folder / LOG).exists():

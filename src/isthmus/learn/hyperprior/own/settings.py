@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from isthmus.learn.loop.timed import warm_and_down
+
 
 @dataclass(frozen=True)
 class OwnTraining:
@@ -35,6 +37,4 @@ class OwnTraining:
 
 def rate_factor(share: float, step: int, training: OwnTraining) -> float:
     """Factor of all learning rates, for a share of the time 0..1."""
-    warm = min(1.0, (step + 1) / training.warm_up_steps)
-    left = min(1.0, max(0.0, (1 - share) / (1 - training.decay_from)))
-    return warm * (0.02 + 0.98 * left)
+    return warm_and_down(share, step, warm_up_steps=training.warm_up_steps, decay_from=training.decay_from)

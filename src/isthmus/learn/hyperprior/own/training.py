@@ -27,6 +27,7 @@ from isthmus.learn.hyperprior.own.settings import OwnTraining, rate_factor
 from isthmus.learn.hyperprior.training.loss import losses
 from isthmus.learn.loop.checkpoint import read_state, write_state
 from isthmus.learn.loop.run_folder import CHECKPOINT
+from isthmus.learn.loop.timed import follow
 
 VERSION = 1
 COUNTED_WINDOWS, COUNTED_PICTURES = 48, 96
@@ -174,9 +175,7 @@ class OwnRun:
             group["lr"] = group["base"] * rate_factor(share, self.step, training)
         self.adam.step()
         self.step += 1
-        with torch.no_grad():
-            keep = min(training.average, (self.step + 1) / (self.step + 10))
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.learnt.parameters()), 1 - keep)
+        follow(self.average, self.learnt, keep=training.average, step=self.step)
         return value
 
 

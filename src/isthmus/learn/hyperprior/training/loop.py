@@ -8,10 +8,7 @@ count.
 from __future__ import annotations
 
 import math
-import time
 from copy import deepcopy
-
-import numpy as np
 
 from isthmus.errors import TrainingError
 from isthmus.learn.hyperprior.export.export import export_codec
@@ -19,8 +16,7 @@ from isthmus.learn.hyperprior.training.file_rate import file_rate
 from isthmus.learn.hyperprior.training.settings import rate_factor
 from isthmus.learn.hyperprior.training.state import RunState
 from isthmus.learn.hyperprior.training.step import TRIED_QUALITIES, train_step, validate
-from isthmus.learn.loop.run_folder import LOG
-from isthmus.learn.loop.stopping import only_asking
+from isthmus.learn.loop.timed import train_for_minutes
 
 LONGEST_STEP = 5.0
 """Seconds of a step that count against the budget; beyond it the process was stopped."""
@@ -32,7 +28,7 @@ NOT_HELD = ",,,,,"
 
 
 def train(state: RunState, *, save_seconds: float = 120, log_steps: int = 100, validate_seconds: float = 400) -> None:
-    """Until the budget is used up.
+    """Until the budget is used up: see `train_for_minutes`.
 
     Args:
         state: of the run; it changes, and its folder gets checkpoints and the log.
@@ -44,38 +40,35 @@ def train(state: RunState, *, save_seconds: float = 120, log_steps: int = 100, v
         KeyboardInterrupt: as the user, or the system, wishes; the last step is in the checkpoint.
         TrainingError: steps are not finite any more.
     """
-    log_path = state.folder / LOG
-    if not log_path.exists():
-        log_path.write_text(LOG_HEADER + "\n")
-    saved = validated = mark = last = time.time()
-    losses: list[tuple[float, float]] = []
-    asked: list[bool] = []
-    with only_asking(lambda: asked.append(True)):
-        while state.used < state.budget and not asked:
-            share = state.used / state.budget
-            quantise = share > state.training.quantise_from
-            factor = rate_factor(share, state.step, state.training)
-            losses.append(train_step(state, factor, quantise=quantise))
-            now = time.time()
-            state.used, last = state.used + min(now - last, LONGEST_STEP), now
-            if len(losses) >= log_steps:
-                pace, held = (time.time() - mark) / len(losses), NOT_HELD
-                if time.time() - validated > validate_seconds or state.step <= log_steps:
-                    held = _held(state, quantise=quantise)
-                    validated = time.time()
-                loss, rate = np.nanmean(losses, 0).tolist()
-                with log_path.open("a") as log:
-                    log.write(
-                        f"{time.strftime('%H:%M:%S')},{state.step},{pace:.4f},{factor:.4f},{int(quantise)},"
-                        f"{loss:.5f},{rate:.4f},{state.skipped},{held}\n"
-                    )
-                losses, mark = [], time.time()
-            if time.time() - saved > save_seconds:
-                state.save()
-                saved = time.time()
-        state.save()
-    if asked:
-        raise KeyboardInterrupt
+    train_for_minutes(
+        state, _Trainer(state), save_seconds=save_seconds, log_steps=log_steps, validate_seconds=validate_seconds,
+        longest_step=LONGEST_STEP, validates_first=True,
+    )  # fmt: skip
+
+
+class _Trainer:
+    """See `loop.timed.Trainer`; the numbers of a step are its loss and its bits per pixel."""
+
+    log_header, not_held = LOG_HEADER, NOT_HELD
+
+    def __init__(self, state: RunState) -> None:
+        self._state, self._factor = state, 0.0
+
+    def train_step(self, share: float) -> tuple[float, float]:
+        self._factor = rate_factor(share, self._state.step, self._state.training)
+        return train_step(self._state, self._factor, quantise=self._quantises(share))
+
+    def columns(self, share: float) -> str:
+        return f"{self._factor:.4f},{int(self._quantises(share))}"
+
+    def means(self, first: float, second: float) -> str:
+        return f"{first:.5f},{second:.4f}"
+
+    def held(self, share: float) -> str:
+        return _held(self._state, quantise=self._quantises(share))
+
+    def _quantises(self, share: float) -> bool:
+        return share > self._state.training.quantise_from
 
 
 def _held(state: RunState, *, quantise: bool) -> str:

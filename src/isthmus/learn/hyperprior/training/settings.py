@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from isthmus.errors import UsageError
+from isthmus.learn.loop.timed import warm_and_down
 
 PSNR, EYES = TUNES = ("psnr", "eyes")
 
@@ -66,8 +67,4 @@ def kept_training(checkpoint: Mapping[str, Any]) -> Training:
 
 def rate_factor(share: float, step: int, training: Training) -> float:
     """Factor of all learning rates, for a share of the budget 0..1."""
-    warm = min(1.0, (step + 1) / training.warm_up_steps)
-    if share < training.decay_from:
-        return warm
-    left = max(0.0, (1 - share) / (1 - training.decay_from))
-    return warm * (0.02 + 0.98 * left)
+    return warm_and_down(share, step, warm_up_steps=training.warm_up_steps, decay_from=training.decay_from)

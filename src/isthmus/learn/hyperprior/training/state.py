@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from isthmus.entropy.scale_tables import scale_bits
-from isthmus.errors import TrainingError, UsageError
+from isthmus.errors import UsageError
 from isthmus.learn.hyperprior.calibration.calibrate import count
 from isthmus.learn.hyperprior.calibration.calibration import Calibration
 from isthmus.learn.hyperprior.calibration.gain_limits import limit_gains
@@ -30,14 +30,13 @@ from isthmus.learn.hyperprior.training.settings import Training
 from isthmus.learn.loop.checkpoint import write_state
 from isthmus.learn.loop.processes import computes_in_bf16
 from isthmus.learn.loop.run_folder import CHECKPOINT
+from isthmus.learn.loop.timed import TimedRun
 
 BASIS = ("analysis.stem.weight", "analysis.merge.weight", "synthesis.split.weight")
 """The matrices that start as cosine transforms."""
-MOST_SKIPPED = 50
-"""Steps that are not finite, one after another: a run with more has come to nothing."""
 
 
-class RunState:
+class RunState(TimedRun):
     """All that a run needs to go on as if it had never stopped.
 
     Args:
@@ -53,10 +52,8 @@ class RunState:
         model: in training; `forward` is the same, compiled if asked.
         average: the running average of its weights, which is exported.
         step: steps done in all, those of the weights that it began with included.
-        skipped: steps left out because they were not finite; `skipped_in_a_row`, since the last that was.
         calibration: that training uses; its int8 weights are those of no weights any more.
         mean_norm: running mean of the gradients' lengths; 0 before the first.
-        used: seconds of the budget that were used.
 
     Raises:
         UsageError: the checkpoint, or the weights, are of other networks.
@@ -78,9 +75,9 @@ class RunState:
         torch.backends.cudnn.allow_tf32 = False  # integers of the entropy networks need all bits of a float32
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(seed)
-        self.folder, self.crops, self.training, self.settings, self.device = folder, crops, training, settings, device
-        self.step, self.skipped, self.mean_norm, self.used, self.budget = 0, 0, 0.0, 0.0, 0.0
-        self.skipped_in_a_row = 0
+        super().__init__(folder)
+        self.crops, self.training, self.settings, self.device = crops, training, settings, device
+        self.mean_norm = 0.0
         self.is_mixed = bool(training.mixed) and computes_in_bf16(on_cuda=device.type == "cuda")
         self.random = np.random.default_rng(seed)
         self._quantised: dict[str, Any] | None = None
@@ -134,19 +131,6 @@ class RunState:
             torch.cuda.set_rng_state(saved["cuda_random"])
         self.step, self.skipped, self.mean_norm = saved["step"], saved["skipped"], saved["mean_norm"]
         self.used, self.budget = saved["used"], saved["budget"]
-
-    def leave_out(self) -> None:
-        """Count a step that was not finite: no weight has moved.
-
-        Raises:
-            TrainingError: so many followed one another that none will be finite again.
-        """
-        self.skipped, self.skipped_in_a_row = self.skipped + 1, self.skipped_in_a_row + 1
-        if self.skipped_in_a_row >= MOST_SKIPPED:
-            raise TrainingError(
-                f"{MOST_SKIPPED} steps behind step {self.step} were not finite, in their loss or their gradients: "
-                f"begin again, or go on from the last checkpoint, with lower rates (--set muon_rate, adam_rate)"
-            )
 
     def save(self) -> None:
         """Write the checkpoint: tensors and plain values alone, so that reading it runs no code.

@@ -15,6 +15,7 @@ from isthmus.learn.hyperprior.networks.quality import position_of
 from isthmus.learn.hyperprior.training.loss import losses, squared_error
 from isthmus.learn.hyperprior.training.ssimulacra2 import ssimulacra2
 from isthmus.learn.hyperprior.training.state import RunState
+from isthmus.learn.loop.timed import follow
 
 TRIED_QUALITIES = (10, 30, 50, 70, 90)
 WINDOWS_AT_ONCE = 9
@@ -68,7 +69,7 @@ def train_step(state: RunState, factor: float, *, quantise: bool) -> tuple[float
     state.muon.step()
     state.adam.step()
     state.step += 1
-    _average(state)
+    follow(state.average, state.model, keep=training.average, step=state.step)
     return float(loss.detach()), float(bits.detach().mean())
 
 
@@ -93,15 +94,6 @@ def _clip_gradients(state: RunState) -> bool:
         seen = min(norm, LARGEST_JUMP * state.mean_norm) if has_mean else norm
         state.mean_norm += (seen - state.mean_norm) / min(state.step + 1, 100)
     return True
-
-
-@torch.no_grad()
-def _average(state: RunState) -> None:
-    """Move the running average towards the weights."""
-    keep = min(state.training.average, (state.step + 1) / (state.step + 10))
-    averages = [parameter.detach() for parameter in state.average.parameters()]
-    currents = [parameter.detach() for parameter in state.model.parameters()]
-    torch._foreach_lerp_(averages, currents, 1 - keep)
 
 
 @dataclass(frozen=True)
