@@ -66,8 +66,7 @@ def _at_qualities(name: str, image: Image.Image, model: isthmus.Model) -> list[f
         start = time.perf_counter()
         data = isthmus.encode(image, quality=quality, model=model)
         seconds = time.perf_counter() - start
-        decoded = np.asarray(isthmus.decode(data, model=model))
-        reached = score(picture, decoded[:, :, : picture.channels], "ssimulacra2")
+        reached = score(picture, decode_picture(data, model=model), "ssimulacra2")
         avif = float(np.exp(np.interp(reached, scores, sizes))) if reached <= scores[-1] else np.inf
         shares.append(len(data) / min(avif, len(_webp(image))))
         coding = read_header(data).format or "learned"
@@ -76,12 +75,12 @@ def _at_qualities(name: str, image: Image.Image, model: isthmus.Model) -> list[f
 
 
 def _avif(image: Image.Image, quality: int) -> tuple[float, int]:
-    """Score, as it looks on white, and bytes."""
+    """Score, as it looks on white or on black, and bytes."""
     out = io.BytesIO()
     image.save(out, "AVIF", quality=quality, speed=6, subsampling="4:4:4")
     picture = as_picture(image)
     with Image.open(out) as opened:
-        return score(picture, np.asarray(opened.convert("RGB")), "ssimulacra2"), len(out.getvalue())
+        return score(picture, as_picture(opened), "ssimulacra2"), len(out.getvalue())
 
 
 def _webp(image: Image.Image) -> bytes:
@@ -111,7 +110,7 @@ def _odd(folder: Path, model: isthmus.Model) -> None:
             continue
         seen.add(key)
         data = isthmus.encode(picture, quality=90, model=model)
-        reached = score(picture, decode_picture(data, model=model).pixels, "ssimulacra2")
+        reached = score(picture, decode_picture(data, model=model), "ssimulacra2")
         if reached < LOW:
             low += 1
             print(f"{path.name}: {picture}, {read_header(data).format or 'learned'}, {reached:.2f}", flush=True)

@@ -209,9 +209,9 @@ def mixed(folder: Path, quality: int) -> None:
 
 
 def against(source: Picture, picture: Picture) -> float:
-    """SSIMULACRA2 on white, of what is shown."""
+    """SSIMULACRA2 of what is shown."""
     pixels = np.repeat(source.pixels, 3, axis=2) if source.channels == 1 else source.pixels
-    return score(Picture(pixels, alpha=source.alpha), picture.pixels, "ssimulacra2")
+    return score(Picture(pixels, alpha=source.alpha), picture, "ssimulacra2")
 
 
 def main() -> None:

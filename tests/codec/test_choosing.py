@@ -8,19 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import isthmus
 from isthmus.codec import pipeline
 from isthmus.codec.api import decode_picture
 from isthmus.codec.choosing import encode_best, encode_wished
 from isthmus.codec.codings import Codings, score
-from isthmus.codec.first_look import looks_like_photograph
+from isthmus.codec.first_look import is_even, looks_like_photograph
 from isthmus.codec.targets import Target, Wish
 from isthmus.container.asked import Asked
 from isthmus.container.image_file import FORMATS, ImageFile, read_header, read_image, write_image
 from isthmus.errors import FormatError, IsthmusError, UnsupportedVersionError, UsageError
 from isthmus.imaging import foreign
+from isthmus.imaging.fitting import encode_alpha
 from isthmus.imaging.reading import read_picture
 from isthmus.imaging.windows import Window
 from isthmus.imaging.writing import to_file_bytes
@@ -55,6 +56,32 @@ def test_a_drawing_is_exact_or_avif_and_a_texture_is_learned():
     assert _coding(isthmus.encode(_textured(), quality=60)) == "learned"
 
 
+def _ramp(first, last, slope):
+    y, x = np.mgrid[:120, :160]
+    share = (x / 160 * slope + y / 120 * (1 - slope))[:, :, None]
+    return np.rint(np.array(first) * (1 - share) + np.array(last) * share).astype(np.uint8)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("quality", [90, 100])
+def test_ramps_have_no_bands_from_quality_90_on(slope, quality):
+    """No value is off by more than three levels; below, it is the score that counts."""
+    ramp = _ramp((200, 30, 90), (20, 180, 240), slope)
+    assert not looks_like_photograph(ramp)
+    assert is_even(ramp)
+    shown = np.asarray(isthmus.decode(isthmus.encode(ramp, quality=quality)), np.int16)
+    assert np.abs(shown - ramp).max() <= 3
+
+
+def test_white_noise_is_no_photograph_and_comes_back():
+    """The model, which has never seen any, would end at a score of 60."""
+    noise = np.clip(np.random.default_rng(0).normal(128, 20, (128, 128, 3)), 0, 255).astype(np.uint8)
+    assert not looks_like_photograph(noise)
+    assert not is_even(noise)
+    back = _decoded(isthmus.encode(noise, quality=100))
+    assert score(Picture(noise), Picture(back), "ssimulacra2") > 80
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("has_alpha", [False, True])
 def test_lossless_is_exact(channels, has_alpha):
@@ -74,6 +101,39 @@ def test_lossless_is_exact(channels, has_alpha):
         out, "WEBP", lossless=True, quality=100, method=6, exact=True
     )
     assert len(isthmus.encode(replace(picture, exif=None), lossless=True, exact=True)) <= len(out.getvalue()) + 40
+
+
+def _logo():
+    mask = Image.new("L", (800, 600), 0)
+    ImageDraw.Draw(mask).ellipse((60, 40, 700, 500), fill=255)
+    alpha = np.asarray(mask.resize((200, 150), Image.Resampling.LANCZOS))
+    return Picture(np.full((150, 200, 3), (200, 40, 30), np.uint8), alpha=alpha)
+
+
+@needs_avif
+@pytest.mark.parametrize("quality", [40, 80])
+def test_a_logo_has_its_alpha_in_avif_and_looks_right_on_any_paper(quality):
+    """In fewer bytes than its exact alpha alone takes; opaque and clear parts stay so to the eye."""
+    logo = _logo()
+    data = isthmus.encode(logo, quality=quality, coding="graphics")
+    image = read_image(data)
+    assert image.alpha_inside
+    assert len(data) < len(isthmus.encode(Picture(logo.pixels), quality=quality)) + len(encode_alpha(logo.alpha))
+    back = decode_picture(data)
+    assert back.alpha[:4].max() <= 3
+    assert back.alpha[75, 95] >= 252
+    assert score(logo, back, "ssimulacra2") >= quality
+    assert score(logo, replace(back, alpha=None), "ssimulacra2") < 0
+
+
+def test_grey_with_alpha_keeps_it_exactly():
+    """AVIF would make colours of it."""
+    logo = _logo()
+    grey = Picture(np.ascontiguousarray(logo.pixels[:, :, :1]), alpha=logo.alpha)
+    for coding in ("graphics", "learned"):
+        back = decode_picture(isthmus.encode(grey, quality=50, coding=coding))
+        assert back.channels == 1
+        assert np.array_equal(back.alpha, logo.alpha)
 
 
 def test_opaque_alpha_comes_back():
@@ -107,10 +167,10 @@ def test_a_target_in_ssimulacra2_is_reached_and_hardly_exceeded():
     """By the model; what it cannot reach is said, or reached by another coding."""
     picture = Picture(_textured())
     back = pipeline.decode([isthmus.encode(picture, target_ssimulacra2=60.0, coding="learned")], _coder())[0]
-    assert 60.0 <= score(picture, back.pixels, "ssimulacra2") <= 60.5
+    assert 60.0 <= score(picture, back, "ssimulacra2") <= 60.5
     with pytest.raises(UsageError, match="reaches"):
         isthmus.encode(picture, target_ssimulacra2=99.9, coding="learned")
-    assert score(picture, _decoded(isthmus.encode(picture, target_ssimulacra2=99.9)), "ssimulacra2") >= 99.9
+    assert score(picture, Picture(_decoded(isthmus.encode(picture, target_ssimulacra2=99.9))), "ssimulacra2") >= 99.9
     with pytest.raises(UsageError, match="100 at most"):
         isthmus.encode(picture, target_ssimulacra2=101)
     with pytest.raises(UsageError, match="8 pixels"):
@@ -224,7 +284,7 @@ def test_the_orientation_of_a_source_is_applied_once(name):
 @needs_avif
 def test_flipped_bytes_of_an_avif_are_an_error_or_another_picture():
     """Of the announced size."""
-    payload = foreign.encode_avif(_drawing(), 60)
+    payload = foreign.encode_avif(_drawing(), None, 60)
     random = np.random.default_rng(0)
     for place in random.integers(0, len(payload), 60).tolist():
         flipped = bytearray(payload)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from isthmus.codec import pipeline
 from isthmus.codec.coder import Coder
-from isthmus.codec.codings import PSNR, SSIMULACRA2, Codings, Trial
+from isthmus.codec.codings import EVEN_SSIMULACRA2, PSNR, SSIMULACRA2, Codings, Trial
 from isthmus.codec.targets import AUTO, EXACT, GRAPHICS, LEARNED, Wish
 from isthmus.errors import UsageError
 from isthmus.imaging import foreign
@@ -22,6 +22,8 @@ GAIN = 0.97
 """AVIF is taken where it needs at most this share of the model's bytes: files of one coding are simpler to have."""
 PSNR_AT = (26.0, 0.17)
 """What a quality asks for where the model is of PSNR, at quality 0 and per quality: about what photographs reach."""
+EVEN_FROM = 90
+"""From this quality on no value of flat colours and ramps may be off by more than a few levels: banding is seen."""
 HIGHEST_SCORE = 92.0
 """What quality asks for at most, in SSIMULACRA2: no difference can be seen from 90 on."""
 
@@ -155,6 +157,8 @@ class _Choice:
         learned = self._learned
         measure = measure_of(self.coder)
         least = PSNR_AT[0] + PSNR_AT[1] * quality if measure == PSNR else min(quality, HIGHEST_SCORE)
+        if measure == SSIMULACRA2 and quality >= EVEN_FROM and self.wish.coding == AUTO and self.codings.is_even:
+            measure = EVEN_SSIMULACRA2
         reached = learned.score_at(adapted, measure)
         best = self._smallest(max(reached, least), measure, at_hand=adapted if reached >= least else None)
         if best is None:  # only one that cannot reach it may be used

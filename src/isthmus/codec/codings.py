@@ -6,6 +6,7 @@ picture -> the model's latents, once -> payloads of each quality that is tried -
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -15,18 +16,22 @@ from numpy.typing import NDArray
 
 from isthmus.codec import format_coder, pipeline
 from isthmus.codec.coder import Coder, TileLatents
-from isthmus.codec.first_look import SMALL, TINY, looks_like_photograph
+from isthmus.codec.first_look import SMALL, TINY, is_even, looks_like_photograph
 from isthmus.codec.sections import to_sections
 from isthmus.codec.targets import GRAPHICS, LEARNED, SEARCH_STEPS, lowest_quality
 from isthmus.container.asked import Asked
 from isthmus.container.image_file import ALPHA, FORMATS, ImageFile, write_image
 from isthmus.imaging import foreign
-from isthmus.imaging.fitting import over_white
+from isthmus.imaging.fitting import BLACK, WHITE, over_white
 from isthmus.metrics.distortion import psnr
 from isthmus.metrics.ssimulacra2 import SMALLEST_SIDE, ssimulacra2
 from isthmus.values import QUALITIES, Picture
 
 PSNR, SSIMULACRA2 = "psnr", "ssimulacra2"
+EVEN_SSIMULACRA2 = "ssimulacra2 of even pictures"
+"""The score where no value is off by more than EVEN_ERROR; else none at all."""
+EVEN_ERROR = 3
+"""In grey levels."""
 KEPT = 32
 """Payloads that stay in memory: more than one search tries."""
 
@@ -44,7 +49,7 @@ class Trial:
         last: its highest one.
         steps: qualities between two whole ones.
         file_at: the .isth bytes at a quality.
-        score_at: what they reach in PSNR or SSIMULACRA2.
+        score_at: what they reach in PSNR, SSIMULACRA2 or EVEN_SSIMULACRA2.
     """
 
     coding: str
@@ -116,6 +121,11 @@ class Codings:
         return looks_like_photograph(self.picture.pixels, small=TINY if self._in_pack else SMALL)
 
     @cached_property
+    def is_even(self) -> bool:
+        """Whether it has nothing but flat colours and ramps."""
+        return self.picture.alpha is None and is_even(self.picture.pixels)
+
+    @cached_property
     def adapt_quality(self) -> Callable[[float], float]:
         """See `Coder.quality_scale`."""
         return float if self._in_pack else self.coder.quality_scale(self._coded)
@@ -139,10 +149,10 @@ class Codings:
 
     def graphics(self, asked: Asked) -> Trial:
         """AVIF's."""
+        sections = to_sections(replace(self.picture, alpha=None) if self._has_alpha_in_avif else self.picture)
 
         def file_at(quality: float) -> bytes:
-            payload = self._payload(GRAPHICS, quality)
-            return self._file("avif", max(1, int(quality)), payload, to_sections(self.picture), asked)
+            return self._file("avif", max(1, int(quality)), self._payload(GRAPHICS, quality), sections, asked)
 
         return Trial(GRAPHICS, 0, foreign.AVIF_QUALITIES, 1, file_at, partial(self._score, GRAPHICS, file_at))
 
@@ -163,7 +173,8 @@ class Codings:
             if coding == LEARNED:
                 made = self.coder.encode(self.latents, quality)
             else:
-                made = format_coder.encode_as_avif(self._pixels, int(quality))
+                alpha = self.picture.alpha if self._has_alpha_in_avif else None
+                made = format_coder.encode_as_avif(self._pixels, alpha, int(quality))
             while len(self._payloads) >= KEPT:
                 del self._payloads[next(iter(self._payloads))]
             self._payloads[key] = made
@@ -174,12 +185,17 @@ class Codings:
         if key not in self._scores:
             data = file_at(quality)
             self._at_step()
-            self._scores[key] = score(self.picture, pipeline.decode([data], self.coder)[0].pixels, measure)
+            self._scores[key] = score(self.picture, pipeline.decode([data], self.coder)[0], measure)
         return self._scores[key]
 
     @property
     def _coded(self) -> Picture:
         return pipeline.as_coded(self.picture, self.coder).picture
+
+    @property
+    def _has_alpha_in_avif(self) -> bool:
+        """Whether AVIF codes alpha too, at its quality; else it is exact, in a section: of grey, and in packs."""
+        return self.picture.alpha is not None and self._pixels.shape[2] == 3 and not self._in_pack
 
     @cached_property
     def _pixels(self) -> NDArray[np.uint8]:
@@ -207,16 +223,26 @@ class Codings:
         )
 
 
-def score(picture: Picture, decoded: NDArray[np.uint8], measure: str) -> float:
-    """How near decoded pixels (rows, columns, channels) are to a picture, as they look on white where it has alpha.
+def score(picture: Picture, shown: Picture, measure: str) -> float:
+    """How near a decoded picture is to its original; where they have alpha, on white or on black, whichever is worse.
 
     Pictures too small for SSIMULACRA2 are repeated at their edges.
     """
-    first, second = picture.pixels, decoded
-    if picture.alpha is not None:
-        first, second = over_white(first, picture.alpha), over_white(second, picture.alpha)
+    if picture.alpha is None:
+        return _score(picture.pixels, shown.pixels, measure)
+    papers = ([_on(paper, one) for one in (picture, shown)] for paper in (WHITE, BLACK))
+    return min(_score(first, second, measure) for first, second in papers)
+
+
+def _on(paper: int, picture: Picture) -> NDArray[np.uint8]:
+    return picture.pixels if picture.alpha is None else over_white(picture.pixels, picture.alpha, paper=paper)
+
+
+def _score(first: NDArray[np.uint8], second: NDArray[np.uint8], measure: str) -> float:
     if measure == PSNR:
         return psnr(first, second)
+    if measure == EVEN_SSIMULACRA2 and np.abs(first.astype(np.int16) - second).max() > EVEN_ERROR:
+        return -math.inf
     missing = [max(0, SMALLEST_SIDE - side) for side in first.shape[:2]]
     if any(missing):
         around = ((0, missing[0]), (0, missing[1]), (0, 0))

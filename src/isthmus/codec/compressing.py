@@ -170,7 +170,7 @@ def _compress_batch(waiting: Sequence[_Waiting], model: Model, options: Compress
             job.write(data, force=options.force, preserve_dates=options.preserve_dates)
             reached = None
             if options.measure_psnr:
-                reached = score(picture, pipeline.decode([data], model.coder)[0].pixels, "psnr")
+                reached = score(picture, pipeline.decode([data], model.coder)[0], "psnr")
         except FAILURES as error:
             yield CompressOutcome(source, error=explained(error, job), notes=picture.conversions)
             continue

@@ -31,9 +31,11 @@ def encode_exactly(pixels: Pixels, alpha: Pixels | None, *, keep_hidden: bool) -
     )
 
 
-def encode_as_avif(pixels: Pixels, quality: int) -> tuple[bytes, ...]:
+def encode_as_avif(pixels: Pixels, alpha: Pixels | None, quality: int) -> tuple[bytes, ...]:
     """Tiles of AVIF; see `foreign.encode_avif`."""
-    return tuple(foreign.encode_avif(pixels[tile], quality) for tile in _tiles(pixels))
+    return tuple(
+        foreign.encode_avif(pixels[tile], None if alpha is None else alpha[tile], quality) for tile in _tiles(pixels)
+    )
 
 
 def decode_region(image: ImageFile, region: Window) -> tuple[Pixels, Pixels | None]:

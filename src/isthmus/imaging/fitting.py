@@ -15,6 +15,7 @@ from isthmus.imaging.pillow_limits import pillow_limits_aside
 from isthmus.values import Picture, PictureSpec
 
 _STRIP = 256
+BLACK, WHITE = 0, 255
 
 
 def fit(picture: Picture, spec: PictureSpec) -> Picture:
@@ -39,18 +40,19 @@ def fit(picture: Picture, spec: PictureSpec) -> Picture:
     )
 
 
-def over_white(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def over_white(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8], *, paper: int = WHITE) -> NDArray[np.uint8]:
     """Pixels (rows, columns, channels) as they look on white paper.
 
     Args:
         pixels: uint8.
         alpha: (rows, columns) uint8, 255 is opaque.
+        paper: the grey level of other paper.
     """
     flat = np.empty_like(pixels)
     for top in range(0, len(pixels), _STRIP):
         rows = slice(top, top + _STRIP)
         opacity = alpha[rows, :, None].astype(np.uint16)
-        flat[rows] = (pixels[rows] * opacity + 255 * (255 - opacity) + 127) // 255
+        flat[rows] = (pixels[rows] * opacity + paper * (255 - opacity) + 127) // 255
     return flat
 
 

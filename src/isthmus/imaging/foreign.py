@@ -49,11 +49,12 @@ def encode_webp(pixels: Pixels, alpha: Pixels | None, *, keep_hidden: bool) -> b
     return _saved(Image.fromarray(shown), "WEBP", lossless=True, quality=100, method=WEBP_METHOD, exact=keep_hidden)
 
 
-def encode_avif(pixels: Pixels, quality: int) -> bytes:
-    """Pixels (rows, columns, 1 or 3) as AVIF without subsampling.
+def encode_avif(pixels: Pixels, alpha: Pixels | None, quality: int) -> bytes:
+    """Pixels (rows, columns, 1 or 3), and alpha (rows, columns), as AVIF without subsampling.
 
     Args:
-        pixels: uint8.
+        pixels: uint8; with alpha, colours.
+        alpha: uint8, or None; coded at the same quality, so not exactly.
         quality: 0 to AVIF_QUALITIES.
 
     Raises:
@@ -62,9 +63,12 @@ def encode_avif(pixels: Pixels, quality: int) -> bytes:
     if not has_avif():
         raise UsageError(NO_AVIF)
     is_grey = pixels.shape[2] == 1
-    image = Image.fromarray(pixels[:, :, 0] if is_grey else pixels)
+    shown = pixels[:, :, 0] if is_grey else pixels
+    if alpha is not None:
+        shown = np.concatenate([pixels, alpha[:, :, None]], axis=2)
     sampling = "4:0:0" if is_grey else "4:4:4"
-    return _saved(image, "AVIF", quality=quality, speed=AVIF_SPEED, subsampling=sampling, autotiling=False)
+    options = {"quality": quality, "speed": AVIF_SPEED, "subsampling": sampling, "autotiling": False}
+    return _saved(Image.fromarray(shown), "AVIF", **options)
 
 
 def decode(data: bytes, name: str, shape: tuple[int, int, int], *, alpha: bool = False) -> tuple[Pixels, Pixels | None]:
