@@ -54,6 +54,7 @@ def test_the_way_of_a_picture(tmp_path):
         "--set",
         "hidden=32",
         "--install",
+        "glyphs-dense",
         "--json",
     )
     assert trained.returncode == 0, trained.stderr
@@ -121,7 +122,8 @@ def _picture(path) -> np.ndarray:
         (["train", "digit-dense"], 2, "did you mean"),
         (["train", "digits-dense", "--set", "training.epoch=1"], 2, "did you mean"),
         (["train", "photo", "--data", "empty", "--steps", "9"], 2, "counts time"),
-        (["train", "photo", "--data", "empty", "--minutes", "1", "--install"], 2, "models add"),
+        (["train", "photo", "--data", "empty", "--minutes", "1", "--install", "x"], 2, "models add"),
+        (["train", "digits-dense", "--install", "a/b"], 2, "plain file name"),
         (["train", "photo", "--data", "empty", "--minutes", "1", "--device", "tpu"], 2, "device is one of"),
         (["train", "digits-dense", "--data", "empty", "-o", "run"], 1, "no pictures"),
         (["train", "digits-dense", "--data", "none", "-o", "run"], 1, "no data"),

@@ -55,8 +55,9 @@ def train(
     ] = 1,
     seed: Annotated[int, typer.Option(help="Of weights and order: the same seed gives the same model.")] = 0,
     install: Annotated[
-        bool, typer.Option("--install", help="Put the model into the user's models folder too.")
-    ] = False,
+        str | None,
+        typer.Option(metavar="NAME", help="Put the model into the user's models folder too, under this name."),
+    ] = None,
     pictures: Annotated[
         bool,
         typer.Option(
@@ -81,15 +82,17 @@ def train(
 
     from isthmus.cli.output import Stopped, note, print_json, say
     from isthmus.errors import UsageError
-    from isthmus.zoo.finding import install as install_model
+    from isthmus.zoo import finding
 
+    if install is not None:
+        finding.check_free(install, force=force)
     processes = Processes(devices, nodes)
     if timed is not None:
         if processes.count > 1:
             raise UsageError(f"train {recipe} runs in one process: without --devices and --nodes")
         if epochs is not None or steps is not None:
             raise UsageError(f"train {recipe} counts time: --minutes, in place of --epochs and --steps")
-        if install:
+        if install is not None:
             raise UsageError(
                 f"{recipe} is the shipped model's name: 'isthmus models add FILE --name NAME' after training"
             )
@@ -131,8 +134,8 @@ def train(
         )
     except KeyboardInterrupt:
         raise Stopped(_kept("whole epoch", folder, "the same command with --resume")) from None
-    if install:
-        install_model(Path(experiment.model), name=chosen.name, force=force)
+    if install is not None:
+        finding.install(Path(experiment.model), name=install, force=force)
     seconds = time.perf_counter() - began
     if as_json:
         print_json({**asdict(experiment), "seconds": round(seconds, 3)})
@@ -214,7 +217,7 @@ def _told_of_denoise(figures: dict[str, float]) -> str:
 
 def _train_own(
     data: str | None, output: Path | None, minutes: float | None, base: str, seed: int,
-    *, resume: bool, force: bool, install: bool, as_json: bool,
+    *, resume: bool, force: bool, install: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     from dataclasses import asdict
 
@@ -233,8 +236,8 @@ def _train_own(
         )  # fmt: skip
     except KeyboardInterrupt:
         raise Stopped(_kept("step", folder, "the same command with --resume")) from None
-    if install:
-        install_model(Path(done.model), name=folder.name, force=force)
+    if install is not None:
+        install_model(Path(done.model), name=install, force=force)
     if as_json:
         print_json(asdict(done))
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 import platformdirs
 
 from isthmus.container import model_file
-from isthmus.container.atomic import write_file
+from isthmus.container.atomic import exists_already, write_file
 from isthmus.container.model_archive import MAX_MODEL_BYTES
 from isthmus.container.model_file import ModelFile, read_decoded_ids
 from isthmus.errors import InputError, IsthmusError, ModelNotFoundError, OutputError, UsageError
@@ -130,6 +130,18 @@ def install(source: Path, *, name: str | None = None, force: bool = False) -> Pa
     target = _installed_path(model.name if name is None else name)
     write_file(target, data, force=force)
     return target
+
+
+def check_free(name: str, *, force: bool = False) -> None:
+    """Say before long work that its model could not be installed under a name.
+
+    Raises:
+        OutputError: a model of that name is there already, and `force` is false.
+        UsageError: the name is no file name.
+    """
+    target = _installed_path(name)
+    if not force and target.exists():
+        raise exists_already(target)
 
 
 def shadowing(path: Path) -> Path | None:
