@@ -85,6 +85,31 @@ def test_training_learns_to_remove_noise(photographs, tmp_path):
     assert left < before * 0.8
 
 
+@pytest.mark.train
+def test_a_run_begins_with_trained_weights(photographs, tmp_path):
+    """And their sizes; a file that is none is said."""
+    network, path = small_network(), tmp_path / "weights.npz"
+    save_weights(network, path)
+    done = train_denoiser(
+        tmp_path / "run", data=photographs, minutes=0.005,
+        settings=["batch=2", "training.side=32", f"weights={path}", "muon_rate=1e-9", "adam_rate=1e-9"],
+    )  # fmt: skip
+    assert done.parameters == sum(one.numel() for one in network.parameters())
+    after = read_checkpoint(tmp_path / "run" / "checkpoint.pt")["model"]
+    assert all(torch.allclose(after[name], one, rtol=2e-3, atol=1e-4) for name, one in network.state_dict().items())
+    with pytest.raises(InputError, match="does not exist"):
+        train_denoiser(tmp_path / "other", data=photographs, minutes=1, settings=["weights=absent.npz"])
+
+
+def test_a_tone_that_is_off_costs_more_than_grain(photographs, tmp_path):
+    """By the same squared error."""
+    state = RunState(tmp_path / "run", Crops(photographs), Training(side=32), SIZES, device=torch.device("cpu"))
+    clean, level = torch.zeros(1, 3, 32, 32), torch.full((1, 1, 1, 1), 0.1)
+    grain = 0.02 * torch.sign(torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)))
+    of_grain, of_tone = (loop._picture_loss(state, clean, one, level) for one in (grain, torch.full_like(clean, 0.02)))
+    assert float(of_tone.detach()) > 2 * float(of_grain.detach())
+
+
 def test_a_loss_that_is_no_number_moves_no_weight_and_ends_a_run(photographs, tmp_path, monkeypatch):
     """One such step is left out; a run of nothing else says so in a line."""
     training = Training(batch=2, side=32)

@@ -16,6 +16,7 @@ from isthmus.learn.denoiser.export import export_denoiser
 from isthmus.learn.denoiser.loop import train, validate
 from isthmus.learn.denoiser.settings import NetworkSettings, Training
 from isthmus.learn.denoiser.state import RunState, read_checkpoint, sizes_in, training_in
+from isthmus.learn.denoiser.weights import load_trained
 from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.loop.processes import is_on_cuda
 from isthmus.learn.loop.run_folder import CHECKPOINT, check_folder, clear_run
@@ -64,8 +65,14 @@ def train_denoiser(
     check_folder(folder, resume=resume, force=force)
     saved = read_checkpoint(folder / CHECKPOINT) if resume else None
     training = changed_settings(Training() if saved is None else training_in(saved), settings, recipe=DENOISE)
-    networks = (sizes or NetworkSettings()) if saved is None else sizes_in(saved)
-    run = RunState(folder, Crops(data), training, networks, device=place, seed=seed, saved=saved)
+    begun_with = load_trained(Path(training.weights)) if saved is None and training.weights else None
+    if begun_with is not None:
+        networks = begun_with.settings
+    else:
+        networks = (sizes or NetworkSettings()) if saved is None else sizes_in(saved)
+    run = RunState(
+        folder, Crops(data), training, networks, device=place, seed=seed, begun_with=begun_with, saved=saved
+    )  # fmt: skip
     del saved  # megabytes, which the run has a copy of
     if not resume:
         clear_run(folder)

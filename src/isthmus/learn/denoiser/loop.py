@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from isthmus.codec.photo_denoiser import LEVEL_UNIT
 from isthmus.imaging.camera import CameraSettings, photograph, through_jpeg
@@ -38,6 +39,9 @@ logarithm, and of what is added."""
 ERROR_POWER = 0.7
 """What is left of noise grows about as this power of its level: the loss is over it, so that all levels count alike."""
 LEVEL_WEIGHT = 0.05
+TONE_SIDE, TONE_WEIGHT = 16, 8.0
+"""The squared error of squares' mean colours counts so many times on top: where nothing is but noise, a tone that is
+off is what one sees."""
 LONGEST_GRADIENT = 1.0
 HELD_SIDE, HELD_EVERY = 192, 5
 
@@ -123,9 +127,11 @@ def train_step(state: RunState, factor: float) -> tuple[float, float]:
 
 
 def _picture_loss(state: RunState, clean: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
-    """What is left of the noise, of the mean window, over what is usual for its level."""
+    """What is left of the noise, and of squares' mean colours, of the mean window, over what is usual for its level."""
     told = level * torch.exp(TOLD_SPREAD * torch.randn_like(level)) + TOLD_OFFSET * torch.randn_like(level).abs()
-    error = (state.model.denoise(noisy, told) - clean).square().mean((1, 2, 3), keepdim=True)
+    left = state.model.denoise(noisy, told) - clean
+    error = left.square().mean((1, 2, 3), keepdim=True)
+    error = error + TONE_WEIGHT * functional.avg_pool2d(left, TONE_SIDE).square().mean((1, 2, 3), keepdim=True)
     return ((error + 1e-8).sqrt() / (level + LEVEL_UNIT) ** ERROR_POWER).mean()
 
 

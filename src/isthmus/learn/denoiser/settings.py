@@ -32,7 +32,7 @@ class Training:
     batch: int = 8
     """Windows of a step."""
     side: int = 64
-    """Of the square windows, in pixels; a multiple of 8."""
+    """Of the square windows, in pixels; a multiple of 8 from 16 on."""
     muon_rate: float = 2e-3
     """Learning rate of the convolutions' weights."""
     adam_rate: float = 1e-3
@@ -51,6 +51,8 @@ class Training:
     """Share of windows with the artefacts of JPEG."""
     impulse: float = 0.04
     """Share of windows with salt-and-pepper noise. What is left of 1 are clean windows."""
+    weights: str = ""
+    """Half-precision weights that a new run starts from, such as training/denoise/weights.npz."""
     level_only: int = 0
     """1: train the network that estimates the level alone, as after the other one has learnt enough."""
     largest_sigma: float = 55
@@ -62,8 +64,8 @@ class Training:
             raise UsageError(
                 "training: the shares gaussian, camera, jpeg and impulse are 0 or more, together at most 1"
             )
-        if self.batch < 1 or self.side < 8 or self.side % 8:
-            raise UsageError("training.batch is 1 or more, training.side a multiple of 8")
+        if self.batch < 1 or self.side < 16 or self.side % 8:
+            raise UsageError("training.batch is 1 or more, training.side a multiple of 8 from 16 on")
         if not 0 < self.largest_sigma <= 255:
             raise UsageError("training.largest_sigma is above 0 and at most 255")
 

@@ -35,6 +35,7 @@ class RunState(TimedRun):
         settings: sizes of the networks.
         device: where they are.
         seed: of weights and windows.
+        begun_with: trained weights that a new run starts from; None for fresh ones.
         saved: the folder's checkpoint, to go on with.
 
     Attributes:
@@ -51,6 +52,7 @@ class RunState(TimedRun):
         *,
         device: torch.device,
         seed: int = 0,
+        begun_with: Denoiser | None = None,
         saved: Mapping[str, Any] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,6 +61,8 @@ class RunState(TimedRun):
         self.crops, self.training, self.device = crops, training, device
         self.random = np.random.default_rng(seed)
         self.model = Denoiser(settings).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if begun_with is not None:
+            self.model.load_state_dict(begun_with.state_dict())
         self.average: Denoiser = deepcopy(self.model).eval().requires_grad_(requires_grad=False)
         matrices, rest = split_parameters(self.model)
         self.muon = Muon(matrices, training.muon_rate)
