@@ -15,6 +15,7 @@ from isthmus.container.model_file import ModelFile, parse_model, write_model
 from isthmus.errors import TrainingError
 from isthmus.learn.export.coding import MAX_CODES, fit_prior, fit_steps, whole_steps
 from isthmus.learn.export.graphs import export_graph
+from isthmus.learn.export.weight_rounding import round_weights
 from isthmus.learn.models.autoencoder import Autoencoder
 from isthmus.learn.recipes.settings import CodingSettings
 from isthmus.sources.picture_set import PictureSet
@@ -48,7 +49,7 @@ def export_model(
     """The bytes of a model file, checked by a round trip through them.
 
     Args:
-        model: trained, on the CPU, in evaluation mode.
+        model: trained, on the CPU, in evaluation mode; its weights are rounded where the settings say so.
         pictures: training pictures; steps and tables are fitted on their codes.
         settings: default quality and what it may cost.
         name: the model's name.
@@ -58,6 +59,7 @@ def export_model(
     Raises:
         TrainingError: ONNX Runtime computes something else than PyTorch, or the round trip fails.
     """
+    round_weights(model, settings.weight_bits)
     values = _values(pictures.pictures[:MAX_CODES])
     with torch.no_grad():
         example = model.analysis(torch.from_numpy(values[:4])).numpy()

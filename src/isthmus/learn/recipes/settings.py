@@ -276,10 +276,14 @@ class CodingSettings:
     """How much coding adds to the mean squared error at the default quality, as a share of it."""
     qualities_per_octave: float = 14.0
     """How many qualities halve the quantisation step."""
+    weight_bits: int = 0
+    """Bits that each weight keeps in the model file, 8 lose next to nothing; 0 keeps float32."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.default_quality <= 100:
             raise UsageError(f"coding.default_quality is from 1 to 100, not {self.default_quality}")
+        if self.weight_bits != 0 and not 2 <= self.weight_bits <= 16:
+            raise UsageError(f"coding.weight_bits is 0, or from 2 to 16, not {self.weight_bits}")
         _positive("coding.default_excess", self.default_excess)
         _positive("coding.qualities_per_octave", self.qualities_per_octave)
 
