@@ -15,7 +15,7 @@ PICTURE = Path(__file__).with_name("rate.png")
 """192 rows of 256 pixels: smooth colours, an edge, a shadow, noise of 3 grey levels; drawn at random, no photograph."""
 
 
-@pytest.mark.parametrize(("quality", "size", "decibels"), [(20, 1019, 28.390), (60, 2778, 31.795), (90, 16070, 36.029)])
+@pytest.mark.parametrize(("quality", "size", "decibels"), [(20, 983, 28.151), (60, 2652, 31.453), (90, 14449, 35.878)])
 def test_bytes_and_psnr_are_those_of_the_shipped_model(quality, size, decibels):
     """Within half a per cent (three bytes of a small file) and 0.02 dB: processors round transforms differently."""
     picture = np.asarray(Image.open(PICTURE))
