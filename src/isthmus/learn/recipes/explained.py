@@ -54,6 +54,7 @@ RANGES: dict[str, str] = {
     "coding.default_quality": "1 to 100",
     "coding.default_excess": "above 0",
     "coding.qualities_per_octave": "above 0",
+    "coding.weight_bits": "0, or 2 to 16",
     "noise.kind": ", ".join(NOISES),
     "noise.amount": "above 0, at most 1",
     "augmentation.virtual_count": "0 or more",

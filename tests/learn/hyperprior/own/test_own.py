@@ -79,7 +79,8 @@ def test_networks_read_from_a_shipped_model_compute_what_it_computes(name):
     latents = coder.analysis.run(pixels.numpy())
     assert np.abs(model.analysis(pixels).numpy() - latents).mean() < 2e-3 * np.abs(latents).mean()
     knots = knot_weights(torch.from_numpy(position_of(np.array([QUALITY]))).float())
-    assert np.allclose(model.gains(knots)[0, :, 0, 0], file.arrays["gains"][QUALITY - 1], rtol=1e-5)
+    # export keeps gains from falling with quality: where that bends one, no knots lead through it exactly
+    assert np.allclose(model.gains(knots)[0, :, 0, 0], file.arrays["gains"][QUALITY - 1], rtol=1e-4)
     bias = file.arrays["quality_bias"][QUALITY - 1].reshape(1, -1, 1, 1)
     (made,) = coder.synthesis.run_named({"latents": latents, "quality_bias": bias})
     shown = (model.synthesis(torch.from_numpy(latents), knots)[0] + 0.5).clamp(0, 1) * 255
