@@ -126,6 +126,7 @@ def test_a_logo_has_its_alpha_in_avif_and_looks_right_on_any_paper(quality):
     assert score(logo, replace(back, alpha=None), "ssimulacra2") < 0
 
 
+@needs_avif
 def test_grey_with_alpha_keeps_it_exactly():
     """AVIF would make colours of it."""
     logo = _logo()
