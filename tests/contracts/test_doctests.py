@@ -15,3 +15,14 @@ MODULES = [
     for path in sorted(SOURCE.rglob("*.py"))
     if ">>>" in path.read_text()
 ]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_a_module_run(name):
+    """As they are printed; those of the training wing where it is installed."""
+    if name.startswith("isthmus.learn"):
+        pytest.importorskip("torch", reason="training needs PyTorch")
+    module = importlib.import_module(name)
+    result = doctest.testmod(module, extraglobs={"np": importlib.import_module("numpy")})
+    assert result.attempted > 0
+    assert result.failed == 0
