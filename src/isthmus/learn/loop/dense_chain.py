@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from isthmus.learn.models.autoencoder import Autoencoder
+from isthmus.learn.models.losses import cross_entropy_of, cross_entropy_slopes
 
 Activation = tuple[Callable[[Tensor], tuple[Tensor, Tensor]], Callable[[Tensor, Tensor], Tensor]]
 """(sums of a layer -> what it makes of them, and what is kept; slopes behind it, what was kept -> slopes before it)."""
@@ -155,12 +156,10 @@ class DenseChain:
 
     def _loss(self, made: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """(mean over all values, its slopes) of what the last layer makes, or of logits."""
-        count = made.numel()
         if self._has_logits:
-            loss = nn.functional.softplus(made).sum() - torch.dot(made.flatten(), target.flatten())
-            return loss / count, torch.sigmoid(made).sub_(target).mul_(1 / count)
+            return cross_entropy_of(made, target), cross_entropy_slopes(made, target)
         error = made - target
-        row = error.view(-1)
+        row, count = error.view(-1), error.numel()
         return torch.dot(row, row) / count, error.mul_(2 / count)
 
     # ---- the optimiser's state, as a checkpoint holds it: of each parameter, whoever goes on with it
