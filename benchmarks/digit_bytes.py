@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isthmus.codec.model import load_model
-from isthmus.container.image_file import read_header
+from isthmus.container.image_header import read_header
 from isthmus.evaluate.codecs import CodecSpec, build_codec
 from isthmus.learn.data.loading import load_data
 from isthmus.learn.recipes.settings import DataSettings

@@ -13,7 +13,7 @@ import argparse
 import numpy as np
 
 import isthmus
-from isthmus.container.image_file import read_header
+from isthmus.container.image_header import read_header
 from isthmus.metrics.ssimulacra2 import ssimulacra2
 
 COLOURS = (

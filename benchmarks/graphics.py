@@ -22,7 +22,7 @@ import isthmus
 from drawn_graphics import drawn_graphics
 from isthmus.codec.api import decode_picture
 from isthmus.codec.codings import score
-from isthmus.container.image_file import read_header
+from isthmus.container.image_header import read_header
 from isthmus.errors import IsthmusError
 from isthmus.imaging.reading import as_picture, read_picture
 from isthmus.sources.folders import walk

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from isthmus.container.image_file import ALPHA, EXIF, ICC, MAGIC, XMP, ImageFile, read_image
+from isthmus.container.image_file import ImageFile, read_image
+from isthmus.container.image_header import ALPHA, EXIF, ICC, MAGIC, XMP
 from isthmus.container.pack_file import MAGIC as PACK_MAGIC
 from isthmus.container.pack_file import MODEL, read_layout
 from isthmus.container.pack_table import PackTable

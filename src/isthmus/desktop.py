@@ -17,7 +17,7 @@ from PIL import Image
 from isthmus.codec.api import decode_picture
 from isthmus.codec.pillow_plugin import MIME_TYPE
 from isthmus.container.atomic import write_file
-from isthmus.container.image_file import MAGIC as PICTURE_MAGIC
+from isthmus.container.image_header import MAGIC as PICTURE_MAGIC
 from isthmus.container.pack_header import MAGIC as PACK_MAGIC
 from isthmus.errors import InputError
 from isthmus.imaging.writing import to_pillow

@@ -18,7 +18,8 @@ from isthmus.codec.codings import Codings, score
 from isthmus.codec.first_look import is_even, looks_like_photograph
 from isthmus.codec.targets import Target, Wish
 from isthmus.container.asked import Asked
-from isthmus.container.image_file import FORMATS, ImageFile, read_header, read_image, write_image
+from isthmus.container.image_file import ImageFile, read_image, write_image
+from isthmus.container.image_header import FORMATS, read_header
 from isthmus.errors import FormatError, IsthmusError, UnsupportedVersionError, UsageError
 from isthmus.imaging import foreign
 from isthmus.imaging.fitting import encode_alpha

@@ -9,7 +9,7 @@ import pytest
 
 from isthmus.codec import pipeline
 from isthmus.codec.sections import from_sections, to_sections
-from isthmus.container.image_file import RESOLUTION
+from isthmus.container.image_header import RESOLUTION
 from isthmus.values import Picture
 
 

@@ -11,7 +11,8 @@ import isthmus
 from isthmus.cli.main import app
 from isthmus.codec.model import Model
 from isthmus.container.announced import FREE_PIXELS, PIXELS_PER_BYTE
-from isthmus.container.image_file import ImageFile, read_header, read_image, salvage_image, write_image
+from isthmus.container.image_file import ImageFile, read_image, salvage_image, write_image
+from isthmus.container.image_header import read_header
 from isthmus.container.model_file import read_model
 from isthmus.container.pack_header import PackHeader
 from isthmus.container.pack_writer import PackWriter

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from isthmus.container import image_file
-from isthmus.container.image_file import ALPHA, EXIF, ICC, ImageFile, read_header, read_image, write_image
+from isthmus.container.image_file import ImageFile, read_image, write_image
+from isthmus.container.image_header import ALPHA, EXIF, ICC, read_header
 from isthmus.errors import ChecksumError, FormatError, UnsupportedVersionError
 
 PLAIN = ImageFile(b"modelid.", 20, 10, 3, 50, (b"payload",))

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from isthmus.container.image_file import ImageFile, read_header
+from isthmus.container.image_file import ImageFile
+from isthmus.container.image_header import read_header
 from isthmus.container.pack_header import END_PLACE, place_seeds
 from tests.container.hostile import varint
 

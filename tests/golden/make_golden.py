@@ -14,7 +14,7 @@ from PIL import Image
 
 from isthmus.codec.model import Model, load_model
 from isthmus.codec.targets import EXACT, GRAPHICS, LEARNED
-from isthmus.container.image_file import VERSION
+from isthmus.container.image_header import VERSION
 from isthmus.container.model_file import parse_model
 from isthmus.container.pack_file import VERSION as PACK_VERSION
 from isthmus.learn.export.model_file import export_model

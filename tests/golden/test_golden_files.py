@@ -8,7 +8,7 @@ import pytest
 from isthmus.codec.api import find_model
 from isthmus.codec.model import load_model
 from isthmus.codec.pipeline import model_id_of
-from isthmus.container.image_file import VERSION
+from isthmus.container.image_header import VERSION
 from isthmus.container.model_file import parse_model, read_model, write_model
 from isthmus.entropy.fixed_point import SCALES
 from isthmus.imaging import foreign

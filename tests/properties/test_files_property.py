@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from isthmus.codec import pipeline
 from isthmus.codec.model import load_model
-from isthmus.container.image_file import ALPHA, EXIF, ICC, ImageFile, read_image, write_image
+from isthmus.container.image_file import ImageFile, read_image, write_image
+from isthmus.container.image_header import ALPHA, EXIF, ICC
 from isthmus.container.model_file import parse_model
 from isthmus.container.varint import read_varint, write_varint
 from isthmus.errors import IsthmusError

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 import isthmus
 from isthmus.codec.api import decode_picture
-from isthmus.container.image_file import read_header
+from isthmus.container.image_header import read_header
 from isthmus.errors import UsageError
 from isthmus.studio.app import build_app
 from isthmus.studio.compress.comparisons import free_name, stem_of

@@ -20,7 +20,8 @@ from isthmus.codec.first_look import SMALL, TINY, is_even, looks_like_photograph
 from isthmus.codec.sections import to_sections
 from isthmus.codec.targets import GRAPHICS, LEARNED, SEARCH_STEPS, lowest_quality
 from isthmus.container.asked import Asked
-from isthmus.container.image_file import ALPHA, FORMATS, ImageFile, write_image
+from isthmus.container.image_file import ImageFile, write_image
+from isthmus.container.image_header import ALPHA, FORMATS
 from isthmus.imaging import foreign
 from isthmus.imaging.fitting import BLACK, WHITE, over_white
 from isthmus.metrics.distortion import psnr

@@ -15,7 +15,7 @@ from isthmus.codec.model import Model
 from isthmus.codec.photo_denoiser import PhotoDenoiser
 from isthmus.codec.photo_denoising import denoise_picture
 from isthmus.codec.targets import AUTO, Target, Wish
-from isthmus.container.image_file import read_header
+from isthmus.container.image_header import read_header
 from isthmus.errors import IsthmusError
 from isthmus.imaging.stripping import check_strip, stripped
 from isthmus.sources.outputs import Job

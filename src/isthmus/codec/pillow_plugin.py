@@ -13,7 +13,8 @@ from isthmus.codec import pipeline
 from isthmus.codec.api import coder_for, decode_picture, encode
 from isthmus.codec.model import plain_pixels
 from isthmus.codec.sections import from_sections
-from isthmus.container.image_file import MAGIC, read_header, read_image, read_sections
+from isthmus.container.image_file import read_image, read_sections
+from isthmus.container.image_header import MAGIC, read_header
 from isthmus.errors import ChecksumError, FormatError, TruncatedError, UsageError
 from isthmus.imaging.writing import info_of
 

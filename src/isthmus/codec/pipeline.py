@@ -20,7 +20,8 @@ from isthmus.codec.coder import BatchCoder, Coder, whole_quality
 from isthmus.codec.quantiser import check_quality
 from isthmus.codec.sections import from_sections, to_sections
 from isthmus.container.asked import Asked
-from isthmus.container.image_file import ImageFile, read_header, read_image, salvage_image, write_image
+from isthmus.container.image_file import ImageFile, read_image, salvage_image, write_image
+from isthmus.container.image_header import read_header
 from isthmus.errors import FormatError, ModelMismatchError, UsageError
 from isthmus.imaging import fitting
 from isthmus.imaging.windows import Window

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.container.image_file import ALPHA, EXIF, ICC, RESOLUTION, XMP
+from isthmus.container.image_header import ALPHA, EXIF, ICC, RESOLUTION, XMP
 from isthmus.imaging.fitting import decode_alpha, encode_alpha
 from isthmus.values import Picture
 

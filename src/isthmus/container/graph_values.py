@@ -20,6 +20,9 @@ MAX_KNOWN = 4096
 MAX_KNOWN_REAL = 8
 """The same of real ones: factors of sizes."""
 
+SIDES = 1 << 12
+"""What kernels, strides and paddings stay below."""
+
 Shape = tuple[int, ...]
 Attribute = int | float | str | tuple[int, ...]
 

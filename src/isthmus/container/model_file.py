@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from isthmus.container.graph_check import check_graph
 from isthmus.container.graph_work import MAX_FOLDED, CheckedGraph
-from isthmus.container.image_file import MODEL_ID_BYTES
+from isthmus.container.image_header import MODEL_ID_BYTES
 from isthmus.container.model_archive import MANIFEST, open_archive, read_manifest_bytes, read_members
 from isthmus.container.model_difference import apply_difference
 from isthmus.container.model_manifest import DIFFERENCE_VERSION, FORMAT, VERSION, parse_manifest

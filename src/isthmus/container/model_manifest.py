@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from isthmus.container.image_file import MODEL_ID_BYTES
+from isthmus.container.image_header import MODEL_ID_BYTES
 from isthmus.errors import FormatError, LimitError, UnsupportedVersionError, UsageError
 from isthmus.values import MAX_PIXELS, QUALITIES, LatentSpec, PictureSpec
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from isthmus.codec.denoising import denoise, has_noise, noise_of
 from isthmus.codec.factorised_coder import FactorisedCoder
 from isthmus.codec.model import Model
-from isthmus.container.image_file import read_header
+from isthmus.container.image_header import read_header
 from isthmus.evaluate.code_drawing import draw_codes, draw_heat
 from isthmus.evaluate.picture_grid import SMALL_SIDE, Row, as_cell, columns_for, draw_grid
 from isthmus.imaging.noise import disturbed

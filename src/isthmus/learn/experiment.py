@@ -15,7 +15,7 @@ from torch import nn
 
 from isthmus.codec.model import Model
 from isthmus.container.atomic import write_file
-from isthmus.container.image_file import read_header
+from isthmus.container.image_header import read_header
 from isthmus.container.model_file import parse_model, write_model
 from isthmus.errors import UsageError
 from isthmus.learn.data.loading import load_data

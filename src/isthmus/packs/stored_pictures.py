@@ -19,8 +19,9 @@ from isthmus.codec.coder import Coder
 from isthmus.codec.codings import Codings
 from isthmus.codec.targets import LEARNED, Wish
 from isthmus.container.announced import PIXELS_PER_BYTE, check_pixels
-from isthmus.container.image_file import ALPHA as ALPHA_SECTION
-from isthmus.container.image_file import FORMATS, ImageFile, read_image, tile_count
+from isthmus.container.image_file import ImageFile, read_image
+from isthmus.container.image_header import ALPHA as ALPHA_SECTION
+from isthmus.container.image_header import FORMATS, tile_count
 from isthmus.container.pack_file import PackHeader
 from isthmus.container.pack_table import PackTable
 from isthmus.container.varint import read_varint, write_varint

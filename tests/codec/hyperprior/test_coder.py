@@ -17,7 +17,8 @@ from isthmus.codec.hyperprior import coder
 from isthmus.codec.hyperprior.tiles import Tiles
 from isthmus.codec.model import Model, load_model
 from isthmus.codec.targets import LEARNED, Target, Wish
-from isthmus.container.image_file import ImageFile, read_header, read_image, write_image
+from isthmus.container.image_file import ImageFile, read_image, write_image
+from isthmus.container.image_header import read_header
 from isthmus.entropy.hyperprior import Hyperprior
 from isthmus.errors import ChecksumError, FormatError, ModelMismatchError, UsageError
 from isthmus.imaging.windows import Window, parse_region

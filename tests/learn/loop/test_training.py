@@ -13,7 +13,7 @@ from isthmus.errors import OutputError, TrainingError, UsageError
 from isthmus.learn.data.loading import load_data
 from isthmus.learn.data.pictures import Split
 from isthmus.learn.experiment import build_model, run_experiment
-from isthmus.learn.loop import training
+from isthmus.learn.loop import epochs
 from isthmus.learn.loop.schedule import Budget
 from isthmus.learn.loop.training import train
 from isthmus.learn.recipes.loading import load_recipe
@@ -58,7 +58,7 @@ def test_every_optimiser_and_loss_learns(glyphs, tmp_path, loss, optimiser):
 def test_a_killed_run_resumes_to_the_same_weights(glyphs, tmp_path, monkeypatch):
     """Killed in the middle of its third epoch."""
     whole = _train(glyphs, tmp_path / "whole")
-    monkeypatch.setattr(training._Loop, "_step", _interrupted_after(15, training._Loop._step))
+    monkeypatch.setattr(epochs.Epochs, "_step", _interrupted_after(15, epochs.Epochs._step))
     with pytest.raises(KeyboardInterrupt):
         _train(glyphs, tmp_path / "cut")
     monkeypatch.undo()

@@ -18,7 +18,8 @@ from isthmus.codec.codings import Codings
 from isthmus.codec.model import Model
 from isthmus.codec.targets import LEARNED
 from isthmus.codec.targets import Wish as CodecWish
-from isthmus.container.image_file import ALPHA, read_header, read_image, write_image
+from isthmus.container.image_file import read_image, write_image
+from isthmus.container.image_header import ALPHA, read_header
 from isthmus.evaluate.codec import Codec
 from isthmus.evaluate.measuring import like_original
 from isthmus.imaging.fitting import over_white
