@@ -17,7 +17,9 @@ Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]
 
 JPEG_GRID = 8
-"""Windows are cut out of ones larger by this, so that blocks begin anywhere."""
+"""Windows are cut out of ones larger by this, so that blocks may begin anywhere."""
+ALIGNED_SHARE = 0.75
+"""So many of the windows begin where a block of JPEG does, as whole files and all their tiles do."""
 LOWEST_QUALITY, HIGHEST_QUALITY = 20, 95
 FLAT_SHARE, GRAPHIC_SHARE, GREY_SHARE = 0.03, 0.03, 0.06
 SAME_SHARE = 0.7
@@ -59,7 +61,7 @@ def draw_batch(crops: Crops, training: Training, random: np.random.Generator) ->
         noisy, level = _KINDS[kind](window, training, random)
         if (window == window[:, :, :1]).all() and random.random() < SAME_SHARE:
             noisy = np.repeat(noisy[:, :, 1:2], 3, axis=2)
-        top, left = random.integers(0, JPEG_GRID, 2)
+        top, left = (0, 0) if random.random() < ALIGNED_SHARE else random.integers(0, JPEG_GRID, 2)
         part = np.s_[top : top + training.side, left : left + training.side]
         clean = window[part].astype(np.float32) / 255
         cleans.append(clean)

@@ -129,7 +129,9 @@ def train_step(state: RunState, factor: float) -> tuple[float, float]:
 def _picture_loss(state: RunState, clean: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
     """What is left of the noise, and of squares' mean colours, of the mean window, over what is usual for its level."""
     told = level * torch.exp(TOLD_SPREAD * torch.randn_like(level)) + TOLD_OFFSET * torch.randn_like(level).abs()
-    left = state.model.denoise(noisy, told) - clean
+    with torch.autocast(state.device.type, torch.bfloat16, enabled=state.is_mixed):
+        noise = state.model.noise(noisy, told)
+    left = noisy - told * noise.float() - clean
     error = left.square().mean((1, 2, 3), keepdim=True)
     error = error + TONE_WEIGHT * functional.avg_pool2d(left, TONE_SIDE).square().mean((1, 2, 3), keepdim=True)
     return ((error + 1e-8).sqrt() / (level + LEVEL_UNIT) ** ERROR_POWER).mean()

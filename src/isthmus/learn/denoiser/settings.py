@@ -12,9 +12,9 @@ from isthmus.learn.loop.timed import warm_and_down
 class NetworkSettings:
     """Sizes of the networks, from half resolution downwards."""
 
-    widths: tuple[int, ...] = (32, 64, 96)
+    widths: tuple[int, ...] = (48, 64, 96)
     """Channels at 1/2, 1/4, 1/8, ... of the resolution."""
-    depths: tuple[int, ...] = (2, 2, 3)
+    depths: tuple[int, ...] = (3, 3, 2)
     """Residual blocks there, on the way down and again on the way up."""
     estimator: int = 32
     """Channels of the network that estimates the noise level."""
@@ -29,9 +29,9 @@ class NetworkSettings:
 class Training:
     """How to train: what `--set` changes."""
 
-    batch: int = 8
+    batch: int = 16
     """Windows of a step."""
-    side: int = 64
+    side: int = 96
     """Of the square windows, in pixels; a multiple of 8 from 16 on."""
     muon_rate: float = 2e-3
     """Learning rate of the convolutions' weights."""
@@ -41,18 +41,20 @@ class Training:
     """In which the learning rates rise from nothing."""
     decay_from: float = 0.25
     """Share of the budget after which the learning rates go down, to a fiftieth."""
-    average: float = 0.998
+    average: float = 0.999
     """Of the running average of the weights, per step; it is what is exported."""
-    gaussian: float = 0.55
+    gaussian: float = 0.5
     """Share of windows with Gaussian noise."""
     camera: float = 0.22
     """Share of windows with a camera's noise."""
-    jpeg: float = 0.13
+    jpeg: float = 0.18
     """Share of windows with the artefacts of JPEG."""
     impulse: float = 0.04
     """Share of windows with salt-and-pepper noise. What is left of 1 are clean windows."""
     weights: str = ""
     """Half-precision weights that a new run starts from, such as training/denoise/weights.npz."""
+    mixed: int = 1
+    """1: the U-Net in bfloat16 where the processor computes in it. 0: in float32."""
     level_only: int = 0
     """1: train the network that estimates the level alone, as after the other one has learnt enough."""
     largest_sigma: float = 55

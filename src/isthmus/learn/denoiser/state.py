@@ -18,6 +18,7 @@ from isthmus.learn.denoiser.settings import NetworkSettings, Training
 from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.hyperprior.training.muon import Muon
 from isthmus.learn.loop.checkpoint import read_state, write_state
+from isthmus.learn.loop.processes import computes_in_bf16
 from isthmus.learn.loop.run_folder import CHECKPOINT
 from isthmus.learn.loop.timed import TimedRun
 
@@ -41,6 +42,7 @@ class RunState(TimedRun):
     Attributes:
         model: in training.
         average: the running average of its weights, which is exported.
+        is_mixed: whether the U-Net computes in bfloat16.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class RunState(TimedRun):
         torch.manual_seed(seed)
         super().__init__(folder)
         self.crops, self.training, self.device = crops, training, device
+        self.is_mixed = bool(training.mixed) and computes_in_bf16(on_cuda=device.type == "cuda")
         self.random = np.random.default_rng(seed)
         self.model = Denoiser(settings).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if begun_with is not None:
