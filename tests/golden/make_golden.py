@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,24 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from isthmus.codec.hyperprior.integer_networks import ENTROPY_GRAPHS, IntegerNetworks, probe
 from isthmus.codec.model import Model, load_model
 from isthmus.codec.targets import EXACT, GRAPHICS, LEARNED
 from isthmus.container.image_header import VERSION
-from isthmus.container.model_file import parse_model
+from isthmus.container.model_difference import (
+    ABSOLUTE,
+    LAYER_BIAS,
+    RELATIVE,
+    AtKnots,
+    Difference,
+    LowRank,
+    apply_difference,
+    write_difference,
+)
+from isthmus.container.model_file import ModelFile, OfBase, parse_model, read_model, write_model
 from isthmus.container.pack_file import VERSION as PACK_VERSION
+from isthmus.entropy.passes import LAYERS
+from isthmus.entropy.reference_networks import QualityBias
 from isthmus.learn.export.model_file import export_model
 from isthmus.learn.hyperprior.calibration.activation_ranges import calibrate_blocks
 from isthmus.learn.hyperprior.dataset.crops import to_pixels
@@ -27,6 +41,7 @@ from isthmus.packs.pack import Pack
 from isthmus.packs.packing import PackOptions, pack_to_file
 from isthmus.sources.picture_set import PictureSet
 from isthmus.sources.source import Source
+from isthmus.transforms.engine import Engine
 from isthmus.values import Picture
 from tests.learn.hyperprior.small_codec import small_calibration, small_codec
 
@@ -41,6 +56,7 @@ def main() -> int:
     makers = {
         "golden.isthmus": _factorised,
         "golden-hyperprior.isthmus": _hyperprior,
+        "golden-difference.isthmus": _difference,
         f"pack-{PACK_VERSION}.isthpack": _pack,
         f"pack-{PACK_VERSION}-model.isthpack": _pack_with_model,
         f"pack-{PACK_VERSION}-codings.isthpack": _pack_of_codings,
@@ -87,9 +103,46 @@ def _waves() -> NDArray[np.uint8]:
     return np.clip(waves.transpose(1, 2, 0) + noise, 0, 255).astype(np.uint8)
 
 
-def _write(path: Path, data: bytes, sources: dict[str, Picture]) -> None:
+def _difference(path: Path) -> None:
+    """To the golden hyperprior, of version 3 of .isthmus: products beside weights of each kind, tables of each kind."""
+    base, random = read_model(FOLDER / "golden-hyperprior.isthmus"), np.random.default_rng(3)
+
+    def small(*shape: int) -> NDArray[np.int8]:
+        return random.integers(-9, 10, shape).astype(np.int8)
+
+    written = write_difference(
+        Difference(
+            (
+                LowRank("hyper_synthesis", ("c7", "c9"), "c10", small(6, 2), small(2, 32), 12),  # weights of two bytes
+                LowRank("synthesis", ("c96",), "c97", small(10, 1), small(1, 192), 12),  # of one
+                LowRank("hyper_analysis", ("c9",), "", small(8, 1), small(1, 32), 9),  # in half precision
+            ),
+            (
+                AtKnots(RELATIVE, "gains", small(9, 24), 7),
+                AtKnots(ABSOLUTE, "quality_bias", small(9, 14), 10),
+                AtKnots(LAYER_BIAS, "layer.hyper.first.bias", small(9, 32), 3),
+            ),
+        )
+    )
+    graphs, arrays = apply_difference(written, base.graphs, base.arrays)
+    of_base = OfBase(base.id, written, frozenset({"probe"}))
+    model = replace(base, name=path.stem, graphs=graphs, arrays=arrays, decodes=(), facts=FACTS, of_base=of_base)
+    engine = Engine(threads=1)
+    networks = IntegerNetworks(
+        {name: engine.load(graphs[name], name=name) for name in ENTROPY_GRAPHS},
+        {name: QualityBias(arrays[f"layer.{name}.shift"], arrays[f"layer.{name}.bias"]) for name in LAYERS},
+    )
+    first_group, hyper = int(arrays["layout"][0]), arrays["hyper_offsets"].shape[1]
+    found = probe(networks, arrays["companding"], first_group=first_group, hyper=hyper).to_bytes(4, "little")
+    made = replace(model, arrays={**arrays, "probe": np.frombuffer(found, np.uint8)})
+    _write(path, write_model(made), {"difference": Picture(_waves()[:, :100])}, find_base=lambda _: base)
+
+
+def _write(
+    path: Path, data: bytes, sources: dict[str, Picture], *, find_base: Callable[[bytes], ModelFile] | None = None
+) -> None:
     path.write_bytes(data)
-    model = Model(parse_model(data, name=path.stem))
+    model = Model(parse_model(data, name=path.stem, find_base=find_base))
     for source, picture in sources.items():
         for quality in QUALITIES:
             stem = FOLDER / f"{source}-{quality}"

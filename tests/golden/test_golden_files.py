@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from isthmus.codec.api import find_model
-from isthmus.codec.model import load_model
+from isthmus.codec.model import Model, load_model
 from isthmus.codec.pipeline import model_id_of
 from isthmus.container.image_header import VERSION
-from isthmus.container.model_file import parse_model, read_model, write_model
+from isthmus.container.model_file import DIFFERENCE_VERSION, parse_model, read_model, write_model
 from isthmus.entropy.fixed_point import SCALES
+from isthmus.errors import ModelMismatchError
 from isthmus.imaging import foreign
 from isthmus.packs.pack import Pack
 from tests.conftest import GOLDEN, GOLDEN_1
@@ -67,6 +68,18 @@ def test_a_golden_model_is_read_and_written_again(folder, name):
     assert again.version == VERSION
     assert (again.arrays.keys(), again.graphs) == (model.arrays.keys(), model.graphs)
     assert again.id == model.id
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_a_golden_difference_decodes_to_its_symbols_and_pixels(quality):
+    """Version 3 of .isthmus: put together with its base to the same model, and no other model's pictures."""
+    base = read_model(GOLDEN / "golden-hyperprior.isthmus")
+    file = read_model(GOLDEN / "golden-difference.isthmus", find_base=lambda _: base)
+    assert file.version == DIFFERENCE_VERSION
+    assert write_model(file) == (GOLDEN / "golden-difference.isthmus").read_bytes()
+    check(Model(file), GOLDEN, f"difference-{quality}")
+    with pytest.raises(ModelMismatchError):
+        Model(base).decode((GOLDEN / f"difference-{quality}.isth").read_bytes())
 
 
 def test_the_golden_hyperprior_has_what_the_format_has():
