@@ -50,6 +50,10 @@ def test_a_recipe_is_explained():
     settings = json.loads(isthmus("recipes", "digits-reduction", "--json").stdout)["settings"]
     assert all(one["meaning"] for one in settings)
     assert {"key", "value", "default", "range", "meaning"} == settings[0].keys()
+    for name, key in (("photo", "tune"), ("own", "error_share"), ("denoise", "jpeg")):
+        settings = json.loads(isthmus("recipes", name, "--json").stdout)["settings"]
+        assert f"training.{key}" in [one["key"] for one in settings]
+        assert all(one["meaning"] for one in settings)
     assert isthmus("recipes", "digits-reductoin").returncode == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -23,11 +24,9 @@ def recipes(
     from isthmus.learn.recipes.loading import load_recipe, recipe_names, recipe_to_table
     from isthmus.learn.recipes.photo import DENOISE, DENOISE_SUMMARY, OWN, OWN_SUMMARY, PHOTO, PHOTO_SUMMARY
 
-    if name in (PHOTO, OWN):
-        say(f"{name}: {PHOTO_SUMMARY if name == PHOTO else OWN_SUMMARY}")
-        return
-    if name == DENOISE:
-        _explain_denoise(f"{DENOISE}: {DENOISE_SUMMARY}", as_json=as_json)
+    timed = {PHOTO: PHOTO_SUMMARY, OWN: OWN_SUMMARY, DENOISE: DENOISE_SUMMARY}
+    if name in timed:
+        _explain_timed(name, timed[name], as_json=as_json)
         return
     if name is not None:
         _explain(name, as_json=as_json)
@@ -45,8 +44,6 @@ def recipes(
 
 
 def _explain(name: str, *, as_json: bool) -> None:
-    from dataclasses import asdict
-
     from isthmus.cli.output import print_json, say
     from isthmus.learn.recipes.explained import explain
     from isthmus.learn.recipes.loading import load_recipe
@@ -66,25 +63,24 @@ def _explain(name: str, *, as_json: bool) -> None:
     say(f"'isthmus train {name} --set KEY=VALUE' changes one.")
 
 
-def _explain_denoise(told: str, *, as_json: bool) -> None:
-    from dataclasses import fields
-
+def _explain_timed(name: str, summary: str, *, as_json: bool) -> None:
+    """Of a recipe without a file, whose settings are those of its training."""
     from isthmus.cli.output import print_json, say
-    from isthmus.learn.denoiser.settings import Training
-    from isthmus.learn.recipes.explained import meanings_of
+    from isthmus.learn.denoiser.settings import Training as OfDenoiser
+    from isthmus.learn.hyperprior.own.settings import NOT_SET, OwnTraining
+    from isthmus.learn.hyperprior.training.settings import Training as OfPhoto
+    from isthmus.learn.recipes.explained import explain_training
+    from isthmus.learn.recipes.photo import DENOISE, OWN
 
-    meanings = meanings_of(Training)
-    settings = [
-        {"key": f"training.{one.name}", "value": one.default, "meaning": meanings[one.name]} for one in fields(Training)
-    ]
-    name, _, summary = told.partition(": ")
+    kind = {OWN: OwnTraining, DENOISE: OfDenoiser}.get(name, OfPhoto)
+    settings = explain_training(kind, leaves=NOT_SET if kind is OwnTraining else ())
     if as_json:
-        print_json({"name": name, "summary": summary, "settings": settings})
+        print_json({"name": name, "summary": summary, "settings": [asdict(one) for one in settings]})
         return
-    say(told)
-    for setting in settings:
-        say(f"{setting['key']}={setting['value']}")
-        say(f"    {setting['meaning']}")
+    say(f"{name}: {summary}")
+    for one in settings:
+        say(f"{one.key}={_written(one.value)}")
+        say(f"    {one.meaning}")
     say(f"'isthmus train {name} --set KEY=VALUE' changes one.")
 
 

@@ -102,10 +102,11 @@ def train(
         )  # fmt: skip
         return
     if recipe == "own":
-        if processes.count > 1 or epochs is not None or steps is not None or settings:
-            raise UsageError("train own takes --data, --minutes, --from, --seed, --install, --resume and --force alone")
+        if processes.count > 1 or epochs is not None or steps is not None:
+            raise UsageError("train own counts time and runs in one process: without --epochs, --steps and --devices")
         _train_own(
-            data, output, minutes, base, seed, resume=resume, force=force, install=install, as_json=as_json
+            data, output, minutes, base, settings or [], seed,
+            resume=resume, force=force, install=install, as_json=as_json,
         )  # fmt: skip
         return
     chosen = load_recipe(recipe, settings or [])
@@ -216,7 +217,7 @@ def _told_of_denoise(figures: dict[str, float]) -> str:
 
 
 def _train_own(
-    data: str | None, output: Path | None, minutes: float | None, base: str, seed: int,
+    data: str | None, output: Path | None, minutes: float | None, base: str, settings: list[str], seed: int,
     *, resume: bool, force: bool, install: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     from dataclasses import asdict
@@ -231,7 +232,7 @@ def _train_own(
     folder = output or Path("runs/own")
     try:
         done = train_own(
-            folder, data=data, minutes=minutes, base=base, seed=seed, resume=resume, force=force,
+            folder, data=data, minutes=minutes, base=base, settings=settings, seed=seed, resume=resume, force=force,
             report=note, is_shown=True,
         )  # fmt: skip
     except KeyboardInterrupt:

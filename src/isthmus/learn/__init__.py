@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def train_codec(
-    folder: str | Path, *, minutes: float = 60, output: str | Path = "runs/own", base: str = "auto", seed: int = 0,
-    force: bool = False,
+    folder: str | Path, *, minutes: float = 60, output: str | Path = "runs/own", base: str = "auto",
+    settings: Mapping[str, object] | None = None, seed: int = 0, force: bool = False,
 ) -> Model:  # fmt: skip
     """Learn a codec for pictures that are alike: what `isthmus train own` does.
 
@@ -20,6 +21,7 @@ def train_codec(
         minutes: that all of it takes, 0.5 or more.
         output: folder of the run: model.isthmus, page.html, figures.json, log.csv, checkpoint.pt.
         base: "auto", the shipped model that suits the pictures better; "photo" or "photo-psnr".
+        settings: others than the recipe's, such as {"tune": "psnr"}: `isthmus recipes own` explains them.
         seed: of what is drawn.
         force: replace a run that the output holds.
 
@@ -34,4 +36,8 @@ def train_codec(
     from isthmus.codec.model import load_model
     from isthmus.learn.hyperprior.own.run import train_own
 
-    return load_model(train_own(Path(output), data=folder, minutes=minutes, base=base, seed=seed, force=force).model)
+    changed = [f"{key}={value}" for key, value in (settings or {}).items()]
+    done = train_own(
+        Path(output), data=folder, minutes=minutes, base=base, settings=changed, seed=seed, force=force
+    )  # fmt: skip
+    return load_model(done.model)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 from isthmus.imaging.noise import KINDS as NOISES
 from isthmus.learn.recipes import settings
@@ -91,6 +93,21 @@ def explain(recipe: Recipe) -> list[Explained]:
         )
         for section, kind in SECTIONS.items()
         for field in fields(kind)
+    ]
+
+
+def explain_training(kind: type[Any], *, leaves: Collection[str] = ()) -> list[Explained]:
+    """Every setting of a dataclass that says how a recipe without a file is trained.
+
+    Args:
+        kind: the dataclass.
+        leaves: fields that are no settings.
+    """
+    said = meanings_of(kind)
+    return [
+        Explained(f"training.{field.name}", field.default, field.default, "", said[field.name])
+        for field in fields(kind)
+        if field.name not in leaves
     ]
 
 

@@ -1,6 +1,11 @@
 """A codec for one's own pictures: read from a shipped model, learnt beside it, and stored as a difference to it."""
 
+import errno
 import json
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +29,7 @@ from isthmus.learn.hyperprior.own.adapters import Adapters
 from isthmus.learn.hyperprior.own.difference import difference_file, keep_exact, with_tables
 from isthmus.learn.hyperprior.own.from_model_file import codec_of
 from isthmus.learn.hyperprior.own.run import train_own
+from isthmus.learn.hyperprior.own.training import read_own_checkpoint
 from isthmus.packs.pack import Pack
 from isthmus.sources.finding import find_sources
 from isthmus.sources.glyphs import draw_glyphs
@@ -160,6 +166,12 @@ def test_wishes_that_cannot_be_are_refused_before_anything_is_read(tmp_path):
         train_own(tmp_path / "run", data=tmp_path, minutes=0.01)
     with pytest.raises(UsageError, match="--from"):
         train_own(tmp_path / "run", data=tmp_path, minutes=1, base="jpeg")
+    with pytest.raises(UsageError, match="error_share is from 0 to 1"):
+        train_own(tmp_path / "run", data=tmp_path, minutes=1, settings=["error_share=2"])
+    with pytest.raises(UsageError, match="--from and --seed"):
+        train_own(tmp_path / "run", data=tmp_path, minutes=1, settings=["base=photo"])
+    with pytest.raises(UsageError, match="ranks are two whole numbers"):
+        train_own(tmp_path / "run", data=tmp_path, minutes=1, settings=["ranks=8"])
     with pytest.raises(UsageError, match="nothing to resume"):
         train_own(tmp_path / "run", data=tmp_path, resume=True)
     (tmp_path / "run").mkdir()
@@ -194,3 +206,30 @@ def test_a_folder_becomes_a_model_a_page_and_a_pack(folder, tmp_path_factory):
     model = isthmus.load_model(again.model)
     assert model.file.of_base is not None
     assert replace(model.file, facts={}).id == model.id
+
+
+@pytest.mark.slow
+@pytest.mark.train
+def test_a_run_that_was_killed_goes_on_and_one_on_a_full_disk_says_so(folder, tmp_path_factory, monkeypatch):
+    """SIGKILL between two steps loses what came after the last checkpoint, and nothing else."""
+    run = tmp_path_factory.mktemp("run") / "glyphs"
+    command = [sys.executable, "-m", "isthmus", "train", "own", "--data", str(folder), "-o", str(run), "--minutes", "5"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as training:
+        until = time.monotonic() + 240
+        while not (run / "checkpoint.pt").exists() and time.monotonic() < until:
+            assert training.poll() is None
+            time.sleep(0.1)
+        training.kill()
+    assert not (run / "model.isthmus").exists()
+    before = read_own_checkpoint(run / "checkpoint.pt")
+    assert before["step"] > 0
+
+    def full(*_args: object, **_more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", full)
+        with pytest.raises(OutputError, match=r"checkpoint\.pt.*No space left"):
+            train_own(run, data=folder, minutes=1.5, resume=True)
+    assert read_own_checkpoint(run / "checkpoint.pt")["step"] == before["step"]
+    assert train_own(run, data=folder, minutes=1.5, resume=True).steps > before["step"]

@@ -7,7 +7,7 @@ import math
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,12 @@ from isthmus.learn.hyperprior.own.difference import difference_file, keep_exact,
 from isthmus.learn.hyperprior.own.estimate import Progress
 from isthmus.learn.hyperprior.own.from_model_file import codec_of
 from isthmus.learn.hyperprior.own.page import Outcome, figures_of, lines_of, metrics_of, write_page
-from isthmus.learn.hyperprior.own.settings import OwnTraining
+from isthmus.learn.hyperprior.own.settings import NOT_SET, OwnTraining
 from isthmus.learn.hyperprior.own.training import OwnRun, read_own_checkpoint
 from isthmus.learn.loop.run_folder import CHECKPOINT, LOG, check_folder, clear_run
 from isthmus.learn.loop.stopping import only_asking
+from isthmus.learn.recipes.loading import changed_settings, split_setting
+from isthmus.learn.recipes.photo import OWN
 from isthmus.sources.finding import find_sources
 from isthmus.transforms.engine import Engine
 from isthmus.zoo.finding import find_by_name, parse_model, read_model
@@ -98,6 +100,7 @@ def train_own(
     data: str | Path,
     minutes: float | None = None,
     base: str = AUTO,
+    settings: Sequence[str] = (),
     seed: int = 0,
     resume: bool = False,
     force: bool = False,
@@ -111,6 +114,7 @@ def train_own(
         data: a folder of pictures, or whatever else commands take for pictures.
         minutes: that all of it takes; None: `USUAL_MINUTES`, or of a run that goes on what it has left.
         base: "auto", the shipped model that suits the pictures better; or its name.
+        settings: "KEY=VALUE" of `settings.OwnTraining`; a run that goes on keeps those that it was given.
         seed: of what is drawn.
         resume: go on with the folder's run.
         force: replace the folder's run.
@@ -127,6 +131,7 @@ def train_own(
     budget = 60 * _minutes(minutes, saved) - (saved["elapsed"] if saved else 0.0)
     if base not in (AUTO, *BASES):
         raise UsageError(f"--from is {AUTO}, {' or '.join(BASES)}, not {base!r}")
+    training = _training(settings, saved)
     with OwnBar(is_shown=is_shown) as bar:
         bar.stage("reading the pictures", 0.0)
         pictures = read_own(find_sources(str(data)))
@@ -135,7 +140,8 @@ def train_own(
             report(line)
         bar.stage("counting symbols", 0.0)
         counted = time.monotonic()
-        training = OwnTraining(**_tuples(saved["training"])) if saved else OwnTraining(base=begun_with.name, seed=seed)
+        if saved is None:
+            training = replace(training, base=begun_with.name, seed=seed)
         _begin(folder, resume=resume)
         run = OwnRun(folder, pictures, begun_with, training, saved=saved)
         start_seconds = time.monotonic() - counted
@@ -151,7 +157,7 @@ def train_own(
     metrics = metrics_of(outcome)
     write_file(folder / FIGURES, json.dumps(figures_of(outcome, metrics), indent=1).encode(), force=True)
     return OwnResult(
-        recipe="own",
+        recipe=OWN,
         model=str(folder / MODEL_FILE),
         model_id=made.id.hex(),
         base=begun_with.name,
@@ -193,6 +199,15 @@ def _minutes(minutes: float | None, saved: dict[str, Any] | None) -> float:
     if not LEAST_MINUTES <= minutes < math.inf:
         raise UsageError(f"--minutes is {LEAST_MINUTES:g} or more, not {minutes:g}")
     return minutes
+
+
+def _training(settings: Sequence[str], saved: dict[str, Any] | None) -> OwnTraining:
+    """What is asked for, or what the run has trained with, changed by what is asked for."""
+    for setting in settings:
+        if split_setting(setting)[0].removeprefix("training.") in NOT_SET:
+            raise UsageError(f"train own takes --from and --seed, not --set {setting}")
+    before = OwnTraining() if saved is None else OwnTraining(**_tuples(saved["training"]))
+    return changed_settings(before, settings, recipe=OWN)
 
 
 def _tuples(training: dict[str, Any]) -> dict[str, Any]:
@@ -306,7 +321,7 @@ def _finish(run: OwnRun, clock: _Clock, bar: OwnBar) -> tuple[ModelFile, list[Cu
     bar.stage("rounding, counting symbols, fitting tables", clock.share)
     keep_exact(run.codec, run.average)
     facts = {
-        "recipe": {"name": "own", **asdict(run.training)}, "tune": run.training.tune, "licence": LICENCE,
+        "recipe": {"name": OWN, **asdict(run.training)}, "tune": run.training.tune, "licence": LICENCE,
         "steps": run.step, "data": str(run.pictures.look),
     }  # fmt: skip
     made = difference_file(run.base, run.codec, run.average, name=run.folder.name, facts=facts)

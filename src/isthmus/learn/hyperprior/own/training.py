@@ -160,7 +160,9 @@ class OwnRun:
         self.model.train()
         self.adam.zero_grad(set_to_none=True)
         bits, shown = self.code(self.learnt, windows, position)
-        samples = losses(training.tune, to_pixels(windows), shown, bits, position)
+        samples = losses(
+            training.tune, to_pixels(windows), shown, bits, position, error_share=training.error_share
+        )  # fmt: skip
         loss = (samples * (training.most / samples.detach()).clamp_max(1)).mean()
         loss.backward()
         norm = float(torch.nn.utils.clip_grad_norm_(

@@ -33,7 +33,15 @@ LOG_RATE = (-2.984, 6.843, -2.460)
 """The same of the bits a pixel that these weights take: samples of all qualities shall weigh alike."""
 
 
-def losses(tune: str, pixels: Tensor, reconstruction: Tensor, bits: Tensor, position: Tensor) -> Tensor:
+def losses(
+    tune: str,
+    pixels: Tensor,
+    reconstruction: Tensor,
+    bits: Tensor,
+    position: Tensor,
+    *,
+    error_share: float = ERROR_SHARE,
+) -> Tensor:
     """What training makes small, of each sample.
 
     Args:
@@ -42,12 +50,15 @@ def losses(tune: str, pixels: Tensor, reconstruction: Tensor, bits: Tensor, posi
         reconstruction: the same after coding; may reach beyond, which is no error.
         bits: (batch,) bits a pixel.
         position: (batch,) places of the qualities between the knots, 0..1.
+        error_share: of the squared error in the loss for eyes, 0..1.
 
     Returns:
         (batch,), weighed so that all qualities count about alike.
     """
     shown = clamp_inwards(reconstruction, -0.5, 0.5)
-    return (_eyes if tune == "eyes" else _psnr)(pixels, shown, bits, position)
+    if tune == "eyes":
+        return _eyes(pixels, shown, bits, position, error_share)
+    return _psnr(pixels, shown, bits, position)
 
 
 def squared_error(shown: Tensor, pixels: Tensor) -> Tensor:
@@ -60,12 +71,12 @@ def _psnr(pixels: Tensor, shown: Tensor, bits: Tensor, position: Tensor) -> Tens
     return (lambdas * 255**2 * squared_error(shown, pixels) + bits) * (MIDDLE_LAMBDA / lambdas).sqrt()
 
 
-def _eyes(pixels: Tensor, shown: Tensor, bits: Tensor, position: Tensor) -> Tensor:
-    share = torch.where(_roughness(pixels) < FLAT_BELOW, 1.0, ERROR_SHARE)
+def _eyes(pixels: Tensor, shown: Tensor, bits: Tensor, position: Tensor, error_share: float) -> Tensor:
+    share = torch.where(_roughness(pixels) < FLAT_BELOW, 1.0, error_share)
     tone = torch.nn.functional.avg_pool2d(shown - pixels, TONE_SIDE).square().mean((1, 2, 3))
     squared = lambda_at(position) * 255**2 * (share * squared_error(shown, pixels) + TONE_SHARE * tone)
     distance = ssimulacra2(pixels + 0.5, shown + 0.5).distance
-    structure = (1 - ERROR_SHARE) * _exp_polynomial(LOG_SLOPE, position) * distance
+    structure = (1 - error_share) * _exp_polynomial(LOG_SLOPE, position) * distance
     usual, middle = _exp_polynomial(LOG_RATE, position), _exp_polynomial(LOG_RATE, position.new_tensor(0.5))
     weight = (1 + RATE_FLOOR) * usual / (bits.detach() + RATE_FLOOR * usual) * (middle / usual).sqrt()
     return (bits + structure + squared) * weight

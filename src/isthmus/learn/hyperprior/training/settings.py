@@ -18,6 +18,7 @@ class Training:
     """What pictures shall be alike in: "psnr", squared errors; or "eyes", SSIMULACRA2, best begun with the weights of
     the other one."""
     batch: int = 8
+    """Windows of a step."""
     side: int = 192
     """Of the square windows; a multiple of 64."""
     muon_rate: float = 2e-3
@@ -29,6 +30,7 @@ class Training:
     basis_rate: float = 2e-4
     """Learning rate of the four matrices that start as cosine transforms."""
     warm_up_steps: int = 500
+    """In which the learning rates rise from nothing."""
     decay_from: float = 0.25
     """Share of the budget after which the learning rate goes down."""
     quantise_from: float = 0.30
