@@ -14,7 +14,7 @@ import isthmus
 from isthmus.codec import pipeline
 from isthmus.codec.api import decode_picture
 from isthmus.codec.choosing import encode_best, encode_wished
-from isthmus.codec.codings import Codings, score
+from isthmus.codec.codings import SSIMULACRA2, Codings, score
 from isthmus.codec.first_look import is_even, looks_like_photograph
 from isthmus.codec.targets import Target, Wish
 from isthmus.container.asked import Asked
@@ -55,6 +55,19 @@ def test_a_drawing_is_exact_or_avif_and_a_texture_is_learned():
     assert len(drawing) < len(isthmus.encode(_drawing(), quality=60, coding="learned"))
     assert looks_like_photograph(_textured())
     assert _coding(isthmus.encode(_textured(), quality=60)) == "learned"
+
+
+@needs_avif
+def test_a_small_picture_that_the_model_cannot_show_is_no_photograph_after_all():
+    """Stripes of single pixels in colours, which a glance takes for texture; in packs a glance is all there is."""
+    stripes = 20 * np.sign(np.sin(2 * np.pi * (np.arange(192) + 0.5) / 3))[:, None] * [1, -1, 1]
+    pixels = np.clip(_textured() + stripes, 0, 255).astype(np.uint8)
+    assert looks_like_photograph(pixels)
+    learned, chosen = (isthmus.encode(pixels, quality=90, coding=coding) for coding in ("learned", "auto"))
+    scores = [score(Picture(pixels), decode_picture(data), SSIMULACRA2) for data in (learned, chosen)]
+    assert scores[0] < 75
+    assert scores[1] >= 90
+    assert _coding(chosen) != "learned"
 
 
 def _ramp(first, last, slope):

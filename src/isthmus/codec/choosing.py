@@ -26,6 +26,10 @@ EVEN_FROM = 90
 """From this quality on no value of flat colours and ramps may be off by more than a few levels: banding is seen."""
 HIGHEST_SCORE = 92.0
 """What quality asks for at most, in SSIMULACRA2: no difference can be seen from 90 on."""
+CHECKED_PIXELS = 1 << 16
+"""Of pictures that look like photographs and are no larger, which a glance says little of, the score is checked."""
+SHORTFALL = 15.0
+"""So much less than what was asked for, in SSIMULACRA2, and other codings are tried."""
 
 
 def encode_wished(pictures: Sequence[Picture], coder: Coder, wish: Wish, *, fit: bool = False) -> list[bytes]:
@@ -43,13 +47,16 @@ def encode_wished(pictures: Sequence[Picture], coder: Coder, wish: Wish, *, fit:
     """
     quality = wish.target.quality or coder.file.default_quality
     taken = [picture if wish_is_exact(wish) else pipeline.taken(picture, coder, fit=fit) for picture in pictures]
-    at_once = [is_learned_at_once(Codings(picture, coder), wish) for picture in taken]
-    chosen = [picture for picture, is_quick in zip(taken, at_once, strict=True) if is_quick]
-    learned = iter(pipeline.encode(chosen, coder, quality=quality, asked=wish.target.asked(quality)))
-    return [
-        next(learned) if is_quick else encode_best(Codings(picture, coder), wish)
-        for picture, is_quick in zip(taken, at_once, strict=True)
-    ]
+    together: list[Picture] = []
+    alone: dict[int, bytes] = {}
+    for number, picture in enumerate(taken):
+        codings = Codings(picture, coder)
+        if is_always_learned(coder, wish) or (not is_checked(codings) and is_learned_at_once(codings, wish)):
+            together.append(picture)
+        else:
+            alone[number] = encode_best(codings, wish)
+    learned = iter(pipeline.encode(together, coder, quality=quality, asked=wish.target.asked(quality)))
+    return [alone[number] if number in alone else next(learned) for number in range(len(taken))]
 
 
 def encode_best(codings: Codings, wish: Wish) -> bytes:
@@ -73,7 +80,9 @@ def is_learned_at_once(codings: Codings, wish: Wish) -> bool:
     """Whether nothing but the model need be tried, and once."""
     if is_always_learned(codings.coder, wish):
         return True
-    return wish.coding == AUTO and not wish.target.is_search and not wish_is_exact(wish) and codings.is_photograph
+    if wish.coding != AUTO or wish.target.is_search or wish_is_exact(wish) or not codings.is_photograph:
+        return False
+    return not is_checked(codings) or not _falls_short(codings, wish)
 
 
 def is_always_learned(coder: Coder, wish: Wish) -> bool:
@@ -83,13 +92,30 @@ def is_always_learned(coder: Coder, wish: Wish) -> bool:
     return wish.coding == LEARNED or (wish.coding == AUTO and not coder.is_general)
 
 
+def is_checked(codings: Codings) -> bool:
+    """Whether the model's file of a picture that looks like a photograph is decoded and scored."""
+    picture, is_small = codings.picture, codings.picture.width * codings.picture.height <= CHECKED_PIXELS
+    return is_small and not codings.in_pack and min(picture.width, picture.height) >= SMALLEST_SIDE
+
+
+def _falls_short(codings: Codings, wish: Wish) -> bool:
+    """Whether the model's file is far from what the quality asks for."""
+    if measure_of(codings.coder) != SSIMULACRA2:
+        return False
+    quality = wish.target.quality or codings.coder.file.default_quality
+    reached = codings.learned(wish.target.asked(quality)).score_at(codings.adapt_quality(quality), SSIMULACRA2)
+    return reached < min(quality, HIGHEST_SCORE) - SHORTFALL
+
+
 class _Choice:
     """The file of one picture that meets a wish."""
 
     def __init__(self, codings: Codings, wish: Wish) -> None:
         self.codings, self.picture, self.coder, self.wish = codings, codings.picture, codings.coder, wish
         self.asked = wish.target.asked(self.coder.file.default_quality)
-        self.is_photograph = codings.is_photograph
+        self.is_photograph = codings.is_photograph and (
+            wish.target.is_search or not is_checked(codings) or not _falls_short(codings, wish)
+        )
 
     def best(self) -> bytes:
         """The file that does what was asked for.

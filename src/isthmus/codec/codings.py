@@ -97,7 +97,7 @@ class Codings:
     def __init__(
         self, picture: Picture, coder: Coder, *, in_pack: bool = False, at_step: Callable[[], None] = lambda: None
     ) -> None:
-        self.picture, self.coder, self._in_pack, self._at_step = picture, coder, in_pack, at_step
+        self.picture, self.coder, self.in_pack, self._at_step = picture, coder, in_pack, at_step
         self._payloads: dict[tuple[str, float], Payload] = {}
         self._scores: dict[tuple[str, float, str], float] = {}
         self._exact: dict[bool, Payload] = {}
@@ -119,7 +119,7 @@ class Codings:
         """Whether it looks like one."""
         if self.picture.alpha is not None:
             return False
-        return looks_like_photograph(self.picture.pixels, small=TINY if self._in_pack else SMALL)
+        return looks_like_photograph(self.picture.pixels, small=TINY if self.in_pack else SMALL)
 
     @cached_property
     def is_even(self) -> bool:
@@ -129,7 +129,7 @@ class Codings:
     @cached_property
     def adapt_quality(self) -> Callable[[float], float]:
         """See `Coder.quality_scale`."""
-        return float if self._in_pack else self.coder.quality_scale(self._coded)
+        return float if self.in_pack else self.coder.quality_scale(self._coded)
 
     @cached_property
     def latents(self) -> list[TileLatents]:
@@ -196,7 +196,7 @@ class Codings:
     @property
     def _has_alpha_in_avif(self) -> bool:
         """Whether AVIF codes alpha too, at its quality; else it is exact, in a section: of grey, and in packs."""
-        return self.picture.alpha is not None and self._pixels.shape[2] == 3 and not self._in_pack
+        return self.picture.alpha is not None and self._pixels.shape[2] == 3 and not self.in_pack
 
     @cached_property
     def _pixels(self) -> NDArray[np.uint8]:
