@@ -29,11 +29,16 @@ def describe(path: Path) -> dict[str, Any]:
     Of the folder of a finished run: its model.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: it cannot be read, or is a folder of other things.
         FormatError: none of the three, or damaged.
     """
     if path.is_dir():
         is_run = (path / RUN_MODEL).is_file() and not (path / MANIFEST).is_file()
+        if not is_run and not (path / MANIFEST).is_file():
+            raise InputError(
+                f"{path} is a folder of neither a finished run ({RUN_MODEL}) nor shards ({MANIFEST}): "
+                f"name its files, as in {path / '*.isth'}"
+            )
         path = path / (RUN_MODEL if is_run else MANIFEST)
     try:
         with path.open("rb") as file:
