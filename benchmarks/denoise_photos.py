@@ -31,7 +31,7 @@ from isthmus.codec.photo_denoiser import PhotoDenoiser
 from isthmus.codec.photo_denoising import DEFAULT_MODEL, load_photo_denoiser
 from isthmus.imaging.camera import CameraSettings, photograph, through_jpeg
 from isthmus.imaging.reading import read_picture
-from isthmus.learn.hyperprior.dataset.crops import HELD_ASIDE_EVERY
+from isthmus.learn.data.crops import HELD_ASIDE_EVERY
 from isthmus.metrics.distortion import psnr
 from isthmus.metrics.ssimulacra2 import ssimulacra2
 from isthmus.sources.folders import walk

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from isthmus.imaging.reading import read_picture
 from isthmus.imaging.writing import to_pillow
-from isthmus.learn.hyperprior.dataset.crops import HELD_ASIDE_EVERY
+from isthmus.learn.data.crops import HELD_ASIDE_EVERY
 from isthmus.sources.folders import walk
 from isthmus.values import Picture
 

@@ -31,9 +31,9 @@ from isthmus.container.model_file import ModelFile, OfBase, parse_model, read_mo
 from isthmus.container.pack_file import VERSION as PACK_VERSION
 from isthmus.entropy.passes import LAYERS
 from isthmus.entropy.reference_networks import QualityBias
+from isthmus.learn.data.crops import to_pixels
 from isthmus.learn.export.model_file import export_model
 from isthmus.learn.hyperprior.calibration.activation_ranges import calibrate_blocks
-from isthmus.learn.hyperprior.dataset.crops import to_pixels
 from isthmus.learn.hyperprior.export.export import export_codec
 from isthmus.learn.models.dense import build_dense
 from isthmus.learn.recipes.settings import CodingSettings, ModelSettings

@@ -15,6 +15,7 @@ from isthmus.codec.photo_denoising import load_photo_denoiser
 from isthmus.container.model_file import read_model
 from isthmus.errors import FormatError, InputError, ModelMismatchError, TrainingError, UsageError
 from isthmus.imaging.reading import read_picture
+from isthmus.learn.data.crops import Crops, to_pixels
 from isthmus.learn.denoiser import loop
 from isthmus.learn.denoiser.adaptation import adapted
 from isthmus.learn.denoiser.degradations import draw_batch
@@ -24,7 +25,6 @@ from isthmus.learn.denoiser.loop import train_step
 from isthmus.learn.denoiser.settings import NetworkSettings, Training, rate_factor
 from isthmus.learn.denoiser.state import RunState, read_checkpoint
 from isthmus.learn.denoiser.weights import load_trained, save_weights
-from isthmus.learn.hyperprior.dataset.crops import Crops, to_pixels
 from isthmus.learn.loop.timed import MOST_SKIPPED
 from isthmus.learn.recipes.explained import meanings_of
 from isthmus.values import Picture

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from isthmus.learn.data.crops import to_pixels
 from isthmus.learn.hyperprior.calibration.calibration import Calibration, SymbolStatistics
 from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
 from isthmus.learn.hyperprior.calibration.symbol_statistics import count_hyper, count_symbols
-from isthmus.learn.hyperprior.dataset.crops import to_pixels
 from isthmus.learn.hyperprior.networks.codec import CodecSettings, HyperpriorCodec
 from isthmus.learn.hyperprior.networks.entropy_model import EntropyModelSettings
 from isthmus.learn.hyperprior.networks.transforms import TransformStart

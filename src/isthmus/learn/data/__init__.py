@@ -1,4 +1,4 @@
-"""Data sets in memory: folders of pictures, IDX files, NumPy arrays, MNIST, drawn glyphs; and packs, on disk."""
+"""Data sets in memory: folders, IDX files, arrays, MNIST, glyphs, windows of photographs; and packs, on disk."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ from torch import Tensor
 from isthmus.codec.photo_denoiser import PhotoDenoiser
 from isthmus.container.model_file import parse_model
 from isthmus.errors import TrainingError
+from isthmus.learn.data.crops import to_pixels
 from isthmus.learn.denoiser.export import denoiser_of, export_denoiser
 from isthmus.learn.denoiser.networks import Denoiser
-from isthmus.learn.hyperprior.dataset.crops import to_pixels
 from isthmus.values import Picture
 
 SIDE, BATCH = 128, 4

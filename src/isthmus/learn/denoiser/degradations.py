@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from isthmus.imaging.camera import photograph, random_camera, through_jpeg
 from isthmus.imaging.noise import NoiseSettings, add_noise
+from isthmus.learn.data.crops import Crops
 from isthmus.learn.denoiser.settings import Training
-from isthmus.learn.hyperprior.dataset.crops import Crops
 
 Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float32]

@@ -12,12 +12,12 @@ import torch
 from isthmus.container.atomic import write_file
 from isthmus.container.model_file import parse_model
 from isthmus.errors import UsageError
+from isthmus.learn.data.crops import Crops
 from isthmus.learn.denoiser.export import export_denoiser
 from isthmus.learn.denoiser.loop import train, validate
 from isthmus.learn.denoiser.settings import NetworkSettings, Training
 from isthmus.learn.denoiser.state import RunState, read_checkpoint, sizes_in, training_in
 from isthmus.learn.denoiser.weights import load_trained
-from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.loop.processes import is_on_cuda
 from isthmus.learn.loop.run_folder import CHECKPOINT, check_folder, clear_run
 from isthmus.learn.loop.timed import TimedResult

@@ -25,7 +25,7 @@ from isthmus.learn.denoiser.networks import (
     NoiseNetwork,
 )
 from isthmus.learn.denoiser.settings import NetworkSettings
-from isthmus.learn.hyperprior.export.graph_builder import GraphBuilder
+from isthmus.learn.export.graph_builder import GraphBuilder
 from isthmus.learn.hyperprior.export.int8_blocks import array
 from isthmus.values import LatentSpec, PictureSpec
 

@@ -16,11 +16,11 @@ from torch.nn import functional
 
 from isthmus.codec.photo_denoiser import LEVEL_UNIT
 from isthmus.imaging.camera import CameraSettings, photograph, through_jpeg
+from isthmus.learn.data.crops import to_pixels
 from isthmus.learn.denoiser.degradations import draw_batch
 from isthmus.learn.denoiser.networks import log_level
 from isthmus.learn.denoiser.settings import rate_factor
 from isthmus.learn.denoiser.state import RunState
-from isthmus.learn.hyperprior.dataset.crops import to_pixels
 from isthmus.learn.loop.denormals import flushed_denormals
 from isthmus.learn.loop.timed import follow, train_for_minutes
 

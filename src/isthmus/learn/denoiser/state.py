@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from isthmus.errors import FormatError
+from isthmus.learn.data.crops import Crops
 from isthmus.learn.denoiser.networks import Denoiser
 from isthmus.learn.denoiser.settings import NetworkSettings, Training
-from isthmus.learn.hyperprior.dataset.crops import Crops
-from isthmus.learn.hyperprior.training.muon import Muon
 from isthmus.learn.loop.checkpoint import read_state, write_state
+from isthmus.learn.loop.muon import Muon
 from isthmus.learn.loop.processes import computes_in_bf16
 from isthmus.learn.loop.run_folder import CHECKPOINT
 from isthmus.learn.loop.timed import TimedRun

@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from isthmus.container.atomic import write_file
+from isthmus.learn.data.crops import Crops
 from isthmus.learn.hyperprior.calibration.calibrate import calibrate
-from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.hyperprior.export.export import export_codec
 from isthmus.learn.hyperprior.export.qualities import with_quality_map
 from isthmus.learn.hyperprior.training.checkpoint import load_trained

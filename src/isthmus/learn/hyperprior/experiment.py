@@ -12,8 +12,8 @@ import torch
 from isthmus.container.atomic import write_file
 from isthmus.container.model_file import parse_model
 from isthmus.errors import UsageError
+from isthmus.learn.data.crops import Crops
 from isthmus.learn.hyperprior.calibration.calibrate import calibrate
-from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.hyperprior.export.export import export_codec
 from isthmus.learn.hyperprior.export.qualities import with_quality_map
 from isthmus.learn.hyperprior.networks.codec import CodecSettings

@@ -12,12 +12,12 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
+from isthmus.learn.data.crops import to_pixels
+from isthmus.learn.export.graph_builder import GraphBuilder
 from isthmus.learn.hyperprior.calibration.activation_ranges import best_range, calibrate_blocks
 from isthmus.learn.hyperprior.calibration.calibration import BlockCalibration
 from isthmus.learn.hyperprior.calibration.equalisation import channel_scales, equalise, hidden_scales
 from isthmus.learn.hyperprior.calibration.gptq import Moments, gptq
-from isthmus.learn.hyperprior.dataset.crops import to_pixels
-from isthmus.learn.hyperprior.export.graph_builder import GraphBuilder
 from isthmus.learn.hyperprior.export.int8_blocks import coarse_block, fine_block, int8_weight
 from isthmus.learn.hyperprior.export.transform_graphs import analysis_graph, synthesis_graph
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec

@@ -20,9 +20,9 @@ from isthmus.entropy.hyperprior import Hyperprior, HyperpriorTables
 from isthmus.entropy.passes import PASSES
 from isthmus.entropy.reference_networks import ReferenceNetworks
 from isthmus.errors import FormatError, TrainingError
+from isthmus.learn.export.graph_builder import QUALITY_BIAS, GraphBuilder
 from isthmus.learn.hyperprior.export.entropy_graphs import HIGH_UNIT, entropy_graphs_of
 from isthmus.learn.hyperprior.export.export import export_codec
-from isthmus.learn.hyperprior.export.graph_builder import QUALITY_BIAS, GraphBuilder
 from isthmus.learn.hyperprior.export.integer_layers import integer_layers
 from isthmus.learn.hyperprior.export.torch_networks import TorchNetworks
 from isthmus.learn.hyperprior.export.transform_graphs import hyper_analysis_graph

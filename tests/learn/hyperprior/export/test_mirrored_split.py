@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from isthmus.learn.hyperprior.export.graph_builder import GraphBuilder
+from isthmus.learn.export.graph_builder import GraphBuilder
 from isthmus.learn.hyperprior.export.mirrored_split import mirrored_split
 from isthmus.learn.hyperprior.networks.transforms import FINE, MirroredSplit, is_odd_vertically
 from isthmus.learn.models.dct import merge_matrix

@@ -20,7 +20,6 @@ from isthmus.codec.model import Model
 from isthmus.container.model_file import write_model
 from isthmus.entropy.passes import LAYERS
 from isthmus.errors import InputError, OutputError, UsageError
-from isthmus.learn.hyperprior.dataset.own_pictures import read_own
 from isthmus.learn.hyperprior.export.entropy_graphs import entropy_graphs_of
 from isthmus.learn.hyperprior.export.export import check_round_trip
 from isthmus.learn.hyperprior.export.integer_layers import integer_layers
@@ -28,6 +27,7 @@ from isthmus.learn.hyperprior.networks.quality import knot_weights, position_of
 from isthmus.learn.hyperprior.own.adapters import Adapters
 from isthmus.learn.hyperprior.own.difference import difference_file, keep_exact, with_tables
 from isthmus.learn.hyperprior.own.from_model_file import codec_of
+from isthmus.learn.hyperprior.own.pictures import read_own
 from isthmus.learn.hyperprior.own.run import train_own
 from isthmus.learn.hyperprior.own.training import read_own_checkpoint
 from isthmus.packs.pack import Pack

@@ -18,7 +18,7 @@ from isthmus.codec.model import load_model
 from isthmus.container.model_file import read_model
 from isthmus.entropy.fixed_point import LATENT_LIMIT
 from isthmus.errors import FormatError, InputError, TrainingError, UsageError
-from isthmus.learn.hyperprior.dataset.crops import Crops
+from isthmus.learn.data.crops import Crops
 from isthmus.learn.hyperprior.experiment import settings_of, train_codec
 from isthmus.learn.hyperprior.networks.quality import LAMBDAS, knot_weights
 from isthmus.learn.hyperprior.networks.transforms import TransformStart

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
+from isthmus.learn.data.crops import Crops, to_pixels
 from isthmus.learn.hyperprior.calibration.activation_ranges import calibrate_blocks
 from isthmus.learn.hyperprior.calibration.calibration import Calibration, SymbolStatistics
 from isthmus.learn.hyperprior.calibration.equalisation import equalise
 from isthmus.learn.hyperprior.calibration.gain_limits import limit_gains
 from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
 from isthmus.learn.hyperprior.calibration.symbol_statistics import count_hyper, count_symbols
-from isthmus.learn.hyperprior.dataset.crops import Crops, to_pixels
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.transforms import set_fake_quantisation
 

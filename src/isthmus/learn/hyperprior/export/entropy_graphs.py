@@ -18,7 +18,7 @@ from isthmus.entropy.fixed_point import COMPANDED_LIMIT, LATENT_LIMIT, MEAN_BITS
 from isthmus.entropy.hyper_latents import HYPER_LIMIT
 from isthmus.entropy.passes import HYPER_LAYERS, PASSES, Pass
 from isthmus.entropy.reference_networks import IntegerLayer
-from isthmus.learn.hyperprior.export.graph_builder import GraphBuilder, block_order
+from isthmus.learn.export.graph_builder import GraphBuilder, block_order
 from isthmus.learn.hyperprior.networks.integer import INT8_LIMIT
 
 Part = tuple[int | None, int | None]

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from isthmus.learn.export.graph_builder import GraphBuilder
 from isthmus.learn.hyperprior.calibration.calibration import BlockCalibration
-from isthmus.learn.hyperprior.export.graph_builder import GraphBuilder
 from isthmus.learn.hyperprior.networks.transforms import (
     LEAK,
     CoarseBlock,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.learn.hyperprior.export.graph_builder import GraphBuilder
+from isthmus.learn.export.graph_builder import GraphBuilder
 
 
 def mirrored_split(

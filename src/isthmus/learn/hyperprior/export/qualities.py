@@ -8,9 +8,9 @@ import torch
 
 from isthmus.codec.model import Model
 from isthmus.container.model_file import parse_model
+from isthmus.learn.data.crops import Crops
 from isthmus.learn.hyperprior.calibration.calibration import Calibration
 from isthmus.learn.hyperprior.calibration.quality_map import fit_quality_map
-from isthmus.learn.hyperprior.dataset.crops import Crops
 from isthmus.learn.hyperprior.export.export import export_codec
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from isthmus.codec.hyperprior.layout import SQUARE
+from isthmus.learn.export.graph_builder import QUALITY_BIAS, GraphBuilder, block_order
 from isthmus.learn.hyperprior.calibration.calibration import BlockCalibration
-from isthmus.learn.hyperprior.export.graph_builder import QUALITY_BIAS, GraphBuilder, block_order
 from isthmus.learn.hyperprior.export.int8_blocks import (
     BlockGraph,
     array,

@@ -20,10 +20,9 @@ from isthmus.codec.model import Model
 from isthmus.container.atomic import write_file
 from isthmus.container.model_file import ModelFile, write_model
 from isthmus.errors import OutputError, UsageError
+from isthmus.learn.data.crops import to_pixels
 from isthmus.learn.hyperprior.calibration.calibrate import count_on
 from isthmus.learn.hyperprior.calibration.quality_map import fit_quality_map
-from isthmus.learn.hyperprior.dataset.crops import to_pixels
-from isthmus.learn.hyperprior.dataset.own_pictures import OwnPictures, read_own
 from isthmus.learn.hyperprior.export.export import check_round_trip
 from isthmus.learn.hyperprior.own.bar import OwnBar
 from isthmus.learn.hyperprior.own.comparison import PSNR, SCORE, WEBP, Curve, compare, ratio_to
@@ -31,6 +30,7 @@ from isthmus.learn.hyperprior.own.difference import difference_file, keep_exact,
 from isthmus.learn.hyperprior.own.estimate import Progress
 from isthmus.learn.hyperprior.own.from_model_file import codec_of
 from isthmus.learn.hyperprior.own.page import Outcome, figures_of, lines_of, metrics_of, write_page
+from isthmus.learn.hyperprior.own.pictures import OwnPictures, read_own
 from isthmus.learn.hyperprior.own.settings import NOT_SET, OwnTraining
 from isthmus.learn.hyperprior.own.training import OwnRun, read_own_checkpoint
 from isthmus.learn.loop.run_folder import CHECKPOINT, LOG, check_folder, clear_run

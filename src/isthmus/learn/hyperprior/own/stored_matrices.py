@@ -18,7 +18,7 @@ from isthmus.container.model_difference import HIGH_UNIT, real_values
 from isthmus.entropy.fixed_point import COMPANDED_BITS, MEAN_BITS
 from isthmus.entropy.passes import HYPER_LAYERS, PASSES
 from isthmus.errors import FormatError
-from isthmus.learn.hyperprior.export.graph_builder import block_order
+from isthmus.learn.export.graph_builder import block_order
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.integer import ACTIVATION_BITS
 

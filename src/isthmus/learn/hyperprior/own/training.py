@@ -14,15 +14,15 @@ from torch import Tensor
 from isthmus.container.model_file import ModelFile
 from isthmus.entropy.scale_tables import scale_bits
 from isthmus.errors import FormatError, UsageError
+from isthmus.learn.data.crops import to_pixels
 from isthmus.learn.hyperprior.calibration.calibrate import count_on
 from isthmus.learn.hyperprior.calibration.calibration import SymbolStatistics
 from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
-from isthmus.learn.hyperprior.dataset.crops import to_pixels
-from isthmus.learn.hyperprior.dataset.own_pictures import OwnPictures, in_blocks
 from isthmus.learn.hyperprior.networks.codec import CodecOutput, HyperpriorCodec
 from isthmus.learn.hyperprior.networks.quality import knot_weights
 from isthmus.learn.hyperprior.own.adapters import Adapters
 from isthmus.learn.hyperprior.own.from_model_file import codec_of
+from isthmus.learn.hyperprior.own.pictures import OwnPictures, in_blocks
 from isthmus.learn.hyperprior.own.settings import OwnTraining, rate_factor
 from isthmus.learn.hyperprior.training.loss import losses
 from isthmus.learn.loop.checkpoint import read_state, write_state

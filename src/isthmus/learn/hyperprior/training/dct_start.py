@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from isthmus.learn.hyperprior.dataset.crops import Crops, to_pixels
+from isthmus.learn.data.crops import Crops, to_pixels
 from isthmus.learn.hyperprior.networks.transforms import TransformStart
 from isthmus.learn.models.dct import colour_block_matrix
 

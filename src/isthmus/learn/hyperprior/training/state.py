@@ -14,20 +14,20 @@ from torch import Tensor
 
 from isthmus.entropy.scale_tables import scale_bits
 from isthmus.errors import UsageError
+from isthmus.learn.data.crops import Crops, to_pixels
 from isthmus.learn.hyperprior.calibration.calibrate import count
 from isthmus.learn.hyperprior.calibration.calibration import Calibration
 from isthmus.learn.hyperprior.calibration.gain_limits import limit_gains
 from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
-from isthmus.learn.hyperprior.dataset.crops import Crops, to_pixels
 from isthmus.learn.hyperprior.networks.codec import CodecOutput, CodecSettings, HyperpriorCodec
 from isthmus.learn.hyperprior.networks.quality import LAMBDAS
 from isthmus.learn.hyperprior.networks.transforms import set_fake_quantisation
 from isthmus.learn.hyperprior.training.checkpoint import calibration_in, load_trained, start_of, stored_start
 from isthmus.learn.hyperprior.training.dct_start import measure_start
 from isthmus.learn.hyperprior.training.dead_units import dead_units
-from isthmus.learn.hyperprior.training.muon import Muon
 from isthmus.learn.hyperprior.training.settings import Training
 from isthmus.learn.loop.checkpoint import write_state
+from isthmus.learn.loop.muon import Muon
 from isthmus.learn.loop.processes import computes_in_bf16
 from isthmus.learn.loop.run_folder import CHECKPOINT
 from isthmus.learn.loop.timed import TimedRun

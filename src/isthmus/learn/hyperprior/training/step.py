@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from isthmus.learn.hyperprior.dataset.crops import to_pixels
+from isthmus.learn.data.crops import to_pixels
 from isthmus.learn.hyperprior.networks.codec import CodecOutput
 from isthmus.learn.hyperprior.networks.quality import position_of
 from isthmus.learn.hyperprior.training.loss import losses, squared_error

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from isthmus.learn.hyperprior.dataset.crops import Crops
-from isthmus.learn.hyperprior.dataset.synthetic import colour_jitter, flat_window, grey_window, synthetic_graphic
+from isthmus.learn.data.crops import Crops
+from isthmus.learn.data.synthetic import colour_jitter, flat_window, grey_window, synthetic_graphic
 
 
 def saturation(pixels):

@@ -12,7 +12,7 @@ from isthmus.codec.hyperprior.layout import BLOCK, HYPER_BLOCK
 from isthmus.errors import InputError
 from isthmus.imaging.reading import read_picture
 from isthmus.imaging.windows import Window, pixels_in
-from isthmus.learn.hyperprior.dataset.synthetic import colour_jitter, flat_window, grey_window, synthetic_graphic
+from isthmus.learn.data.synthetic import colour_jitter, flat_window, grey_window, synthetic_graphic
 from isthmus.sources.folders import walk
 
 HELD_ASIDE_EVERY = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from isthmus.learn.hyperprior.training.muon import UPDATE_SIZE, Muon, orthogonalise
+from isthmus.learn.loop.muon import UPDATE_SIZE, Muon, orthogonalise
 
 
 @pytest.mark.parametrize("shape", [(2, 12, 30), (3, 30, 12), (1, 16, 16)])

@@ -1,1 +1,0 @@
-"""Training pictures: crops of photographs and synthetic graphics."""
