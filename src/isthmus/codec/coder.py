@@ -74,8 +74,11 @@ class Coder(Protocol):
         """For each picture its tiles' latents. The pictures are of one size and mode; tiles may come in any order."""
         ...
 
-    def encode(self, tiles: Iterable[TileLatents], quality: float) -> tuple[bytes, ...]:
-        """The payload of each tile of one picture, in the order of their numbers, for `whole_quality(quality)`."""
+    def encode(self, tiles: Iterable[TileLatents], quality: float, *, is_shown: bool = False) -> tuple[bytes, ...]:
+        """The payload of each tile of one picture, in the order of their numbers, for `whole_quality(quality)`.
+
+        Where `is_shown`, they are likely to be decoded at once: a coder may keep what they decode to.
+        """
         ...
 
     def decode(self, images: Sequence[ImageFile]) -> Iterator[NDArray[np.uint8]]:

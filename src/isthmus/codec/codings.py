@@ -172,7 +172,7 @@ class Codings:
         if key not in self._payloads:
             self._at_step()
             if coding == LEARNED:
-                made = self.coder.encode(self.latents, quality)
+                made = self.coder.encode(self.latents, quality, is_shown=True)
             else:
                 alpha = self.picture.alpha if self._has_alpha_in_avif else None
                 made = format_coder.encode_as_avif(self._pixels, alpha, int(quality))

@@ -94,8 +94,9 @@ class FactorisedCoder:
         values = np.ascontiguousarray(padded.transpose(0, 3, 1, 2), dtype=np.float32) / np.float32(255)
         return self.analysis.run(values)
 
-    def encode(self, tiles: Iterable[TileLatents], quality: float) -> tuple[bytes, ...]:
-        """See `Coder.encode`."""
+    def encode(self, tiles: Iterable[TileLatents], quality: float, *, is_shown: bool = False) -> tuple[bytes, ...]:
+        """See `Coder.encode`; decoding takes no time worth saving."""
+        del is_shown
         whole = whole_quality(quality)
         return tuple(
             self._prior.encode(self._quantiser.to_symbols(latents[None], whole)[0], whole) for _, latents in tiles

@@ -13,7 +13,8 @@ import pytest
 from isthmus.codec import pipeline
 from isthmus.codec.choosing import encode_wished
 from isthmus.codec.coder import whole_quality
-from isthmus.codec.hyperprior import coder
+from isthmus.codec.hyperprior import coder, just_coded
+from isthmus.codec.hyperprior.just_coded import JustCoded
 from isthmus.codec.hyperprior.tiles import Tiles
 from isthmus.codec.model import Model, load_model
 from isthmus.codec.targets import LEARNED, Target, Wish
@@ -86,6 +87,37 @@ def test_a_model_that_pads_to_other_sizes_is_refused(model, unit):
     strange = replace(model.file, arrays={**model.file.arrays, "grid_unit": np.array([unit], np.int32)})
     with pytest.raises(FormatError, match=f"multiples of {unit} pixels"):
         Model(strange)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (40, 100), (70, 150)])
+def test_what_was_just_coded_is_shown_as_it_decodes(model, fine_model, shape):
+    """To the last bit, of grids that no hyper-latent divides too; and nothing is decoded for it."""
+    pixels = np.random.default_rng(2).integers(0, 256, (*shape, 3), np.uint8)
+    for one in (model, fine_model):
+        tiles = next(one.coder.analyse([Picture(pixels)]))
+        payloads = one.coder.encode(tiles, 70, is_shown=True)
+        image = ImageFile(one.id, shape[1], shape[0], 3, 70, payloads)
+        (kept,) = one.coder._just_coded._latents.values()
+        assert np.array_equal(kept, one.coder.symbols(image)[0])
+        shown = next(iter(one.coder.decode([image])))
+        one.coder._just_coded = JustCoded()
+        assert np.array_equal(shown, next(iter(one.coder.decode([image]))))
+
+
+def test_what_was_just_coded_is_forgotten_when_it_is_much(monkeypatch):
+    """The oldest first; what comes back is a copy."""
+    monkeypatch.setattr(just_coded, "MOST_BYTES", 40)
+    kept = JustCoded()
+    for number in range(3):
+        kept.put((b"payload", (2, 2), number), np.full((1, 2, 2), number, np.float32))
+    found = [kept.get((b"payload", (2, 2), number)) for number in range(3)]
+    assert found[0] is None
+    assert found[1] is not None
+    assert found[2] is not None
+    found[2][:] = 9
+    assert kept.get((b"payload", (2, 2), 2)).max() == 2
+    kept.put((b"payload", (2, 2), 2), np.zeros((1, 8, 8), np.float32))
+    assert kept.get((b"payload", (2, 2), 2)) is None
 
 
 def test_alpha_and_profiles_are_kept_exactly(model):

@@ -16,6 +16,7 @@ from isthmus.codec.bounded_graph import BoundedGraph, check_parts
 from isthmus.codec.coder import Latents, TileLatents, whole_quality
 from isthmus.codec.hyperprior.adaptive_quality import adapt_quality
 from isthmus.codec.hyperprior.integer_networks import ENTROPY_GRAPHS, IntegerNetworks, probe
+from isthmus.codec.hyperprior.just_coded import JustCoded
 from isthmus.codec.hyperprior.layout import BLOCK, HYPER_BLOCK, ONE_TILE, PIECE, SQUARE, TILE, padded
 from isthmus.codec.hyperprior.quality_map import ASKED, PROBED_QUALITY, SCORES, USUAL_SCORE, QualityMap, sample
 from isthmus.codec.hyperprior.tables import array_names, check_numbers, grid_unit_of, hyperprior_tables, shaped
@@ -73,7 +74,7 @@ class HyperpriorCoder:
             )
             self._analysis_margin = int(shaped(arrays, "analysis_margin", np.int32, (1,))[0])
             self._grid_unit = grid_unit_of(arrays)
-            self._quality_map = None
+            self._quality_map, self._just_coded = None, JustCoded()
             if "quality_map" in arrays:
                 shape = (len(ASKED), len(SCORES))
                 self._quality_map = QualityMap(shaped(arrays, "quality_map", np.float32, shape))
@@ -166,7 +167,7 @@ class HyperpriorCoder:
     def score_of(self, picture: Picture, tiles: Iterable[TileLatents], quality: int) -> float:
         """The SSIMULACRA2 of a picture that is coded at a quality of the latents; `tiles` are its own."""
         height, width, channels = picture.pixels.shape
-        payloads, side = self.encode(tiles, quality), self.tile_size(picture)
+        payloads, side = self.encode(tiles, quality, is_shown=True), self.tile_size(picture)
         image = ImageFile(self.file.id, width, height, channels, quality, payloads, side)
         return ssimulacra2(picture.pixels, self.decode_region(image, Window(0, 0, height, width)))
 
@@ -174,13 +175,13 @@ class HyperpriorCoder:
         """See `Coder.analyse`."""
         return (self._analyse(picture) for picture in pictures)
 
-    def encode(self, tiles: Iterable[TileLatents], quality: float) -> tuple[bytes, ...]:
+    def encode(self, tiles: Iterable[TileLatents], quality: float, *, is_shown: bool = False) -> tuple[bytes, ...]:
         """See `Coder.encode`; a quality between two whole ones is the higher one with a stronger RDO quantisation."""
         whole = whole_quality(quality)
         thresholds = self._tables.thresholds(rdo_strength(quality))
 
         def payload(prior: Hyperprior, tile: TileLatents) -> tuple[int, bytes]:
-            return tile[0], self._encode(prior, tile[1], whole, thresholds)
+            return tile[0], self._encode(prior, tile[1], whole, thresholds, is_shown=is_shown)
 
         payloads = dict(self._with_priors(payload, tiles))
         return tuple(payloads[number] for number in sorted(payloads))
@@ -191,7 +192,7 @@ class HyperpriorCoder:
 
     def decode_region(self, image: ImageFile, region: Window) -> NDArray[np.uint8]:
         """See `Coder.decode_region`."""
-        tiles = Tiles(image, self.file.latents.channels, self._grid_unit, self._with_priors)
+        tiles = Tiles(image, self.file.latents.channels, self._grid_unit, self._with_priors, self._just_coded)
         pixels = np.empty((region.height, region.width, image.channels), np.uint8)
         for piece in cut(region, *(PIECE if region.width > min(PIECE) else reversed(PIECE))):
             window = piece.divided(BLOCK).grown(self._synthesis_margin, tiles.grid)
@@ -227,7 +228,7 @@ class HyperpriorCoder:
 
     def symbols(self, image: ImageFile) -> list[Int32]:
         """See `Coder.symbols`: latents as decoded, in 64ths of a quantisation step."""
-        tiles = Tiles(image, self.file.latents.channels, self._grid_unit, self._with_priors)
+        tiles = Tiles(image, self.file.latents.channels, self._grid_unit, self._with_priors, JustCoded())
         return [tile.astype(np.int32) for tile in self._with_priors(tiles.tile, range(len(image.tiles)))]
 
     def _with_priors(self, work: Callable[[Hyperprior, Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -258,13 +259,19 @@ class HyperpriorCoder:
                 number = tile.top // side * columns + tile.left // side
                 yield number, latents[:, *tile.divided(BLOCK).inside(grown.divided(BLOCK))]
 
-    def _encode(self, prior: Hyperprior, latents: Latents, quality: int, thresholds: NDArray[np.float32]) -> bytes:
+    def _encode(
+        self, prior: Hyperprior, latents: Latents, quality: int, thresholds: NDArray[np.float32], *, is_shown: bool
+    ) -> bytes:
         if not np.isfinite(latents).all():
             raise UsageError("the model's latents of this picture are not finite numbers: the model is broken")
         steps = np.clip(latents * self._gains[quality - 1][:, None, None], -LATENT_LIMIT, LATENT_LIMIT)
         hyper = np.floor(self.hyper_analysis.run(with_whole_hyper_latents(steps)[None])[0] + np.float32(0.5))
         whole = np.clip(hyper, -HYPER_LIMIT, HYPER_LIMIT).astype(np.int32)
-        return prior.encode(steps, whole, quality, thresholds)
+        if not is_shown:
+            return prior.encode(steps, whole, quality, thresholds)
+        payload, decoded = prior.encode_and_decode(steps, whole, quality, thresholds)
+        self._just_coded.put((payload, (steps.shape[1], steps.shape[2]), quality), decoded)
+        return payload
 
     def _synthesise(self, decoded: Float32, quality: int, channels: int) -> NDArray[np.uint8]:
         """(rows, columns, channels) of latents in 64ths of a step."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from isthmus.codec.hyperprior.just_coded import JustCoded
 from isthmus.codec.hyperprior.layout import BLOCK, padded
 from isthmus.container.image_file import ImageFile
 from isthmus.entropy.fixed_point import Float32
@@ -25,12 +26,16 @@ class Tiles:
         channels: of the latents.
         unit: pixels to whose multiples the model pads pictures.
         run_with_priors: see `RunWithPriors`.
+        just_coded: what some payloads decode to, which needs no decoding.
     """
 
-    def __init__(self, image: ImageFile, channels: int, unit: int, run_with_priors: RunWithPriors) -> None:
+    def __init__(
+        self, image: ImageFile, channels: int, unit: int, run_with_priors: RunWithPriors, just_coded: JustCoded
+    ) -> None:
         whole = padded(image.height, image.width, unit)
         side = image.tile_size or max(whole.height, whole.width)
         self._image, self._channels, self._run_with_priors = image, channels, run_with_priors
+        self._just_coded = just_coded
         self.grid = whole.divided(BLOCK)
         self._windows = [tile.divided(BLOCK) for tile in cut(whole, side, side)]
         self._decoded: dict[int, Float32] = {}
@@ -40,8 +45,12 @@ class Tiles:
         window = self._windows[number]
         if number in self._image.missing:
             return np.zeros((self._channels, window.height, window.width), np.float32)
+        key = (self._image.tiles[number], (window.height, window.width), self._image.quality)
+        known = self._just_coded.get(key)
+        if known is not None:
+            return known
         try:
-            return prior.decode(self._image.tiles[number], (window.height, window.width), self._image.quality)
+            return prior.decode(*key)
         except FormatError as error:
             raise FormatError(f"tile {number}: {error}") from error
 
