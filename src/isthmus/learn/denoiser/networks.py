@@ -6,7 +6,7 @@
 What is removed is the network's output times the level: at level 0 a picture stays as it is, bit for bit.
 
 Source: the U-Net without normalisation follows Zhang et al. 2021, "Plug-and-Play Image Restoration with Deep Denoiser
-Prior" (DRUNet, arXiv 2008.13751), at a hundredth of its size; space to depth and the level as an input are FFDNet's
+Prior" (DRUNet, arXiv 2008.13751), at a thirtieth of its size; space to depth and the level as an input are FFDNet's
 (arXiv 1710.04026).
 """
 
