@@ -177,6 +177,8 @@ def test_every_kind_of_degradation_has_its_level(photographs):
         assert (found > 0).any()
         # clipping takes some of a strong Gaussian noise away
         assert np.abs(found - batch.level).max() < (0.06 if name == "gaussian" else 1e-6)
+    wider = draw_batch(crops, Training(batch=6, side=136), random)  # than all of the pictures
+    assert wider.clean.shape == (6, 136, 136, 3)
     batch = draw_batch(crops, Training(batch=4, gaussian=0, camera=0, jpeg=0, impulse=0), random)
     assert np.array_equal(batch.noisy, batch.clean)
     assert not batch.level.any()

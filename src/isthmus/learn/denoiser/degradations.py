@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from isthmus.codec.hyperprior.layout import BLOCK
 from isthmus.imaging.camera import photograph, random_camera, through_jpeg
 from isthmus.imaging.noise import NoiseSettings, add_noise
 from isthmus.learn.data.crops import Crops
@@ -47,7 +48,7 @@ def draw_batch(crops: Crops, training: Training, random: np.random.Generator) ->
     """Windows of training pictures, each with a degradation of its own."""
     wide = crops.draw(
         training.batch,
-        training.side + JPEG_GRID,
+        -(-(training.side + JPEG_GRID) // BLOCK) * BLOCK,  # smaller pictures are padded to whole blocks
         random,
         flat_share=FLAT_SHARE,
         graphic_share=GRAPHIC_SHARE,
