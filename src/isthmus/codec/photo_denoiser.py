@@ -24,8 +24,10 @@ SHORT = 2
 """Rows and columns of pixels in one place of the networks' input."""
 PLACE = 8
 """Rows and columns of pixels that one estimate of the level is of."""
-TILE = 1024
-"""Rows and columns of the parts of a picture that are denoised at a time."""
+LARGEST_WHOLE = 1248
+"""Longest side of pictures that are denoised in one piece."""
+TILE = 768
+"""Rows and columns of the parts that are denoised at a time of larger ones: half a gigabyte of memory each."""
 SAMPLES, SAMPLE_SIDE = 6, 128
 """The level is estimated from at most 6x6 windows of this side."""
 LEAST_SIDE = 3 * PLACE
@@ -137,7 +139,8 @@ class PhotoDenoiser:
         if told == 0:
             return level
         height, width = pixels.shape[:2]
-        side = TILE if max(height, width) > TILE + 2 * self.reach else max(height, width)
+        is_tiled = max(height, width) > LARGEST_WHOLE
+        side = TILE if is_tiled else max(height, width)
         above = pixels[:0]
         for top in range(0, height, side):
             bottom = min(top + side, height)
@@ -149,6 +152,8 @@ class PhotoDenoiser:
                 values = _as_values(source[grown.inside(around)])
                 made = self._clean(values, told, blend)[tile.inside(grown)]
                 pixels[*tile.inside(_whole(pixels))] = _as_pixels(made, pixels.shape[2])
+        if is_tiled:  # the engine keeps what it worked in, and whoever writes a large picture needs memory
+            self.__dict__.pop("_noise", None)
         return level
 
     def estimate_values(self, values: Reals) -> float:
