@@ -23,7 +23,8 @@ from isthmus.values import Picture
 
 SIDE, BATCH = 128, 4
 """Windows of a step; of the noisy picture, so that the networks see half of their side."""
-LEARNING_RATE = 2e-5
+LEARNING_RATE = 1e-6
+"""With 2e-5 twenty steps cost photographs 0.7 dB, since noise that is clipped at black and white has a mean."""
 PAIRS = (((0, 0), (0, 1)), ((0, 0), (1, 0)), ((0, 1), (1, 1)), ((1, 0), (1, 1)))
 """Neighbours in a block of 2x2 pixels."""
 SMALLEST_SIDE = 32
