@@ -70,6 +70,15 @@ def test_a_small_picture_that_the_model_cannot_show_is_no_photograph_after_all()
     assert _coding(chosen) != "learned"
 
 
+@pytest.mark.parametrize("wish", [Wish(Target(lossless=True)), Wish(Target(quality=60), coding="exact")])
+def test_nothing_is_coded_by_the_model_where_it_is_not_asked(wish):
+    """A small picture is not checked then."""
+    codings = Codings(Picture(_textured()), isthmus.load_model("photo").coder)
+    assert codings.is_photograph
+    assert _coding(encode_best(codings, wish)) == "webp"
+    assert not codings.is_analysed
+
+
 def _ramp(first, last, slope):
     y, x = np.mgrid[:120, :160]
     share = (x / 160 * slope + y / 120 * (1 - slope))[:, :, None]

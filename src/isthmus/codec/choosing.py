@@ -80,9 +80,7 @@ def is_learned_at_once(codings: Codings, wish: Wish) -> bool:
     """Whether nothing but the model need be tried, and once."""
     if is_always_learned(codings.coder, wish):
         return True
-    if wish.coding != AUTO or wish.target.is_search or wish_is_exact(wish) or not codings.is_photograph:
-        return False
-    return not is_checked(codings) or not _falls_short(codings, wish)
+    return _is_chosen_at_a_quality(wish) and _is_photograph(codings, wish)
 
 
 def is_always_learned(coder: Coder, wish: Wish) -> bool:
@@ -94,8 +92,20 @@ def is_always_learned(coder: Coder, wish: Wish) -> bool:
 
 def is_checked(codings: Codings) -> bool:
     """Whether the model's file of a picture that looks like a photograph is decoded and scored."""
-    picture, is_small = codings.picture, codings.picture.width * codings.picture.height <= CHECKED_PIXELS
-    return is_small and not codings.in_pack and min(picture.width, picture.height) >= SMALLEST_SIDE
+    width, height = codings.picture.width, codings.picture.height
+    return width * height <= CHECKED_PIXELS and min(width, height) >= SMALLEST_SIDE and not codings.in_pack
+
+
+def _is_photograph(codings: Codings, wish: Wish) -> bool:
+    """Whether it looks like one, and where that is checked the model can show it."""
+    if not codings.is_photograph or not _is_chosen_at_a_quality(wish) or not is_checked(codings):
+        return codings.is_photograph
+    return not _falls_short(codings, wish)
+
+
+def _is_chosen_at_a_quality(wish: Wish) -> bool:
+    """Whether any coding may be used, and no search says what it has to reach."""
+    return wish.coding == AUTO and not wish.target.is_search and not wish_is_exact(wish)
 
 
 def _falls_short(codings: Codings, wish: Wish) -> bool:
@@ -113,9 +123,7 @@ class _Choice:
     def __init__(self, codings: Codings, wish: Wish) -> None:
         self.codings, self.picture, self.coder, self.wish = codings, codings.picture, codings.coder, wish
         self.asked = wish.target.asked(self.coder.file.default_quality)
-        self.is_photograph = codings.is_photograph and (
-            wish.target.is_search or not is_checked(codings) or not _falls_short(codings, wish)
-        )
+        self.is_photograph = _is_photograph(codings, wish)
 
     def best(self) -> bytes:
         """The file that does what was asked for.
