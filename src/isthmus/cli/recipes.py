@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from isthmus.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from isthmus.learn.recipes.explained import Explained
 
 EXAMPLE = "Example: isthmus recipes digits-dense"
 
@@ -44,28 +47,15 @@ def recipes(
 
 
 def _explain(name: str, *, as_json: bool) -> None:
-    from isthmus.cli.output import print_json, say
     from isthmus.learn.recipes.explained import explain
     from isthmus.learn.recipes.loading import load_recipe
 
     recipe = load_recipe(name)
-    settings = explain(recipe)
-    if as_json:
-        print_json({"name": recipe.name, "summary": recipe.summary, "settings": [asdict(one) for one in settings]})
-        return
-    say(f"{recipe.name}: {recipe.summary}")
-    for one in settings:
-        value, default = _written(one.value), _written(one.default)
-        told = [f"default {default}"] if value != default else []
-        told += [one.range] if one.range else []
-        say(f"{one.key}={value}" + (f"  ({'; '.join(told)})" if told else ""))
-        say(f"    {one.meaning}")
-    say(f"'isthmus train {name} --set KEY=VALUE' changes one.")
+    _tell(name, recipe.name, recipe.summary, explain(recipe), as_json=as_json)
 
 
 def _explain_timed(name: str, summary: str, *, as_json: bool) -> None:
     """Of a recipe without a file, whose settings are those of its training."""
-    from isthmus.cli.output import print_json, say
     from isthmus.learn.denoiser.settings import Training as OfDenoiser
     from isthmus.learn.hyperprior.own.settings import NOT_SET, OwnTraining
     from isthmus.learn.hyperprior.training.settings import Training as OfPhoto
@@ -74,14 +64,23 @@ def _explain_timed(name: str, summary: str, *, as_json: bool) -> None:
 
     kind = {OWN: OwnTraining, DENOISE: OfDenoiser}.get(name, OfPhoto)
     settings = explain_training(kind, leaves=NOT_SET if kind is OwnTraining else ())
+    _tell(name, name, summary, settings, as_json=as_json)
+
+
+def _tell(asked: str, name: str, summary: str, settings: list[Explained], *, as_json: bool) -> None:
+    from isthmus.cli.output import print_json, say
+
     if as_json:
         print_json({"name": name, "summary": summary, "settings": [asdict(one) for one in settings]})
         return
     say(f"{name}: {summary}")
     for one in settings:
-        say(f"{one.key}={_written(one.value)}")
+        value, default = _written(one.value), _written(one.default)
+        told = [f"default {default}"] if value != default else []
+        told += [one.range] if one.range else []
+        say(f"{one.key}={value}" + (f"  ({'; '.join(told)})" if told else ""))
         say(f"    {one.meaning}")
-    say(f"'isthmus train {name} --set KEY=VALUE' changes one.")
+    say(f"'isthmus train {asked} --set KEY=VALUE' changes one.")
 
 
 def _written(value: object) -> str:

@@ -31,11 +31,10 @@ from isthmus.learn.hyperprior.own.estimate import Progress
 from isthmus.learn.hyperprior.own.from_model_file import codec_of
 from isthmus.learn.hyperprior.own.page import Outcome, figures_of, lines_of, metrics_of, write_page
 from isthmus.learn.hyperprior.own.pictures import OwnPictures, read_own
-from isthmus.learn.hyperprior.own.settings import NOT_SET, OwnTraining
+from isthmus.learn.hyperprior.own.settings import training_of
 from isthmus.learn.hyperprior.own.training import OwnRun, read_own_checkpoint
 from isthmus.learn.loop.run_folder import CHECKPOINT, LOG, check_folder, clear_run
 from isthmus.learn.loop.stopping import only_asking
-from isthmus.learn.recipes.loading import changed_settings, split_setting
 from isthmus.learn.recipes.photo import OWN
 from isthmus.sources.finding import find_sources
 from isthmus.transforms.engine import Engine
@@ -131,7 +130,7 @@ def train_own(
     budget = 60 * _minutes(minutes, saved) - (saved["elapsed"] if saved else 0.0)
     if base not in (AUTO, *BASES):
         raise UsageError(f"--from is {AUTO}, {' or '.join(BASES)}, not {base!r}")
-    training = _training(settings, saved)
+    training = training_of(settings, saved["training"] if saved else None)
     with OwnBar(is_shown=is_shown) as bar:
         bar.stage("reading the pictures", 0.0)
         pictures = read_own(find_sources(str(data)))
@@ -199,19 +198,6 @@ def _minutes(minutes: float | None, saved: dict[str, Any] | None) -> float:
     if not LEAST_MINUTES <= minutes < math.inf:
         raise UsageError(f"--minutes is {LEAST_MINUTES:g} or more, not {minutes:g}")
     return minutes
-
-
-def _training(settings: Sequence[str], saved: dict[str, Any] | None) -> OwnTraining:
-    """What is asked for, or what the run has trained with, changed by what is asked for."""
-    for setting in settings:
-        if split_setting(setting)[0].removeprefix("training.") in NOT_SET:
-            raise UsageError(f"train own takes --from and --seed, not --set {setting}")
-    before = OwnTraining() if saved is None else OwnTraining(**_tuples(saved["training"]))
-    return changed_settings(before, settings, recipe=OWN)
-
-
-def _tuples(training: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in training.items()}
 
 
 def _base(pictures: OwnPictures, base: str, saved: dict[str, Any] | None) -> ModelFile:

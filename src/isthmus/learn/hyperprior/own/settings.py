@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from isthmus.container.model_difference import MAX_RANK
 from isthmus.errors import UsageError
-from isthmus.learn.hyperprior.training.settings import TUNES
+from isthmus.learn.hyperprior.training.settings import check_tune
 from isthmus.learn.loop.timed import warm_and_down
+from isthmus.learn.recipes.loading import changed_settings, split_setting
+from isthmus.learn.recipes.photo import OWN
 
 NOT_SET = ("base", "seed")
 """What options of their own say, --from and --seed."""
@@ -46,14 +50,32 @@ class OwnTraining:
     """Of what is drawn."""
 
     def __post_init__(self) -> None:
-        if self.tune not in TUNES:
-            raise UsageError(f"training.tune is one of {', '.join(TUNES)}, not {self.tune!r}")
+        check_tune(self.tune)
         if not 0 <= self.error_share <= 1:
             raise UsageError(f"training.error_share is from 0 to 1, not {self.error_share:g}")
         if len(self.ranks) != 2 or not all(1 <= rank <= MAX_RANK for rank in self.ranks):
             raise UsageError(f"training.ranks are two whole numbers from 1 to {MAX_RANK}, not {self.ranks}")
         if self.batch_pixels < 1 or not 0 <= self.average < 1 or min(self.rate, self.table_rate, self.clip) <= 0:
             raise UsageError("training.batch_pixels, rate, table_rate and clip are above 0, training.average below 1")
+
+
+def training_of(settings: Sequence[str], saved: Mapping[str, Any] | None) -> OwnTraining:
+    """What is asked for, or what a run has trained with, changed by what is asked for.
+
+    Args:
+        settings: "KEY=VALUE" each.
+        saved: by the run's checkpoint; None of a new one.
+
+    Raises:
+        UsageError: no such setting, a value that cannot be, or one of NOT_SET.
+    """
+    for setting in settings:
+        if split_setting(setting)[0].removeprefix("training.") in NOT_SET:
+            raise UsageError(f"train own takes --from and --seed, not --set {setting}")
+    kept: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in (saved or {}).items()
+    }
+    return changed_settings(OwnTraining(**kept), settings, recipe=OWN)
 
 
 def rate_factor(share: float, step: int, training: OwnTraining) -> float:

@@ -10,6 +10,16 @@ from isthmus.learn.loop.timed import warm_and_down
 PSNR, EYES = TUNES = ("psnr", "eyes")
 
 
+def check_tune(tune: str) -> None:
+    """Refuse what is none of TUNES.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if tune not in TUNES:
+        raise UsageError(f"training.tune is one of {', '.join(TUNES)}, not {tune!r}")
+
+
 @dataclass(frozen=True)
 class Training:
     """How to train: what `--set` changes."""
@@ -58,8 +68,7 @@ class Training:
     """1: torch.compile, 1.7 times as fast, needs a C++ compiler. 0: without."""
 
     def __post_init__(self) -> None:
-        if self.tune not in TUNES:
-            raise UsageError(f"training.tune is one of {', '.join(TUNES)}, not {self.tune!r}")
+        check_tune(self.tune)
 
 
 def kept_training(checkpoint: Mapping[str, Any]) -> Training:
