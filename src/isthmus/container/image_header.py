@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from isthmus.container.asked import Asked, read_asked
+from isthmus.container.section_table import read_lengths, refuse_unknown
 from isthmus.container.varint import read_varint
 from isthmus.errors import ChecksumError, FormatError, LimitError, TruncatedError, UnsupportedVersionError
 from isthmus.values import BytesLike, as_bytes
@@ -147,7 +148,7 @@ def read_header(data: BytesLike) -> ImageHeader:
         raise TruncatedError("the file ends within its header", offset=len(data))
     if crc_of(data[:offset]) != data[offset : offset + 4]:
         raise ChecksumError("the header does not match its checksum: the file is damaged", offset=0)
-    _refuse_unknown(section_lengths)
+    refuse_unknown(section_lengths, SECTION_NAMES, file="the file")
     if later & FLAG_ALPHA_INSIDE and (ALPHA in section_lengths or format_of(data[len(MAGIC) + 1 : fixed]) is None):
         raise FormatError("the header announces alpha in tiles that hold none, or twice")
     return ImageHeader(
@@ -174,8 +175,8 @@ def _read_section_table(data: bytes, offset: int, *, version: int, flags: int) -
         FormatError: a kind twice.
         TruncatedError: the data ends within the table.
     """
-    lengths: dict[int, int] = {}
     if version == 1:
+        lengths: dict[int, int] = {}
         for flag, kind in VERSION_1_FLAGS.items():
             if flags & flag:
                 lengths[kind], offset = read_varint(data, offset)
@@ -183,21 +184,7 @@ def _read_section_table(data: bytes, offset: int, *, version: int, flags: int) -
     count, offset = read_varint(data, offset) if flags & FLAG_SECTIONS else (0, offset)
     if count > 256:
         raise FormatError(f"the header announces {count} sections", offset=offset)
-    for _ in range(count):
-        if offset >= len(data):
-            raise TruncatedError("the file ends within its header", offset=len(data))
-        kind = data[offset]
-        if kind in lengths:
-            raise FormatError(f"the header announces two sections of kind {kind}", offset=offset)
-        lengths[kind], offset = read_varint(data, offset + 1)
-    return lengths, offset
-
-
-def _refuse_unknown(section_lengths: Mapping[int, int]) -> None:
-    """Refuse a file with a section that is neither known nor of a kind that may be skipped."""
-    for kind in section_lengths:
-        if kind not in SECTION_NAMES and kind % 2 == 0:
-            raise UnsupportedVersionError(f"the file has a section of kind {kind}, unknown here: update isthmus")
+    return read_lengths(data, offset, count, file="the file", header="the header")
 
 
 def _check_flags(flags: int, version: int) -> None:

@@ -16,8 +16,9 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from isthmus.container.section_table import read_lengths, refuse_unknown
 from isthmus.container.varint import read_varint, write_varint
-from isthmus.errors import ChecksumError, FormatError, LimitError, TruncatedError, UnsupportedVersionError
+from isthmus.errors import ChecksumError, FormatError, TruncatedError, UnsupportedVersionError
 
 MAGIC = b"\x89IPCK\r\n"
 VERSION = 2
@@ -131,7 +132,7 @@ def read_header(data: bytes) -> tuple[PackHeader, int]:
         raise UnsupportedVersionError(f"the pack's header has flags 0x{flags:02x}, unknown here: update isthmus")
     if not 1 <= quality <= 100 or sized != (width * height > 0) or (version > 1 and not any(pack_id)):
         raise FormatError("the pack's header says what no writer writes", offset=fixed)
-    _refuse_unknown(section_lengths)
+    refuse_unknown(section_lengths, SECTION_NAMES, file="the pack")
     header = PackHeader(
         data[len(MAGIC) + 1 : len(MAGIC) + 1 + MODEL_ID_BYTES],
         3 if flags & FLAG_RGB else 1,
@@ -198,27 +199,10 @@ def _read_section_table(data: bytes, offset: int) -> tuple[dict[int, int], int]:
         LimitError: a section beyond `MAX_SECTION_BYTES`.
         TruncatedError: the data ends within the table.
     """
-    lengths: dict[int, int] = {}
     count, offset = read_varint(data, offset)
     if not 1 <= count <= MAX_SECTIONS:
         raise FormatError(f"the pack's header announces {count} sections", offset=offset)
-    for _ in range(count):
-        if offset >= len(data):
-            raise TruncatedError("the pack ends within its header", offset=len(data))
-        kind = data[offset]
-        if kind in lengths:
-            raise FormatError(f"the pack's header announces two sections of kind {kind}", offset=offset)
-        lengths[kind], offset = read_varint(data, offset + 1)
-        if lengths[kind] > MAX_SECTION_BYTES:
-            raise LimitError(f"the pack announces a section of {lengths[kind]} bytes, above {MAX_SECTION_BYTES}")
-    return lengths, offset
-
-
-def _refuse_unknown(section_lengths: Mapping[int, int]) -> None:
-    """Refuse a pack with a section that is neither known nor of a kind that may be skipped."""
-    for kind in section_lengths:
-        if kind not in SECTION_NAMES and kind % 2 == 0:
-            raise UnsupportedVersionError(f"the pack has a section of kind {kind}, unknown here: update isthmus")
+    return read_lengths(data, offset, count, file="the pack", header="the pack's header", most=MAX_SECTION_BYTES)
 
 
 def _crc(data: bytes, seed: int = 0) -> bytes:
