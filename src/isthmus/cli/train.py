@@ -37,7 +37,10 @@ def train(
         typer.Option(help="Stop after this many minutes of training; of 'own': what all of it takes, 60 without it."),
     ] = None,
     base: Annotated[
-        str, typer.Option("--from", metavar="MODEL", help="Of 'own': auto, photo or photo-psnr, which it begins with.")
+        str,
+        typer.Option(
+            "--from", metavar="MODEL", help="Of 'own': what it begins with, auto, photo, photo-psnr or nothing."
+        ),
     ] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a run that the folder holds.")] = False,

@@ -20,7 +20,8 @@ def train_codec(
         folder: of pictures, or whatever else commands take for pictures.
         minutes: that all of it takes, 0.5 or more.
         output: folder of the run: model.isthmus, page.html, figures.json, log.csv, checkpoint.pt.
-        base: "auto", the shipped model that suits the pictures better; "photo" or "photo-psnr".
+        base: "auto", the shipped model that suits the pictures better; "photo" or "photo-psnr"; or "nothing", for what
+            no photograph resembles.
         settings: others than the recipe's, such as {"tune": "psnr"}: `isthmus recipes own` explains them.
         seed: of what is drawn.
         force: replace a run that the output holds.

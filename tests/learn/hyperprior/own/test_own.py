@@ -27,8 +27,10 @@ from isthmus.learn.hyperprior.networks.quality import knot_weights, position_of
 from isthmus.learn.hyperprior.own.adapters import Adapters
 from isthmus.learn.hyperprior.own.difference import difference_file, keep_exact, with_tables
 from isthmus.learn.hyperprior.own.from_model_file import codec_of
+from isthmus.learn.hyperprior.own.from_nothing import FromNothing
 from isthmus.learn.hyperprior.own.pictures import read_own
 from isthmus.learn.hyperprior.own.run import train_own
+from isthmus.learn.hyperprior.own.settings import OwnTraining
 from isthmus.learn.hyperprior.own.training import read_own_checkpoint
 from isthmus.packs.pack import Pack
 from isthmus.sources.finding import find_sources
@@ -182,11 +184,13 @@ def test_wishes_that_cannot_be_are_refused_before_anything_is_read(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.train
-def test_a_folder_becomes_a_model_a_page_and_a_pack(folder, tmp_path_factory):
+@pytest.mark.parametrize(("begun_with", "most_bytes"), [("auto", 400_000), ("nothing", 1_500_000)])
+def test_a_folder_becomes_a_model_a_page_and_a_pack(folder, tmp_path_factory, begun_with, most_bytes):
     """All of it: trained, packed with its model, opened where the model is not, and gone on with."""
     run = tmp_path_factory.mktemp("run") / "glyphs"
-    done = train_own(run, data=folder, minutes=0.5)
-    assert done.model_bytes < 500_000
+    done = train_own(run, data=folder, minutes=0.5, base=begun_with)
+    assert done.model_bytes < most_bytes
+    assert (done.base == "nothing") == (begun_with == "nothing")
     assert done.steps > 0
     page = (run / "page.html").read_text()
     assert "Side by side" in page
@@ -203,9 +207,29 @@ def test_a_folder_becomes_a_model_a_page_and_a_pack(folder, tmp_path_factory):
         file.rename(file.with_name(file.name.removeprefix("moved-")))
     again = train_own(run, data=folder, minutes=0.6, resume=True)
     assert again.steps >= done.steps
+    assert again.base == done.base
     model = isthmus.load_model(again.model)
-    assert model.file.of_base is not None
+    assert (model.file.of_base is None) == (begun_with == "nothing")
     assert replace(model.file, facts={}).id == model.id
+
+
+def test_a_run_from_nothing_goes_on_where_it_was_kept(folder, tmp_path, base):
+    """Weights, optimisers, cosine transforms and whether symbols were counted; symbols are rounded from then on."""
+    pictures, training = read_own(find_sources(str(folder))), OwnTraining(base="nothing", batch_pixels=2048)
+    run = FromNothing(tmp_path, pictures, base, training)
+    run.train_step(0.1)
+    run.recount()
+    run.train_step(0.5)
+    run.save()
+    again = FromNothing(tmp_path, pictures, base, training, saved=read_own_checkpoint(tmp_path / "checkpoint.pt"))
+    assert again.step == run.step == 2
+    assert again.symbols is not None
+    run.recount()
+    assert torch.equal(again.symbols.counts, run.symbols.counts)
+    drawn = torch.get_rng_state()
+    loss = again.train_step(0.6)
+    torch.set_rng_state(drawn)
+    assert run.train_step(0.6) == pytest.approx(loss, rel=1e-4)
 
 
 @pytest.mark.slow

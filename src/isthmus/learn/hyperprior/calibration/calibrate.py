@@ -1,11 +1,14 @@
 """Calibration: a trained codec on training pictures, in the one order that is right."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from isthmus.learn.data.crops import Crops, to_pixels
+from isthmus.learn.data.crops import to_pixels
 from isthmus.learn.hyperprior.calibration.activation_ranges import calibrate_blocks
 from isthmus.learn.hyperprior.calibration.calibration import Calibration, SymbolStatistics
 from isthmus.learn.hyperprior.calibration.equalisation import equalise
@@ -19,7 +22,19 @@ RANGE_WINDOWS, COUNTED_WINDOWS, COUNTED_PICTURES = 32, 120, 300
 """Of the training: on which ranges are measured, symbols counted, hyper-latents counted."""
 
 
-def calibrate(model: HyperpriorCodec, crops: Crops, *, trained: Mapping[str, Tensor] | None = None) -> Calibration:
+class TrainingPictures(Protocol):
+    """What a model was trained on: `Crops`, or one's own pictures."""
+
+    def training_centres(self, count: int) -> NDArray[np.uint8]:
+        """(windows, rows, columns, 3), of whole blocks."""
+
+    def training_pictures(self, count: int) -> Iterator[NDArray[np.uint8]]:
+        """(rows, columns, 3) each, of whole blocks."""
+
+
+def calibrate(
+    model: HyperpriorCodec, crops: TrainingPictures, *, trained: Mapping[str, Tensor] | None = None
+) -> Calibration:
     """Calibrate a trained model.
 
     Ranges that its activations were fake-quantised with in training are kept, since they clip as well: what they clip
@@ -43,7 +58,7 @@ def calibrate(model: HyperpriorCodec, crops: Crops, *, trained: Mapping[str, Ten
     return Calibration(count(model, crops), blocks)
 
 
-def count(model: HyperpriorCodec, crops: Crops) -> SymbolStatistics:
+def count(model: HyperpriorCodec, crops: TrainingPictures) -> SymbolStatistics:
     """Only the symbols. In float32, also in the middle of training in bfloat16."""
     device = next(model.parameters()).device
     with torch.autocast(device.type, enabled=False):

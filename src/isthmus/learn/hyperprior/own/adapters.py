@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.own.stored_matrices import StoredMatrix
+from isthmus.learn.hyperprior.own.training import Learnt
 
 ENCODER = ("analysis.", "hyper_analysis.")
 FREE_NAMES = (".table", "analysis.stem.bias", "analysis.merge.bias")
@@ -40,7 +41,7 @@ class Adapter(nn.Module):
         return self.size * (self.left @ self.right)
 
 
-class Adapters(nn.Module):
+class Adapters(Learnt):
     """All that is learnt.
 
     Attributes:

@@ -20,15 +20,13 @@ from isthmus.codec.model import Model
 from isthmus.container.atomic import write_file
 from isthmus.container.model_file import ModelFile, write_model
 from isthmus.errors import OutputError, UsageError
-from isthmus.learn.data.crops import to_pixels
-from isthmus.learn.hyperprior.calibration.calibrate import count_on
 from isthmus.learn.hyperprior.calibration.quality_map import fit_quality_map
 from isthmus.learn.hyperprior.export.export import check_round_trip
 from isthmus.learn.hyperprior.own.bar import OwnBar
 from isthmus.learn.hyperprior.own.comparison import PSNR, SCORE, WEBP, Curve, compare, ratio_to
-from isthmus.learn.hyperprior.own.difference import difference_file, keep_exact, with_arrays, with_tables
 from isthmus.learn.hyperprior.own.estimate import Progress
-from isthmus.learn.hyperprior.own.from_model_file import codec_of
+from isthmus.learn.hyperprior.own.from_nothing import FromNothing
+from isthmus.learn.hyperprior.own.from_shipped import FromShipped
 from isthmus.learn.hyperprior.own.page import Outcome, figures_of, lines_of, metrics_of, write_page
 from isthmus.learn.hyperprior.own.pictures import OwnPictures, read_own
 from isthmus.learn.hyperprior.own.settings import training_of
@@ -41,13 +39,15 @@ from isthmus.transforms.engine import Engine
 from isthmus.zoo.finding import find_by_name, parse_model, read_model
 
 MODEL_FILE, PAGE, FIGURES = "model.isthmus", "page.html", "figures.json"
-AUTO, BASES = "auto", ("photo-psnr", "photo")
+AUTO, BASES, NOTHING = "auto", ("photo-psnr", "photo"), "nothing"
+COMPARED = "photo"
+"""The shipped model beside one that began with nothing."""
 USUAL_MINUTES = 60.0
 LEAST_MINUTES = 0.5
 TRIED_PICTURES = 8
 """Held-aside pictures that decide which shipped model a run begins with."""
-COUNTED_WINDOWS, COUNTED_PICTURES, MAPPED_PICTURES = 64, 150, 16
-"""Of the training: what the tables, and what qualities mean, are fitted to in the end."""
+MAPPED_PICTURES = 16
+"""Of the training: what qualities mean is fitted to them in the end."""
 RECOUNTED_AT = (0.4, 0.8)
 """Shares of the training at which symbols are counted anew."""
 END_SHARE, MOST_END_SHARE = 0.1, 0.5
@@ -71,7 +71,7 @@ class OwnResult:
         recipe: "own".
         model: path of the model file.
         model_id: its id, hexadecimal.
-        base: name of the shipped model that it is a difference to.
+        base: name of the shipped model that it is a difference to, or "nothing".
         model_bytes: of the file.
         page: path of the page.
         steps: done in all.
@@ -106,13 +106,14 @@ def train_own(
     report: Callable[[str], None] = lambda line: None,
     is_shown: bool = False,
 ) -> OwnResult:
-    """Learn a codec for pictures that are alike, as a difference to a shipped model.
+    """Learn a codec for pictures that are alike, as a difference to a shipped model or from nothing.
 
     Args:
         folder: of the run: checkpoint.pt, log.csv, model.isthmus, page.html.
         data: a folder of pictures, or whatever else commands take for pictures.
         minutes: that all of it takes; None: `USUAL_MINUTES`, or of a run that goes on what it has left.
-        base: "auto", the shipped model that suits the pictures better; or its name.
+        base: "auto", the shipped model that suits the pictures better; or its name; or "nothing", for a small model
+            of its own.
         settings: "KEY=VALUE" of `settings.OwnTraining`; a run that goes on keeps those that it was given.
         seed: of what is drawn.
         resume: go on with the folder's run.
@@ -128,21 +129,23 @@ def train_own(
     check_folder(folder, resume=resume, force=force)
     saved = read_own_checkpoint(folder / CHECKPOINT) if resume else None
     budget = 60 * _minutes(minutes, saved) - (saved["elapsed"] if saved else 0.0)
-    if base not in (AUTO, *BASES):
-        raise UsageError(f"--from is {AUTO}, {' or '.join(BASES)}, not {base!r}")
+    if base not in (AUTO, *BASES, NOTHING):
+        raise UsageError(f"--from is {AUTO}, {', '.join(BASES)} or {NOTHING}, not {base!r}")
     training = training_of(settings, saved["training"] if saved else None)
     with OwnBar(is_shown=is_shown) as bar:
         bar.stage("reading the pictures", 0.0)
         pictures = read_own(find_sources(str(data)))
-        begun_with = _base(pictures, base, saved)
+        from_nothing = (saved["training"]["base"] if saved else base) == NOTHING
+        shipped = read_model(find_by_name(COMPARED)) if from_nothing else _base(pictures, base, saved)
+        begun_with = NOTHING if from_nothing else shipped.name
         for line in _plan(pictures, begun_with, budget):
             report(line)
         bar.stage("counting symbols", 0.0)
         counted = time.monotonic()
         if saved is None:
-            training = replace(training, base=begun_with.name, seed=seed)
+            training = replace(training, base=begun_with, seed=seed)
         _begin(folder, resume=resume)
-        run = OwnRun(folder, pictures, begun_with, training, saved=saved)
+        run = (FromNothing if from_nothing else FromShipped)(folder, pictures, shipped, training, saved=saved)
         start_seconds = time.monotonic() - counted
         end = max(END_SHARE * budget, END_SECONDS + END_PER_START * start_seconds)
         clock = _Clock(began, budget, min(end, MOST_END_SHARE * budget), saved["elapsed"] if saved else 0.0)
@@ -159,7 +162,7 @@ def train_own(
         recipe=OWN,
         model=str(folder / MODEL_FILE),
         model_id=made.id.hex(),
-        base=begun_with.name,
+        base=begun_with,
         model_bytes=len(data_bytes),
         page=str(folder / PAGE),
         steps=run.step,
@@ -221,12 +224,13 @@ def with_own_positions(file: ModelFile) -> ModelFile:
     return replace(file, arrays={**file.arrays, "grid_unit": np.array([BLOCK], np.int32)})
 
 
-def _plan(pictures: OwnPictures, base: ModelFile, budget: float) -> list[str]:
+def _plan(pictures: OwnPictures, base: str, budget: float) -> list[str]:
     """What was found, and what will be done."""
     rows, columns = pictures.window
+    what = "a small model from nothing" if base == NOTHING else f"a difference to {base}"
     lines = [
         str(pictures.look),
-        f"learning a difference to {base.name} for {budget / 60:.3g} min, until "
+        f"learning {what} for {budget / 60:.3g} min, until "
         f"{time.strftime('%H:%M', time.localtime(time.time() + budget))}, on {torch.get_num_threads()} threads, from "
         f"windows of {columns}×{rows}; {len(pictures.held_aside)} pictures are held aside to judge it by",
     ]
@@ -305,34 +309,19 @@ def _save(run: OwnRun, clock: _Clock) -> None:
 def _finish(run: OwnRun, clock: _Clock, bar: OwnBar) -> tuple[ModelFile, list[Curve], list[str]]:
     """The model file of what was learnt, and what it does to held-aside pictures."""
     bar.stage("rounding, counting symbols, fitting tables", clock.share)
-    keep_exact(run.codec, run.average)
     facts = {
         "recipe": {"name": OWN, **asdict(run.training)}, "tune": run.training.tune, "licence": LICENCE,
         "steps": run.step, "data": str(run.pictures.look),
     }  # fmt: skip
-    made = difference_file(run.base, run.codec, run.average, name=run.folder.name, facts=facts)
-    made = replace(made, default_quality=DEFAULT_QUALITY)
-    model = codec_of(made).model
-    for name, value in run.average.free.items():
-        if name.startswith("hyper_density"):
-            model.get_parameter(name.replace("/", ".")).data.copy_(value)
-    pictures = run.pictures
-    symbols = count_on(
-        model, to_pixels(pictures.training_centres(COUNTED_WINDOWS)),
-        (to_pixels(one[None]) for one in pictures.training_pictures(COUNTED_PICTURES)),
-    )  # fmt: skip
-    made = with_tables(run.base, made, model, symbols)
+    made = replace(run.to_model_file(run.folder.name, facts), default_quality=DEFAULT_QUALITY)
     bar.stage("fitting what qualities mean", clock.share)
     engine = Engine(threads=torch.get_num_threads())
-    shown = [
-        picture for picture, _ in zip(pictures.training_pictures(MAPPED_PICTURES), range(MAPPED_PICTURES), strict=False)
-    ]
-    table = fit_quality_map(Model(made, engine), shown)
-    made = with_arrays(run.base, made, {"quality_map": table})
+    table = fit_quality_map(Model(made, engine), list(run.pictures.training_pictures(MAPPED_PICTURES)))
+    made = run.with_quality_map(made, table)
     made = parse_model(write_model(made), name=made.name)  # as others will read it
     check_round_trip(Model(made, engine))
     bar.stage("coding held-aside pictures, with other codecs too", clock.share)
-    models = {made.name: Model(made, engine), f"{run.base.name} (shipped)": Model(run.base, engine)}
+    models = {made.name: Model(made, engine), f"{run.shipped.name} (shipped)": Model(run.shipped, engine)}
     margin = [time.monotonic()]
 
     def goes_on(done: int) -> bool:
@@ -340,5 +329,5 @@ def _finish(run: OwnRun, clock: _Clock, bar: OwnBar) -> tuple[ModelFile, list[Cu
         bar.move(clock.share, clock.left)
         return done < LEAST_COMPARED or clock.left > 3 + 2 * each
 
-    curves, notes = compare(pictures.held_aside, models, goes_on=goes_on)
+    curves, notes = compare(run.pictures.held_aside, models, goes_on=goes_on)
     return made, curves, notes

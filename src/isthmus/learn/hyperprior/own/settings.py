@@ -22,7 +22,7 @@ class OwnTraining:
     """What a run is trained with: what `--set` changes, but for NOT_SET."""
 
     base: str = "photo-psnr"
-    """The shipped model that it is a difference to."""
+    """The shipped model that it is a difference to; or "nothing"."""
     tune: str = "eyes"
     """What pictures shall be alike in: "eyes", SSIMULACRA2; or "psnr", squared errors."""
     error_share: float = 0.4
@@ -36,6 +36,8 @@ class OwnTraining:
     """Learning rate of the narrow matrices, of their size."""
     table_rate: float = 1e-3
     """The same of tables over the quality."""
+    muon_rate: float = 2e-3
+    """From nothing: of weight matrices."""
     warm_up_steps: int = 20
     """In which the learning rates rise from nothing."""
     decay_from: float = 0.3
@@ -55,8 +57,13 @@ class OwnTraining:
             raise UsageError(f"training.error_share is from 0 to 1, not {self.error_share:g}")
         if len(self.ranks) != 2 or not all(1 <= rank <= MAX_RANK for rank in self.ranks):
             raise UsageError(f"training.ranks are two whole numbers from 1 to {MAX_RANK}, not {self.ranks}")
-        if self.batch_pixels < 1 or not 0 <= self.average < 1 or min(self.rate, self.table_rate, self.clip) <= 0:
-            raise UsageError("training.batch_pixels, rate, table_rate and clip are above 0, training.average below 1")
+        if self.batch_pixels < 1 or not 0 <= self.average < 1 or min(self._positive()) <= 0:
+            raise UsageError(
+                "training.batch_pixels, rate, table_rate, muon_rate and clip are above 0, training.average below 1"
+            )
+
+    def _positive(self) -> tuple[float, ...]:
+        return self.rate, self.table_rate, self.muon_rate, self.clip
 
 
 def training_of(settings: Sequence[str], saved: Mapping[str, Any] | None) -> OwnTraining:

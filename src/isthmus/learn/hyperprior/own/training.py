@@ -1,27 +1,27 @@
-"""Learns a difference to a shipped codec: its state, in memory and on disk, and one step."""
+"""Learns a codec of one's own pictures: a run's state, in memory and on disk, and one step."""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from isthmus.container.model_file import ModelFile
 from isthmus.entropy.scale_tables import scale_bits
-from isthmus.errors import FormatError, UsageError
+from isthmus.errors import FormatError
 from isthmus.learn.data.crops import to_pixels
 from isthmus.learn.hyperprior.calibration.calibrate import count_on
 from isthmus.learn.hyperprior.calibration.calibration import SymbolStatistics
 from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
 from isthmus.learn.hyperprior.networks.codec import CodecOutput, HyperpriorCodec
-from isthmus.learn.hyperprior.networks.quality import knot_weights
-from isthmus.learn.hyperprior.own.adapters import Adapters
-from isthmus.learn.hyperprior.own.from_model_file import codec_of
 from isthmus.learn.hyperprior.own.pictures import OwnPictures, in_blocks
 from isthmus.learn.hyperprior.own.settings import OwnTraining, rate_factor
 from isthmus.learn.hyperprior.training.loss import losses
@@ -29,7 +29,7 @@ from isthmus.learn.loop.checkpoint import read_state, write_state
 from isthmus.learn.loop.run_folder import CHECKPOINT
 from isthmus.learn.loop.timed import follow
 
-VERSION = 1
+VERSION = 2
 COUNTED_WINDOWS, COUNTED_PICTURES = 48, 96
 """On which symbols are counted before training, and as often while it goes on."""
 MIDDLE_PULL = 0.08
@@ -38,65 +38,84 @@ Measured = tuple[Tensor, Tensor]
 """(batch,) bits a pixel, and (batch, 3, rows, columns) reconstructions."""
 
 
-class OwnRun:
-    """All that a run needs to go on as if it had never stopped.
+class Learnt(nn.Module, ABC):
+    """What is learnt, beside networks or in their place."""
+
+    @abstractmethod
+    def merged(self, model: HyperpriorCodec) -> dict[str, Tensor]:
+        """Parameters of the networks with what was learnt, by name; all others are as they are."""
+
+
+class OwnRun(ABC):
+    """All that a run needs to go on as if it had never stopped: `FromShipped` or `FromNothing`.
 
     Args:
         folder: of the run.
         pictures: to learn from.
-        base: the model that the difference is to.
+        shipped: the model that what is learnt is measured against, and may be a difference to.
         training: how to train.
         saved: the folder's checkpoint, to go on with.
 
     Attributes:
+        model: the networks, in evaluation mode.
         learnt: in training.
         average: the running average of it, which is exported.
         step: steps done.
         used: seconds of training that were used.
+        symbols: counted; None: symbols are not rounded as they will be coded yet.
 
     Raises:
-        FormatError: a base that cannot be trained on.
-        UsageError: a checkpoint of another base.
+        FormatError: a model that cannot be trained on.
+        UsageError: a checkpoint of another one.
     """
 
+    counts_first = True
+    """Whether symbols are counted before the first step."""
+
     def __init__(
-        self, folder: Path, pictures: OwnPictures, base: ModelFile, training: OwnTraining,
-        *, saved: dict[str, Any] | None = None,
+        self, folder: Path, pictures: OwnPictures, shipped: ModelFile, training: OwnTraining,
+        *, saved: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        self.folder, self.pictures, self.base, self.training = folder, pictures, base, training
+        self.folder, self.pictures, self.shipped, self.training = folder, pictures, shipped, training
         torch.manual_seed(training.seed)
-        self.codec = codec_of(base)
-        self.model = self.codec.model
-        fit_density(self.model, to_pixels(pictures.training_centres(COUNTED_WINDOWS)))
-        self.learnt, self.average = (
-            Adapters(self.model, self.codec.matrices, training.ranks, training.seed) for _ in range(2)
-        )
+        self.model = self._networks(saved)
+        self.learnt, self.average = self._unlearnt(), self._unlearnt()
         self.average.requires_grad_(requires_grad=False)
         self.random = np.random.default_rng(training.seed)
         self.step, self.used, self.mean_norm, self.skipped = 0, 0.0, 0.0, 0
-        tables = list(self.learnt.free.parameters())
-        self.adam = torch.optim.Adam(
-            [
-                {"params": list(self.learnt.parts.parameters()), "base": training.rate},
-                {"params": tables, "base": training.table_rate},
-            ],
-            betas=(0.9, 0.98),
-        )
+        self.optimisers = self._optimisers()
         if saved is not None:
             self._restore(saved)
         self.symbols: SymbolStatistics | None = None
-        self._quantised: dict[str, Any] = {}
-        self.recount()
+        self._quantised: dict[str, Any] = {"quantise": False}
+        if self.counts_first or (saved is not None and saved["counted"]):
+            self.recount()
 
-    def _restore(self, saved: dict[str, Any]) -> None:
-        if saved["base"] != self.base.id.hex():
-            raise UsageError(
-                f"{self.folder / CHECKPOINT} is a difference to the model {saved['base']}, not to "
-                f"{self.base.name} ({self.base.id.hex()})"
-            )
+    @abstractmethod
+    def _networks(self, saved: Mapping[str, Any] | None) -> HyperpriorCodec:
+        """That learning begins with."""
+
+    @abstractmethod
+    def _unlearnt(self) -> Learnt:
+        """Nothing learnt yet."""
+
+    @abstractmethod
+    def _optimisers(self) -> list[torch.optim.Optimizer]:
+        """Of `learnt`; every group has its learning rate as "base", which moves over the run."""
+
+    @abstractmethod
+    def to_model_file(self, name: str, facts: Mapping[str, Any]) -> ModelFile:
+        """What was learnt, rounded, its tables fitted, but for what qualities mean; the average may change a little."""
+
+    @abstractmethod
+    def with_quality_map(self, made: ModelFile, table: NDArray[np.float32]) -> ModelFile:
+        """`to_model_file`'s with what qualities mean."""
+
+    def _restore(self, saved: Mapping[str, Any]) -> None:
         self.learnt.load_state_dict(saved["learnt"])
         self.average.load_state_dict(saved["average"])
-        self.adam.load_state_dict(saved["adam"])
+        for optimiser, state in zip(self.optimisers, saved["optimisers"], strict=True):
+            optimiser.load_state_dict(state)
         self.random.bit_generator.state = saved["random"]
         torch.set_rng_state(saved["torch_random"])
         self.step, self.used, self.mean_norm = saved["step"], saved["used"], saved["mean_norm"]
@@ -109,23 +128,24 @@ class OwnRun:
         """
         state = {
             "own": VERSION,
-            "base": self.base.id.hex(),
+            "shipped": self.shipped.id.hex(),
             "training": asdict(self.training),
             "learnt": self.learnt.state_dict(),
             "average": self.average.state_dict(),
-            "adam": self.adam.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "random": self.random.bit_generator.state,
             "torch_random": torch.get_rng_state(),
             "step": self.step,
             "used": self.used,
             "mean_norm": self.mean_norm,
+            "counted": self.symbols is not None,
         }
         write_state(self.folder / CHECKPOINT, state | more)
 
     def recount(self) -> None:
         """Count what symbols are like by now: what the encoder's rounding and their costs follow from."""
         values = self.average.merged(self.model)
-        with _filled(self.model, values):
+        with filled(self.model, values):
             self.symbols = count_on(
                 self.model, to_pixels(self.pictures.training_centres(COUNTED_WINDOWS)),
                 (to_pixels(one[None]) for one in self.pictures.training_pictures(COUNTED_PICTURES)),
@@ -137,7 +157,7 @@ class OwnRun:
             "symbol_bits": torch.from_numpy(scale_bits(counts.numpy())),
         }
 
-    def code(self, learnt: Adapters, windows: np.ndarray, position: Tensor) -> Measured:
+    def code(self, learnt: Learnt, windows: np.ndarray, position: Tensor) -> Measured:
         """Windows (batch, rows, columns, 3) through the codec; what is padded is paid for and not looked at."""
         rows, columns = windows.shape[1:3]
         output: CodecOutput = torch.func.functional_call(
@@ -158,7 +178,8 @@ class OwnRun:
         even = (torch.arange(count) + torch.rand(count)) / count
         position = even + MIDDLE_PULL * torch.sin(2 * math.pi * even)
         self.model.train()
-        self.adam.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
         bits, shown = self.code(self.learnt, windows, position)
         samples = losses(
             training.tune, to_pixels(windows), shown, bits, position, error_share=training.error_share
@@ -173,9 +194,10 @@ class OwnRun:
             self.skipped += 1
             return math.nan
         self.mean_norm += (norm - self.mean_norm) / min(self.step + 1, 50)
-        for group in self.adam.param_groups:
-            group["lr"] = group["base"] * rate_factor(share, self.step, training)
-        self.adam.step()
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = group["base"] * rate_factor(share, self.step, training)
+            optimiser.step()
         self.step += 1
         follow(self.average, self.learnt, keep=training.average, step=self.step)
         return value
@@ -193,22 +215,7 @@ def read_own_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-@torch.no_grad()
-def fit_density(model: HyperpriorCodec, pixels: Tensor) -> None:
-    """Begin the density of the hyper-latents with their means and deviations on some pictures, knot by knot."""
-    density, knots = model.hyper_density, model.hyper_density.mean.table.shape[0]
-    latents = model.analysis(pixels)
-    for knot in range(knots):
-        weights = knot_weights(torch.full((len(pixels),), knot / (knots - 1)))
-        hyper = model.hyper_of(model.limited_steps(latents, weights))
-        mean, deviation = hyper.mean((0, 2, 3)), hyper.std((0, 2, 3))
-        middle = torch.stack([mean - deviation, mean, mean + deviation], 1)
-        density.mean.table[knot] = middle.flatten()
-        density.log_scale.table[knot] = torch.log(0.4 * deviation + 0.1)[:, None].expand(-1, 3).flatten()
-        density.weight.table[knot] = 0
-
-
-class _filled:  # noqa: N801 - reads as what it does
+class filled:  # noqa: N801 - reads as what it does
     """The model with other values for a time."""
 
     def __init__(self, model: HyperpriorCodec, values: dict[str, Tensor]) -> None:

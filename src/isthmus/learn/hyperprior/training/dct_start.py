@@ -3,19 +3,21 @@
 import numpy as np
 import torch
 
-from isthmus.learn.data.crops import Crops, to_pixels
 from isthmus.learn.hyperprior.networks.transforms import TransformStart
 from isthmus.learn.models.dct import colour_block_matrix
 
 WINDOWS = 600
-SIDE = 192
 FLOOR = 0.004
 """About one grey level: no coefficient is scaled up beyond it."""
 
 
-def measure_start(crops: Crops, latents: int, seed: int = 1) -> TransformStart:
-    """The strongest 16x16 DCT coefficients and their root mean squares."""
-    pixels = to_pixels(crops.draw(WINDOWS, SIDE, np.random.default_rng(seed)))
+def measure_start(pixels: torch.Tensor, latents: int) -> TransformStart:
+    """The strongest 16x16 DCT coefficients and their root mean squares.
+
+    Args:
+        pixels: (windows, 3, rows, columns), -0.5..0.5, of whole blocks; WINDOWS are enough.
+        latents: how many coefficients are kept.
+    """
     fine = _strengths(pixels, 8)
     coarse = _strengths(pixels, 16)
     kept = np.argsort(-coarse, kind="stable")[:latents]

@@ -23,7 +23,7 @@ from isthmus.learn.hyperprior.networks.codec import CodecOutput, CodecSettings, 
 from isthmus.learn.hyperprior.networks.quality import LAMBDAS
 from isthmus.learn.hyperprior.networks.transforms import set_fake_quantisation
 from isthmus.learn.hyperprior.training.checkpoint import calibration_in, load_trained, start_of, stored_start
-from isthmus.learn.hyperprior.training.dct_start import measure_start
+from isthmus.learn.hyperprior.training.dct_start import WINDOWS, measure_start
 from isthmus.learn.hyperprior.training.dead_units import dead_units
 from isthmus.learn.hyperprior.training.settings import Training
 from isthmus.learn.loop.checkpoint import write_state
@@ -34,6 +34,8 @@ from isthmus.learn.loop.timed import TimedRun
 
 BASIS = ("analysis.stem.weight", "analysis.merge.weight", "synthesis.split.weight")
 """The matrices that start as cosine transforms."""
+START_SIDE, START_SEED = 192, 1
+"""Of the windows whose cosine transforms are measured."""
 
 
 class RunState(TimedRun):
@@ -110,7 +112,8 @@ class RunState(TimedRun):
             if weights.calibration is not None:
                 self.calibration = weights.calibration.without_int8_weights()
         else:
-            self.start = measure_start(self.crops, self.settings.latents)
+            windows = self.crops.draw(WINDOWS, START_SIDE, np.random.default_rng(START_SEED))
+            self.start = measure_start(to_pixels(windows), self.settings.latents)
         self.model, self.average = (self._placed(HyperpriorCodec(self.settings, self.start)) for _ in range(2))
         self.average.eval().requires_grad_(requires_grad=False)
         if weights is not None:
