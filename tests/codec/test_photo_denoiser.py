@@ -129,7 +129,7 @@ def test_files_keep_alpha_and_metadata(denoiser, tmp_path):
     job = job_of(tmp_path / "in.png", tmp_path / "out.png")
     (done,) = denoise_photos([job], denoiser, DenoiseOptions())
     assert done.error is None
-    assert done.noise_level is not None
+    assert done.result.noise_level is not None
     before, after = read_picture(tmp_path / "in.png"), read_picture(tmp_path / "out.png")
     assert np.array_equal(before.alpha, after.alpha)
     assert (before.icc, before.exif) == (after.icc, after.exif)
@@ -161,6 +161,15 @@ def test_the_command_denoises_files_and_folders(model, tmp_path, capsys, monkeyp
     assert [one["output"].rsplit("/", 1)[1] for one in files] == ["a.jpg", "b.png"]
     assert all(one["noise_level"] >= 0 and one["strength"] == 50 for one in files)
     assert (tmp_path / "out" / "a.jpg").read_bytes().startswith(b"\xff\xd8")
+    again = ["denoise", folder, "-o", f"{tmp_path}/out/", "--model", model, "--keep-format"]
+    assert _run(monkeypatch, *again) == 1
+    assert "--skip-existing leaves them" in capsys.readouterr().err
+    (folder / "c.png").unlink()
+    (tmp_path / "out" / "b.png").unlink()
+    assert _run(monkeypatch, *again, "--skip-existing") == 0
+    said = capsys.readouterr().out
+    assert "b.png: noise level" in said
+    assert "1 picture; 1 were there already" in said
 
 
 def test_the_command_refuses_what_does_not_go_together(model, tmp_path, capsys, monkeypatch):

@@ -103,13 +103,14 @@ def test_noise_is_added_and_measured_against_the_clean_picture(denoiser, picture
     target = tmp_path / "out.png"
     (done,) = denoise_files([job_of(tmp_path / "clean.png", target)], denoiser, with_noise=True)
     assert done.error is None
-    assert done.noisy == tmp_path / "out.noisy.png"
-    for path, decibels in ((target, done.psnr), (done.noisy, done.noisy_psnr)):
+    made = done.result
+    assert made.noisy == str(tmp_path / "out.noisy.png")
+    for path, decibels in ((target, made.psnr), (made.noisy, made.noisy_psnr)):
         with Image.open(path) as image:
             error = np.mean((np.asarray(image).astype(float) - pictures[0]) ** 2)
         assert decibels == pytest.approx(10 * np.log10(255**2 / error))
     (again,) = denoise_files([job_of(tmp_path / "clean.png", tmp_path / "new.png")], denoiser, with_noise=True)
-    assert np.array_equal(Image.open(done.noisy), Image.open(again.noisy))
+    assert np.array_equal(Image.open(made.noisy), Image.open(again.result.noisy))
 
 
 def test_a_photo_models_figure_shows_where_its_symbols_are(photo_picture):

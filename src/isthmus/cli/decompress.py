@@ -60,7 +60,7 @@ def decompress(
     as_json: AsJson = False,
 ) -> None:
     """Decompress .isth files to pictures."""
-    from isthmus.cli.many import check_json, sum_of_decompressed, tell_all, threads_of_each, what_of_existing
+    from isthmus.cli.many import check_json, sum_of_pictures, tell_all, threads_of_each, what_of_existing
     from isthmus.codec.decompressing import DecompressOptions, decompress_files
     from isthmus.codec.model import load_model
     from isthmus.imaging.windows import parse_region
@@ -86,7 +86,7 @@ def decompress(
     loaded = load_model(model, threads=each, engine=engine) if model else None
     tell_all(
         found, plan, decompress_files(plan.jobs, loaded, options, processes=jobs), doing="decompressing",
-        line_of=_line_of, sum_of=sum_of_decompressed, as_json=as_json,
+        line_of=_line_of, sum_of=sum_of_pictures, as_json=as_json,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from isthmus.cli.options import (
     OneOrFolder,
     Part,
     ReplaceFiles,
+    SkipExisting,
     Sources,
     Threads,
 )
@@ -62,11 +63,12 @@ def denoise(
     frame: Annotated[int | None, typer.Option(help="Which picture of an animation, from 0.")] = None,
     threads: Threads = 0,
     engine: EngineName = "onnxruntime",
+    skip_existing: SkipExisting = False,
     force: ReplaceFiles = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove noise from photographs, or from any pictures with an autoencoder that was trained to."""
-    from isthmus.cli.output import Notes, note, print_json, say, tell, track
+    from isthmus.cli.many import line_of_denoised, sum_of_pictures, tell_all, what_of_existing
     from isthmus.codec.denoising import denoise_files
     from isthmus.codec.photo_denoiser import DEFAULT_STRENGTH, PhotoDenoiser
     from isthmus.codec.photo_denoising import (
@@ -84,8 +86,11 @@ def denoise(
     options = DenoiseOptions(
         DEFAULT_STRENGTH if strength is None else strength, depth, frame, _adaptation(adapt), force=force
     )
+    existing = what_of_existing(force=force, skip_existing=skip_existing)
     found = look_for(sources, part=part, count=count, column=column)
-    plan = plan_jobs(found, output, suffix=kept_suffix if keep_format else ".png", file_suffixes=FORMATS)
+    plan = plan_jobs(
+        found, output, suffix=kept_suffix if keep_format else ".png", file_suffixes=FORMATS, existing=existing
+    )
     loaded = load_denoiser(model or DEFAULT_MODEL, threads=threads, engine=engine)
     if isinstance(loaded, PhotoDenoiser):
         if add_noise:
@@ -95,32 +100,9 @@ def denoise(
         if strength is not None or adapt is not None:
             raise UsageError(f"--strength and --adapt are for denoisers of photographs, {loaded.name} is none")
         outcomes = denoise_files(plan.jobs, loaded, fit=fit, with_noise=add_noise, force=force)
-    failed = tell(found) + plan.failed
-    written, notes = [], Notes()
-    for error in plan.errors:
-        note(str(error))
-    for outcome in track(outcomes, total=len(plan.jobs), doing="denoising"):
-        notes.add(outcome.source, outcome.notes)
-        if outcome.error is not None:
-            failed += 1
-            note(str(outcome.error))
-            continue
-        one: dict[str, object] = {"source": str(outcome.source), "output": str(outcome.output)}
-        told = str(outcome.output)
-        if outcome.noise_level is not None:
-            one |= {"noise_level": round(outcome.noise_level, 3), "strength": options.strength}
-            told += f": noise level {outcome.noise_level:.1f} of 255"
-        if outcome.noisy is not None:
-            one |= {"noisy": str(outcome.noisy), "noisy_psnr": outcome.noisy_psnr, "psnr": outcome.psnr}
-            told += f": {outcome.psnr:.2f} dB, noisy {outcome.noisy_psnr:.2f} dB"
-        written.append(one)
-        if not as_json:
-            say(told)
-    notes.show()
-    if as_json:
-        print_json({"files": written})
-    if failed:
-        raise typer.Exit(1)
+    tell_all(
+        found, plan, outcomes, doing="denoising", line_of=line_of_denoised, sum_of=sum_of_pictures, as_json=as_json
+    )
 
 
 def _adaptation(steps: int | None) -> Adapt | None:

@@ -1,4 +1,4 @@
-"""What compress and decompress say of many files: what was left out, what became of each, and of all together."""
+"""What compress, decompress and denoise say of many files: what was left out, what became of each, and of all."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from isthmus.errors import UsageError
 
 if TYPE_CHECKING:
     from isthmus.codec.compressing import Compressed
+    from isthmus.codec.denoising import Denoised
     from isthmus.sources.finding import Found
     from isthmus.sources.outputs import Jobs
 
@@ -129,7 +130,17 @@ def sum_of_compressed(results: Sequence[Compressed]) -> str:
     return f"{_pictures(len(results))}: {_sizes(before, after, '')}{': ' if codings else ''}{codings}"
 
 
-def sum_of_decompressed(results: Sequence[object]) -> str:
+def line_of_denoised(result: Denoised) -> str:
+    """The file, and the noise that was found, or what was measured."""
+    told = result.output
+    if result.noise_level is not None:
+        told += f": noise level {result.noise_level:.1f} of 255"
+    if result.psnr is not None:
+        told += f": {result.psnr:.2f} dB, noisy {result.noisy_psnr:.2f} dB"
+    return told
+
+
+def sum_of_pictures(results: Sequence[object]) -> str:
     """How many."""
     return _pictures(len(results))
 

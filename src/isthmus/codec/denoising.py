@@ -24,20 +24,35 @@ from isthmus.values import Picture
 
 @dataclass(frozen=True)
 class Denoised:
-    """What became of one picture: its error is None where `output` was written; notes say what was converted.
+    """What was made of one picture.
 
-    Where noise was added, `noisy` is the file of the disturbed picture, and both PSNRs, in dB, are to the source.
-    `noise_level`, in grey levels, is what a denoiser of photographs found.
+    Attributes:
+        source: its name.
+        output: the file.
+        noise_level: that a denoiser of photographs found, in grey levels.
+        strength: that it was told, 0 to 100.
+        noisy: the file of the disturbed picture, where noise was added.
+        noisy_psnr: of it, in dB, to the source.
+        psnr: of the output, likewise.
     """
 
-    source: Source
-    output: Path
-    error: IsthmusError | None = None
-    notes: tuple[str, ...] = ()
-    noisy: Path | None = None
+    source: str
+    output: str
+    noise_level: float | None = None
+    strength: float | None = None
+    noisy: str | None = None
     noisy_psnr: float | None = None
     psnr: float | None = None
-    noise_level: float | None = None
+
+
+@dataclass(frozen=True)
+class DenoiseOutcome:
+    """What became of one picture: a result or an error, and notes: what was converted."""
+
+    source: Source
+    result: Denoised | None = None
+    error: IsthmusError | None = None
+    notes: tuple[str, ...] = ()
 
 
 def has_noise(model: Model) -> bool:
@@ -86,7 +101,7 @@ def denoise_files(
     fit: bool = False,
     with_noise: bool = False,
     force: bool = False,
-) -> Iterator[Denoised]:
+) -> Iterator[DenoiseOutcome]:
     """Denoise each source to its target; one that fails is reported and the rest go on.
 
     Args:
@@ -110,12 +125,12 @@ def denoise_files(
             picture = held_by(denoise(read_for_model(source, model, fit=fit), model), target.suffix)
             write_file(target, to_file_bytes(picture, target.suffix), force=force)
         except FAILURES as error:
-            yield Denoised(source, target, explained(error, job))
+            yield DenoiseOutcome(source, error=explained(error, job))
         else:
-            yield Denoised(source, target, notes=picture.conversions)
+            yield DenoiseOutcome(source, Denoised(str(source), str(target)), notes=picture.conversions)
 
 
-def _from_clean(source: Source, target: Path, model: Model, *, seed: int, fit: bool, force: bool) -> Denoised:
+def _from_clean(source: Source, target: Path, model: Model, *, seed: int, fit: bool, force: bool) -> DenoiseOutcome:
     """One picture with noise added and removed: both files, and how far each is from the clean one."""
     noisy_target = target.with_name(f"{target.stem}.noisy{target.suffix}")
     for path in (target, noisy_target):
@@ -125,14 +140,11 @@ def _from_clean(source: Source, target: Path, model: Model, *, seed: int, fit: b
     cleaned = denoise(noisy, model)
     for path, picture in ((noisy_target, noisy), (target, cleaned)):
         write_file(path, to_file_bytes(held_by(picture, path.suffix), path.suffix), force=force)
-    return Denoised(
-        source,
-        target,
-        notes=cleaned.conversions,
-        noisy=noisy_target,
-        noisy_psnr=psnr(noisy.pixels, clean.pixels),
+    result = Denoised(
+        str(source), str(target), noisy=str(noisy_target), noisy_psnr=psnr(noisy.pixels, clean.pixels),
         psnr=psnr(cleaned.pixels, clean.pixels),
-    )
+    )  # fmt: skip
+    return DenoiseOutcome(source, result, notes=cleaned.conversions)
 
 
 def _check_free(target: Path, *, force: bool) -> None:

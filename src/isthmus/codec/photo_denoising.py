@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from isthmus.codec.denoising import Denoised
+from isthmus.codec.denoising import Denoised, DenoiseOutcome
 from isthmus.codec.files import FAILURES, explained
 from isthmus.codec.model import Model
 from isthmus.codec.photo_denoiser import DEFAULT_STRENGTH, KIND, PhotoDenoiser
@@ -88,7 +88,7 @@ def denoise_picture(
     return replace(picture, pixels=pixels), level
 
 
-def denoise_photos(jobs: Sequence[Job], denoiser: PhotoDenoiser, options: DenoiseOptions) -> Iterator[Denoised]:
+def denoise_photos(jobs: Sequence[Job], denoiser: PhotoDenoiser, options: DenoiseOptions) -> Iterator[DenoiseOutcome]:
     """Denoise each source to its target; one that fails is reported and the rest go on."""
     for job in jobs:
         source, target = job.source, job.target
@@ -102,9 +102,10 @@ def denoise_photos(jobs: Sequence[Job], denoiser: PhotoDenoiser, options: Denois
             del clean
             job.write(partial(write_picture, picture, target.suffix), force=options.force)
         except FAILURES as error:
-            yield Denoised(source, target, explained(error, job))
+            yield DenoiseOutcome(source, error=explained(error, job))
         else:
-            yield Denoised(source, target, notes=picture.conversions, noise_level=level)
+            result = Denoised(str(source), str(target), level, options.strength)
+            yield DenoiseOutcome(source, result, notes=picture.conversions)
 
 
 def kept_suffix(name: str) -> str:

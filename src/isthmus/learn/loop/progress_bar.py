@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from isthmus.learn.loop.bar import Bar
 from isthmus.learn.loop.checkpoint import EpochResult
 from isthmus.learn.loop.schedule import MANY_EPOCHS, Budget
 from isthmus.metrics.distortion import psnr_of_mse
@@ -19,7 +16,7 @@ from isthmus.metrics.distortion import psnr_of_mse
 _SECONDS_BETWEEN_MOVES = 0.2
 
 
-class ProgressBar:
+class ProgressBar(Bar):
     """How much of the budget is used, in what it is counted in; the losses and the time left.
 
     Args:
@@ -32,29 +29,9 @@ class ProgressBar:
     def __init__(
         self, budget: Budget, history: list[EpochResult], *, is_shown: bool = True, has_lines: bool = False
     ) -> None:
-        is_terminal = sys.stderr.isatty()
+        super().__init__("training", seconds=_SECONDS_BETWEEN_MOVES, is_shown=is_shown)
+        self.has_lines = self.has_lines and has_lines
         self._budget, self._history = budget, history
-        self._has_lines = is_shown and has_lines and not is_terminal
-        self._progress = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            TextColumn("{task.fields[done]}"),
-            TextColumn("{task.fields[losses]}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=not (is_shown and is_terminal),
-        )
-        self._task = self._progress.add_task("", total=1.0, done="", losses="")
-        self._moved = 0.0
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
     def move(self, share: float, *, epochs: float, steps: int, seconds: float) -> None:
         """Move the bar, now and then.
@@ -65,31 +42,23 @@ class ProgressBar:
             steps: done.
             seconds: of training.
         """
-        now = time.monotonic()
-        if now - self._moved >= _SECONDS_BETWEEN_MOVES:
-            self._moved = now
-            self._draw(share, progress_text(self._budget, epochs=epochs, steps=steps, seconds=seconds))
+        if self.is_due():
+            self.draw(share, progress_text(self._budget, epochs=epochs, steps=steps, seconds=seconds))
 
     def show_loss(self, loss: float) -> None:
         """The mean loss of the epoch so far, and the test loss of the last one."""
         test = f", test {self._history[-1].test_loss:.5f}" if self._history else ""
-        self._progress.update(self._task, losses=f"loss {loss:.5f}{test}")
+        self.say(told=f"loss {loss:.5f}{test}")
 
     def epoch_done(self, result: EpochResult, *, share: float, steps: int) -> None:
         """Both losses of an epoch, which is the last of the history; its line, where lines are wanted."""
         self.show_loss(result.train_loss)
-        self._draw(share, progress_text(self._budget, epochs=result.epoch, steps=steps, seconds=result.seconds))
-        if self._has_lines:
-            epochs = "" if self._budget.epochs >= MANY_EPOCHS else f" of {self._budget.epochs}"
-            psnr = psnr_of_mse(result.test_mse, peak=1.0)
-            sys.stderr.write(
-                f"epoch {result.epoch}{epochs}: loss {result.train_loss:.5f}, test {result.test_loss:.5f} "
-                f"({psnr:.2f} dB), {result.seconds:.1f} s\n"
-            )
-            sys.stderr.flush()
-
-    def _draw(self, share: float, done: str) -> None:
-        self._progress.update(self._task, completed=share, done=done)
+        self.draw(share, progress_text(self._budget, epochs=result.epoch, steps=steps, seconds=result.seconds))
+        epochs = "" if self._budget.epochs >= MANY_EPOCHS else f" of {self._budget.epochs}"
+        self.line(
+            f"epoch {result.epoch}{epochs}: loss {result.train_loss:.5f}, test {result.test_loss:.5f} "
+            f"({psnr_of_mse(result.test_mse, peak=1.0):.2f} dB), {result.seconds:.1f} s"
+        )
 
 
 def progress_text(budget: Budget, *, epochs: float, steps: int, seconds: float) -> str:
