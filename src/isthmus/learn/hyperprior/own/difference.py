@@ -35,8 +35,9 @@ from isthmus.learn.hyperprior.own.adapters import Adapter, Adapters, part_name
 from isthmus.learn.hyperprior.own.from_model_file import StoredCodec, output_bits
 from isthmus.learn.hyperprior.own.stored_matrices import StoredMatrix, module_name
 
-FINENESS = 24.0
-"""Root mean square of the bytes of the strongest of a matrix's narrow products: its error is a fiftieth of it."""
+FINENESS = 4.0
+"""Root mean square of the bytes of the strongest of a matrix's narrow products. With six times as much a difference
+takes 1.4 times the bytes, and is off by 4.3 % of its energy in place of 5.5 %: the base's own bytes are the coarser."""
 BIAS_EXPONENT = 3
 """Biases of exact layers differ by eighths of what their outputs are counted in."""
 BYTE = 127
