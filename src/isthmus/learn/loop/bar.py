@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -53,7 +53,7 @@ class Bar:
 
     def say(self, *, doing: str | None = None, told: str | None = None) -> None:
         """Say what is done from now on, or what else there is to tell."""
-        fields = {} if told is None else {"told": told}
+        fields: dict[str, Any] = {} if told is None else {"told": told}
         self._progress.update(self._task, description=doing, **fields)
 
     def draw(self, share: float, used: str) -> None:
