@@ -35,9 +35,11 @@ from isthmus.learn.hyperprior.own.adapters import Adapter, Adapters, part_name
 from isthmus.learn.hyperprior.own.from_model_file import StoredCodec, output_bits
 from isthmus.learn.hyperprior.own.stored_matrices import StoredMatrix, module_name
 
-FINENESS = 4.0
-"""Root mean square of the bytes of the strongest of a matrix's narrow products. With six times as much a difference
-takes 1.4 times the bytes, and is off by 4.3 % of its energy in place of 5.5 %: the base's own bytes are the coarser."""
+FINENESS, EXACT_FINENESS = 4.0, 24.0
+"""Root mean square of the bytes of the strongest of a matrix's narrow products, and of those of an exact layer, whose
+sums must stay below a limit however they are rounded. Of a transform it is enough: the base's own bytes are coarser."""
+TRANSFORMS = ("analysis", "hyper_analysis", "synthesis")
+"""Graphs; all others are exact layers."""
 BIAS_EXPONENT = 3
 """Biases of exact layers differ by eighths of what their outputs are counted in."""
 BYTE = 127
@@ -141,8 +143,9 @@ def _low_rank(one: StoredMatrix, codec: StoredCodec, learnt: Adapters) -> LowRan
     else:
         left, right = inner.T[flat_columns[:, 0]], outer.T[:, flat_rows[0]]
     strongest = float(np.sqrt(np.square(outer).mean(0)).max(initial=0)) or 1.0
+    fineness = FINENESS if one.graph in TRANSFORMS else EXACT_FINENESS
     exponent = int(
-        np.clip(np.rint(np.log2(one.scale) + 2 * np.log2(FINENESS / strongest)), -MAX_EXPONENT, MAX_EXPONENT)
+        np.clip(np.rint(np.log2(one.scale) + 2 * np.log2(fineness / strongest)), -MAX_EXPONENT, MAX_EXPONENT)
     )
     unit = (one.scale * 2.0**-exponent) ** 0.5
     left, right = left / unit, right / unit
