@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from isthmus.codec import pipeline
 from isthmus.codec.files import FAILURES, explained, read_for_model
 from isthmus.codec.model import Model
-from isthmus.container.atomic import exists_already, write_file
+from isthmus.container.atomic import write_file
 from isthmus.errors import IsthmusError, ModelMismatchError, UsageError
 from isthmus.imaging.fitting import crop
 from isthmus.imaging.noise import NoiseSettings, disturbed
@@ -119,9 +118,9 @@ def denoise_files(
         source, target = job.source, job.target
         try:
             if with_noise:
-                yield _from_clean(source, target, model, seed=place, fit=fit, force=force)
+                yield _from_clean(job, model, seed=place, fit=fit, force=force)
                 continue
-            _check_free(target, force=force)
+            job.check_free(force=force)
             picture = held_by(denoise(read_for_model(source, model, fit=fit), model), target.suffix)
             write_file(target, to_file_bytes(picture, target.suffix), force=force)
         except FAILURES as error:
@@ -130,11 +129,12 @@ def denoise_files(
             yield DenoiseOutcome(source, Denoised(str(source), str(target)), notes=picture.conversions)
 
 
-def _from_clean(source: Source, target: Path, model: Model, *, seed: int, fit: bool, force: bool) -> DenoiseOutcome:
+def _from_clean(job: Job, model: Model, *, seed: int, fit: bool, force: bool) -> DenoiseOutcome:
     """One picture with noise added and removed: both files, and how far each is from the clean one."""
+    source, target = job.source, job.target
     noisy_target = target.with_name(f"{target.stem}.noisy{target.suffix}")
     for path in (target, noisy_target):
-        _check_free(path, force=force)
+        Job(source, path).check_free(force=force)
     clean = read_for_model(source, model, fit=fit)
     noisy = disturbed(clean, noise_of(model), seed=seed)
     cleaned = denoise(noisy, model)
@@ -145,8 +145,3 @@ def _from_clean(source: Source, target: Path, model: Model, *, seed: int, fit: b
         psnr=psnr(cleaned.pixels, clean.pixels),
     )  # fmt: skip
     return DenoiseOutcome(source, result, notes=cleaned.conversions)
-
-
-def _check_free(target: Path, *, force: bool) -> None:
-    if target.exists() and not force:
-        raise exists_already(target)

@@ -1,6 +1,6 @@
 """Calibration: a trained codec on training pictures, in the one order that is right."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -33,7 +33,7 @@ class TrainingPictures(Protocol):
 
 
 def calibrate(
-    model: HyperpriorCodec, crops: TrainingPictures, *, trained: Mapping[str, Tensor] | None = None
+    model: HyperpriorCodec, trained_on: TrainingPictures, *, trained: Mapping[str, Tensor] | None = None
 ) -> Calibration:
     """Calibrate a trained model.
 
@@ -44,39 +44,38 @@ def calibrate(
 
     Args:
         model: trained, in evaluation mode.
-        crops: what it was trained on.
+        trained_on: what it was trained on.
         trained: ranges of its blocks in training, of `Calibration.ranges`; None or empty where it trained in floats.
     """
     device = next(model.parameters()).device
-    pixels = to_pixels(crops.training_centres(RANGE_WINDOWS), device)
+    pixels = to_pixels(trained_on.training_centres(RANGE_WINDOWS), device)
     set_fake_quantisation(model, trained or {})
     with torch.autocast(device.type, enabled=False):
         limit_gains(model, pixels)
         if not trained:
             equalise(model, pixels)
         blocks = calibrate_blocks(model, pixels)
-    return Calibration(count(model, crops), blocks)
+    return Calibration(count(model, trained_on), blocks)
 
 
-def count(model: HyperpriorCodec, crops: TrainingPictures) -> SymbolStatistics:
-    """Only the symbols. In float32, also in the middle of training in bfloat16."""
-    device = next(model.parameters()).device
-    with torch.autocast(device.type, enabled=False):
-        pixels = to_pixels(crops.training_centres(COUNTED_WINDOWS), device)
-        pictures = (to_pixels(picture[None], device) for picture in crops.training_pictures(COUNTED_PICTURES))
-        return count_on(model, pixels, pictures)
-
-
-def count_on(model: HyperpriorCodec, pixels: Tensor, pictures: Iterable[Tensor]) -> SymbolStatistics:
-    """The symbols of windows, and the hyper-latents of pictures.
+def count(
+    model: HyperpriorCodec, trained_on: TrainingPictures, *, windows: int = COUNTED_WINDOWS,
+    pictures: int = COUNTED_PICTURES,
+) -> SymbolStatistics:  # fmt: skip
+    """Only the symbols. In float32, also in the middle of training in bfloat16.
 
     Args:
         model: trained, in evaluation mode.
-        pixels: (windows, 3, rows, columns), -0.5..0.5, of whole blocks.
-        pictures: (1, 3, rows, columns) each, likewise.
+        trained_on: what it was trained on.
+        windows: whose symbols are counted.
+        pictures: whose hyper-latents are counted.
     """
-    # rounded with the tables that training assumes, then with those that follow from the counts
-    assumed = count_symbols(model, pixels, encoder_thresholds(None, pixels.device))
-    counts = count_symbols(model, pixels, encoder_thresholds(assumed, pixels.device))
-    thresholds, hyper_counts = count_hyper(model, pictures)
+    device = next(model.parameters()).device
+    with torch.autocast(device.type, enabled=False):
+        pixels = to_pixels(trained_on.training_centres(windows), device)
+        # rounded with the tables that training assumes, then with those that follow from the counts
+        assumed = count_symbols(model, pixels, encoder_thresholds(None, device))
+        counts = count_symbols(model, pixels, encoder_thresholds(assumed, device))
+        whole = (to_pixels(picture[None], device) for picture in trained_on.training_pictures(pictures))
+        thresholds, hyper_counts = count_hyper(model, whole)
     return SymbolStatistics(counts, thresholds, hyper_counts)

@@ -33,13 +33,11 @@ from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.integer import EXACT_LIMIT, IntegerConvolution
 from isthmus.learn.hyperprior.own.adapters import Adapter, Adapters, part_name
 from isthmus.learn.hyperprior.own.from_model_file import StoredCodec, output_bits
-from isthmus.learn.hyperprior.own.stored_matrices import StoredMatrix, module_name
+from isthmus.learn.hyperprior.own.stored_matrices import TRANSFORMS, StoredMatrix, module_name
 
 FINENESS, EXACT_FINENESS = 4.0, 24.0
 """Root mean square of the bytes of the strongest of a matrix's narrow products, and of those of an exact layer, whose
 sums must stay below a limit however they are rounded. Of a transform it is enough: the base's own bytes are coarser."""
-TRANSFORMS = ("analysis", "hyper_analysis", "synthesis")
-"""Graphs; all others are exact layers."""
 BIAS_EXPONENT = 3
 """Biases of exact layers differ by eighths of what their outputs are counted in."""
 BYTE = 127

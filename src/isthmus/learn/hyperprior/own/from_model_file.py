@@ -22,6 +22,7 @@ from isthmus.learn.hyperprior.networks.quality import knot_weights, position_of
 from isthmus.learn.hyperprior.networks.transforms import FINE, QuantisedBlock, Split, TransformStart
 from isthmus.learn.hyperprior.own.stored_matrices import (
     PIXELS,
+    TRANSFORMS,
     UPSIDE_DOWN,
     Constants,
     StoredMatrix,
@@ -96,7 +97,7 @@ def _fill_transforms(
     """
     ranges: dict[str, dict[str, list[float]]] = {}
     for one in matrices:
-        if one.graph not in ("analysis", "hyper_analysis", "synthesis"):
+        if one.graph not in TRANSFORMS:
             continue
         graph, places = constants[one.graph], list(constants[one.graph])
         module, layer = one.parameter.removesuffix(".weight").rsplit(".", 1)

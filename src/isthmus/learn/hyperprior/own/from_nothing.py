@@ -19,7 +19,7 @@ from isthmus.learn.hyperprior.export.export import export_codec
 from isthmus.learn.hyperprior.networks.codec import CodecSettings, HyperpriorCodec
 from isthmus.learn.hyperprior.networks.entropy_model import EntropyModelSettings
 from isthmus.learn.hyperprior.own.pictures import in_blocks
-from isthmus.learn.hyperprior.own.training import Learnt, OwnRun, filled
+from isthmus.learn.hyperprior.own.training import Learnt, OwnRun
 from isthmus.learn.hyperprior.training.checkpoint import start_of, stored_start
 from isthmus.learn.hyperprior.training.dct_start import WINDOWS, measure_start
 from isthmus.learn.hyperprior.training.state import split_parameters
@@ -96,8 +96,7 @@ class FromNothing(OwnRun):
 
     def to_model_file(self, name: str, facts: Mapping[str, Any]) -> ModelFile:
         """See `OwnRun`."""
-        with filled(self.model, self.average.merged(self.model)):
-            model = deepcopy(self.model)
+        model = deepcopy(self.average.codec)
         with torch.no_grad():
             calibration = calibrate(model, self.pictures)
         data = export_codec(model, calibration=calibration, name=name, facts=facts, codes_padding=False)

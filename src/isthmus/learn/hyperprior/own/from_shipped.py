@@ -13,7 +13,7 @@ from torch import Tensor
 from isthmus.container.model_file import ModelFile
 from isthmus.errors import UsageError
 from isthmus.learn.data.crops import to_pixels
-from isthmus.learn.hyperprior.calibration.calibrate import count_on
+from isthmus.learn.hyperprior.calibration.calibrate import count
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.quality import knot_weights
 from isthmus.learn.hyperprior.own.adapters import Adapters
@@ -61,10 +61,7 @@ class FromShipped(OwnRun):
         for table, value in self.average.free.items():
             if table.startswith("hyper_density"):
                 model.get_parameter(table.replace("/", ".")).data.copy_(value)
-        symbols = count_on(
-            model, to_pixels(self.pictures.training_centres(FITTED_WINDOWS)),
-            (to_pixels(one[None]) for one in self.pictures.training_pictures(FITTED_PICTURES)),
-        )  # fmt: skip
+        symbols = count(model, self.pictures, windows=FITTED_WINDOWS, pictures=FITTED_PICTURES)
         return with_tables(self.shipped, made, model, symbols)
 
     def with_quality_map(self, made: ModelFile, table: NDArray[np.float32]) -> ModelFile:

@@ -24,6 +24,8 @@ from isthmus.learn.hyperprior.networks.integer import ACTIVATION_BITS
 
 Constants = Mapping[str, NDArray[np.generic]]
 """A graph's, by name, in their order."""
+TRANSFORMS = ("analysis", "hyper_analysis", "synthesis")
+"""Graphs that compute in real numbers; all others are exact layers."""
 PIXELS = block_order(3, 8)
 UPSIDE_DOWN = PIXELS.reshape(8, -1)[::-1].ravel()
 """Outputs of the synthesis as its graph has them, and as the lower row of a pair of squares has them."""

@@ -18,7 +18,7 @@ from isthmus.container.model_file import ModelFile
 from isthmus.entropy.scale_tables import scale_bits
 from isthmus.errors import FormatError
 from isthmus.learn.data.crops import to_pixels
-from isthmus.learn.hyperprior.calibration.calibrate import count_on
+from isthmus.learn.hyperprior.calibration.calibrate import count
 from isthmus.learn.hyperprior.calibration.calibration import SymbolStatistics
 from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
 from isthmus.learn.hyperprior.networks.codec import CodecOutput, HyperpriorCodec
@@ -145,11 +145,8 @@ class OwnRun(ABC):
     def recount(self) -> None:
         """Count what symbols are like by now: what the encoder's rounding and their costs follow from."""
         values = self.average.merged(self.model)
-        with filled(self.model, values):
-            self.symbols = count_on(
-                self.model, to_pixels(self.pictures.training_centres(COUNTED_WINDOWS)),
-                (to_pixels(one[None]) for one in self.pictures.training_pictures(COUNTED_PICTURES)),
-            )  # fmt: skip
+        with _filled(self.model, values):
+            self.symbols = count(self.model, self.pictures, windows=COUNTED_WINDOWS, pictures=COUNTED_PICTURES)
         counts = self.symbols.counts
         self._quantised = {
             "quantise": True,
@@ -173,9 +170,9 @@ class OwnRun(ABC):
             share: of the time that is used, 0..1.
         """
         training, rows_columns = self.training, self.pictures.window
-        count = max(2, training.batch_pixels // (rows_columns[0] * rows_columns[1]))
-        windows = self.pictures.draw(count, self.random)
-        even = (torch.arange(count) + torch.rand(count)) / count
+        batch = max(2, training.batch_pixels // (rows_columns[0] * rows_columns[1]))
+        windows = self.pictures.draw(batch, self.random)
+        even = (torch.arange(batch) + torch.rand(batch)) / batch
         position = even + MIDDLE_PULL * torch.sin(2 * math.pi * even)
         self.model.train()
         for optimiser in self.optimisers:
@@ -215,7 +212,7 @@ def read_own_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-class filled:  # noqa: N801 - reads as what it does
+class _filled:  # noqa: N801 - reads as what it does
     """The model with other values for a time."""
 
     def __init__(self, model: HyperpriorCodec, values: dict[str, Tensor]) -> None:
