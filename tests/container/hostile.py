@@ -124,9 +124,11 @@ def with_manifest(change: Any, *, base: ModelFile = BASE, **members: bytes) -> b
 
 
 def zipped(contents: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip of these members."""
+    """A zip of these members, the same at any time of day."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", method) as archive:
         for name, data in contents.items():
-            archive.writestr(name, data)
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.compress_type = method
+            archive.writestr(info, data)
     return out.getvalue()
