@@ -31,7 +31,7 @@ def _find(model: HyperpriorCodec, name: str) -> IntegerConvolution:
     return module
 
 
-def _neighbours_read(name: str) -> NDArray[np.int64]:
+def neighbours_read(name: str) -> NDArray[np.int64]:
     """(side, side) of a context's kernel, 1 where its pass knows a neighbour: other places are zeros, whatever their
     weights, and without weights they need not be read. Of other layers 1, all places.
     """
@@ -46,7 +46,7 @@ def _neighbours_read(name: str) -> NDArray[np.int64]:
 @torch.no_grad()
 def _integer_layer(module: IntegerConvolution, name: str) -> IntegerLayer:
     shifts = module.shifts()
-    weight = torch.floor(module.weight * (2.0**shifts)[:, None, None, None] + 0.5).numpy() * _neighbours_read(name)
+    weight = torch.floor(module.weight * (2.0**shifts)[:, None, None, None] + 0.5).numpy() * neighbours_read(name)
     bias = torch.floor(module.bias.table * 2.0 ** (shifts + module.input_bits) + 0.5).numpy().astype(np.int64)
     half = len(shifts) // 2
     output_bits = np.full(len(shifts), ACTIVATION_BITS)

@@ -26,13 +26,14 @@ from isthmus.container.model_difference import (
 from isthmus.container.model_file import ModelFile, OfBase
 from isthmus.entropy.passes import LAYERS
 from isthmus.entropy.reference_networks import ReferenceNetworks
+from isthmus.errors import TrainingError
 from isthmus.learn.hyperprior.calibration.calibration import SymbolStatistics
 from isthmus.learn.hyperprior.export.export import tables_of
-from isthmus.learn.hyperprior.export.integer_layers import integer_layers
+from isthmus.learn.hyperprior.export.integer_layers import integer_layers, neighbours_read
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.integer import EXACT_LIMIT, IntegerConvolution
 from isthmus.learn.hyperprior.own.adapters import Adapter, Adapters, part_name
-from isthmus.learn.hyperprior.own.from_model_file import StoredCodec, output_bits
+from isthmus.learn.hyperprior.own.from_model_file import StoredCodec, codec_of, output_bits
 from isthmus.learn.hyperprior.own.stored_matrices import TRANSFORMS, StoredMatrix, module_name
 
 FINENESS, EXACT_FINENESS = 4.0, 24.0
@@ -41,8 +42,9 @@ sums must stay below a limit however they are rounded. Of a transform it is enou
 BIAS_EXPONENT = 3
 """Biases of exact layers differ by eighths of what their outputs are counted in."""
 BYTE = 127
-MOST_SUM = 0.97
-"""Of what a float32 holds exactly: what rounding adds to a row's sum has room in the rest."""
+MOST_SUMS = (0.97, 0.9, 0.7, 0.0)
+"""Of what a float32 holds exactly, tried in turn: what rounding adds to a row's sum needs room in the rest. By the last
+one such a row stays as it is in the base."""
 
 
 def difference_file(
@@ -50,13 +52,34 @@ def difference_file(
 ) -> ModelFile:
     """The model that a base and what was learnt make, but for its tables of symbols.
 
+    Its exact layers are exact as rounded: where sums could leave what a float32 holds, what is added to their rows
+    is made smaller.
+
     Args:
         base: whole.
         codec: its networks.
-        learnt: beside them.
+        learnt: beside them; rows of it may be made smaller.
         name: what people will call it.
         facts: for the manifest.
+
+    Raises:
+        TrainingError: the base's own sums are too large.
     """
+    for most in MOST_SUMS:
+        _keep_below(most * EXACT_LIMIT, codec, learnt)
+        made = _rounded(base, codec, learnt, name=name, facts=facts)
+        try:
+            integer_layers(codec_of(made).model)
+            break
+        except TrainingError:
+            if most == MOST_SUMS[-1]:
+                raise
+    return made
+
+
+def _rounded(
+    base: ModelFile, codec: StoredCodec, learnt: Adapters, *, name: str, facts: Mapping[str, Any]
+) -> ModelFile:
     matrices = tuple(_low_rank(one, codec, learnt) for one in codec.matrices)
     difference = Difference(matrices, tuple(_tables(codec.model, learnt)))
     arrays = {**base.arrays, "grid_unit": np.array([BLOCK], np.int32)}
@@ -89,26 +112,28 @@ def with_arrays(base: ModelFile, made: ModelFile, arrays: Mapping[str, NDArray[A
 
 
 @torch.no_grad()
-def keep_exact(codec: StoredCodec, learnt: Adapters) -> None:
-    """Shorten what is added to rows of exact layers whose sums could leave what a float32 holds."""
+def _keep_below(room: float, codec: StoredCodec, learnt: Adapters) -> None:
+    """Make smaller what is added to rows of exact layers whose sums could be larger: weights and biases alike."""
     values = learnt.merged(codec.model)
     for layer in LAYERS:
-        module = codec.model.get_submodule(module_name(layer))
+        name = module_name(layer)
+        module = codec.model.get_submodule(name)
         assert isinstance(module, IntegerConvolution)  # noqa: S101 - all layers are
-        names = [name for name, one in learnt.parameters_of.items() if one == f"{module_name(layer)}.weight"]
-        if not names:
-            continue
-        name = f"{module_name(layer)}.weight"
-        units = 2.0 ** module.shifts() * module.input_limit
-        bias = values[f"{module_name(layer)}.bias.table"].abs().amax(0) * 2.0 ** (module.shifts() + module.input_bits)
-        before, after = (weight.abs().flatten(1).sum(1) * units + bias for weight in (module.weight, values[name]))
-        room = MOST_SUM * EXACT_LIMIT
-        factor = ((room - before) / (after - before).clamp_min(1)).clamp(0, 1)
+        read = torch.from_numpy(neighbours_read(layer))
+        weights = module.weight, values.get(f"{name}.weight", module.weight)
+        biases = module.bias.table, values.get(f"{name}.bias.table", module.bias.table)
+        before, after = (
+            ((weight * read).abs().flatten(1).sum(1) * module.input_limit + bias.abs().amax(0) * 2.0**module.input_bits)
+            * 2.0 ** module.shifts()
+            for weight, bias in zip(weights, biases, strict=True)
+        )
+        factor = ((room - before) / (after - before).clamp_min(1)).clamp(0, 1)  # a sum is convex in what is added
         factor[after <= room] = 1
-        for part in names:
+        for part in (part for part, one in learnt.parameters_of.items() if one == f"{name}.weight"):
             adapter = learnt.parts[part]
             assert isinstance(adapter, Adapter)  # noqa: S101 - all parts are
             adapter.left.mul_(factor[adapter.outputs][:, None])
+        biases[1].copy_(torch.lerp(*biases, factor))
 
 
 def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:

@@ -17,7 +17,7 @@ from isthmus.learn.hyperprior.calibration.calibrate import count
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.quality import knot_weights
 from isthmus.learn.hyperprior.own.adapters import Adapters
-from isthmus.learn.hyperprior.own.difference import difference_file, keep_exact, with_arrays, with_tables
+from isthmus.learn.hyperprior.own.difference import difference_file, with_arrays, with_tables
 from isthmus.learn.hyperprior.own.from_model_file import codec_of
 from isthmus.learn.hyperprior.own.training import COUNTED_WINDOWS, OwnRun
 from isthmus.learn.loop.run_folder import CHECKPOINT
@@ -55,7 +55,6 @@ class FromShipped(OwnRun):
     @torch.no_grad()
     def to_model_file(self, name: str, facts: Mapping[str, Any]) -> ModelFile:
         """See `OwnRun`."""
-        keep_exact(self._codec, self.average)
         made = difference_file(self.shipped, self._codec, self.average, name=name, facts=facts)
         model = codec_of(made).model  # as the file computes
         for table, value in self.average.free.items():

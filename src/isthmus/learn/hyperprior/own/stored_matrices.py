@@ -19,6 +19,7 @@ from isthmus.entropy.fixed_point import COMPANDED_BITS, MEAN_BITS
 from isthmus.entropy.passes import HYPER_LAYERS, PASSES
 from isthmus.errors import FormatError
 from isthmus.learn.export.graph_builder import block_order
+from isthmus.learn.hyperprior.export.integer_layers import neighbours_read
 from isthmus.learn.hyperprior.networks.codec import HyperpriorCodec
 from isthmus.learn.hyperprior.networks.integer import ACTIVATION_BITS
 
@@ -174,7 +175,8 @@ def _layer(parts: _Parts, name: str) -> Iterator[StoredMatrix]:
     parameter = weight_name(name)
     shape = parts.shape(parameter)
     numbers = np.arange(np.prod(shape), dtype=np.int64).reshape(shape)
-    places = numbers.transpose(2, 3, 1, 0)[_read_places(name, shape[2])].reshape(-1, shape[0])
+    read = np.broadcast_to(neighbours_read(name) > 0, shape[2:])
+    places = numbers.transpose(2, 3, 1, 0)[read].reshape(-1, shape[0])
     input_bits = 0 if name == "hyper.first" else COMPANDED_BITS if name.endswith("_context") else ACTIVATION_BITS
     outputs = [(np.arange(shape[0]), ACTIVATION_BITS)]
     if name in ("hyper.first", "hyper.last"):
@@ -195,13 +197,3 @@ def module_name(layer: str) -> str:
     """Of a layer of `entropy.passes.LAYERS`, in `HyperpriorCodec`."""
     is_hyper = layer.startswith("hyper.")
     return f"hyper_synthesis.{layer.removeprefix('hyper.')}" if is_hyper else f"passes.{layer}"
-
-
-def _read_places(name: str, side: int) -> NDArray[np.bool_]:
-    """(side, side) of a kernel, true where it has weights: a context's, only where its pass knows a neighbour."""
-    read = np.ones((side, side), bool)
-    for one in PASSES:
-        if name == one.context and side > 1:
-            read[:] = False
-            read[tuple(np.transpose(one.neighbours))] = True
-    return read
