@@ -22,7 +22,7 @@ from isthmus.learn.data.crops import Crops
 from isthmus.learn.hyperprior.experiment import settings_of, train_codec
 from isthmus.learn.hyperprior.networks.quality import LAMBDAS, knot_weights
 from isthmus.learn.hyperprior.networks.transforms import TransformStart
-from isthmus.learn.hyperprior.training import dct_start, loop, step
+from isthmus.learn.hyperprior.training import dct_start, loop
 from isthmus.learn.hyperprior.training.checkpoint import load_trained, read_checkpoint
 from isthmus.learn.hyperprior.training.dead_units import dead_units
 from isthmus.learn.hyperprior.training.loss import losses
@@ -171,14 +171,14 @@ def test_a_loss_that_is_no_number_moves_no_weight_and_ends_a_run(pictures, tmp_p
     training = Training(tune=tune, batch=2, side=64, compile=0, weights=str(tmp_path / "w.npz"), warm_up_steps=1)
     state = RunState(tmp_path / "run", Crops(pictures), training, small_settings(), device=torch.device("cpu"))
     before = {name: value.clone() for name, value in state.model.state_dict().items()}
-    monkeypatch.setattr(step, "losses", lambda *arguments: losses(*arguments) * torch.tensor([torch.nan, 1.0]))
+    monkeypatch.setattr(state, "losses", lambda *arguments: losses(*arguments) * torch.tensor([torch.nan, 1.0]))
     assert np.isnan(train_step(state, 1.0, quantise=False)).all()
     assert (state.step, state.skipped) == (500, 1)
     assert all(torch.equal(value, before[name]) for name, value in state.model.state_dict().items())
     monkeypatch.undo()
     assert np.isfinite(train_step(state, 1.0, quantise=False)).all()
     assert (state.step, state.skipped, state.skipped_in_a_row) == (501, 1, 0)
-    monkeypatch.setattr(step, "losses", lambda *arguments: losses(*arguments) * torch.nan)
+    monkeypatch.setattr(state, "losses", lambda *arguments: losses(*arguments) * torch.nan)
     state.skipped_in_a_row = MOST_SKIPPED - 1
     with pytest.raises(TrainingError, match="50 steps behind step 501 were not finite"):
         train_step(state, 1.0, quantise=False)

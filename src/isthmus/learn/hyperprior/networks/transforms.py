@@ -163,11 +163,14 @@ class QuantisedBlock(nn.Module):
         INT8_OUTPUTS: those of them whose outputs become int8.
         ranges: (INT8_INPUTS + INT8_OUTPUTS, 2) of `BlockCalibration` while its activations are fake-quantised, in a
             trial or in training; else None. Weights stay as they are: GPTQ makes good what rounding does to them.
+        is_mixed: whether the layers compute in bfloat16. What they add to, and all linear transforms, stay in float32:
+            a bfloat16 holds 8 bits of a brightness, and a large coefficient not to a step.
     """
 
     INT8_INPUTS: tuple[str, ...] = ()
     INT8_OUTPUTS: tuple[str, ...] = ()
     ranges: Tensor | None = None
+    is_mixed: bool = False
 
     def layer(self, name: str) -> nn.Conv2d:
         """One of the layers."""
@@ -185,7 +188,8 @@ class QuantisedBlock(nn.Module):
         """What a layer makes of `x`."""
         if self.ranges is not None:
             x = fake_quantise(x, self.input_range(self.ranges, name))
-        made: Tensor = self.layer(name)(x)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.is_mixed):
+            made: Tensor = self.layer(name)(x).float()
         if self.ranges is not None and name in self.INT8_OUTPUTS:
             made = fake_quantise(made, self.output_range(self.ranges, name))
         return made
@@ -201,6 +205,13 @@ def set_fake_quantisation(model: nn.Module, ranges: Mapping[str, Tensor]) -> Non
     for name, block in model.named_modules():
         if isinstance(block, QuantisedBlock):
             block.ranges = ranges[name].to(block.layer("expand").weight.device) if name in ranges else None
+
+
+def set_mixed(model: nn.Module, *, is_mixed: bool) -> None:
+    """Let the residual blocks of a model compute in bfloat16, or again in float32."""
+    for block in model.modules():
+        if isinstance(block, QuantisedBlock):
+            block.is_mixed = is_mixed
 
 
 class FineBlock(QuantisedBlock):

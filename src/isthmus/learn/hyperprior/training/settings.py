@@ -63,9 +63,11 @@ class Training:
     weights: str = ""
     """Half-precision weights that a new run starts from."""
     mixed: int = 1
-    """1: in bfloat16 where the processor computes in it. 0: in float32, whose finer steps fine-tuning may need."""
+    """1: residual blocks in bfloat16 where the processor computes in it; linear transforms, entropy networks and the
+    loss never are. 0: all in float32."""
     compile: int = 1
-    """1: torch.compile, 1.7 times as fast, needs a C++ compiler. 0: without."""
+    """1: torch.compile of the networks and the loss, about twice as fast after minutes, needs a C++ compiler. 0:
+    without."""
 
     def __post_init__(self) -> None:
         check_tune(self.tune)

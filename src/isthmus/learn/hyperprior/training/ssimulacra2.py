@@ -16,7 +16,6 @@ on a processor a tenth of a convolution's time.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +36,8 @@ from isthmus.metrics.ssimulacra2 import (
     window_taps,
 )
 
+_TAPS = torch.from_numpy(window_taps(SIGMA).astype(np.float32))
+_REACH = len(_TAPS) // 2
 LEAST_FOURTH_POWER = 1e-24
 """A mean of fourth powers below is taken for this: the fourth root of zero has no gradient."""
 
@@ -118,12 +119,13 @@ def _xyb(linear: Tensor) -> Tensor:
 
 def _compared(first: Tensor, second: Tensor) -> Tensor:
     """(pictures, 3 colours, 6 numbers) at one size of linear pictures, in the order of WEIGHTS."""
+    down, across = (_window(side, first.device) for side in first.shape[-2:])
     with torch.no_grad():
         first = _xyb(first)
-        first_mean, first_square = _local(first), _local(first * first)
+        first_mean, first_square = (down @ maps @ across for maps in (first, first * first))
         first_edge = (first - first_mean).abs()
     second = _xyb(second)
-    second_mean, second_square, product = _local(second), _local(second * second), _local(first * second)
+    second_mean, second_square, product = (down @ maps @ across for maps in (second, second * second, first * second))
     both = first_mean * second_mean
     variances = (first_square - first_mean**2) + (second_square - second_mean**2)
     light = 1 - (first_mean - second_mean) ** 2
@@ -135,16 +137,12 @@ def _compared(first: Tensor, second: Tensor) -> Tensor:
     return torch.cat([means, norms], 2)
 
 
-def _local(maps: Tensor) -> Tensor:
-    """Local means of (..., rows, columns)."""
-    down, across = (_window(side).to(maps.device) for side in maps.shape[-2:])
-    return down @ maps @ across.T
+def _window(side: int, device: torch.device) -> Tensor:
+    """(side, side): each row, and each column, is the window around one place, cut off where the picture ends.
 
-
-@cache
-def _window(side: int) -> Tensor:
-    """(side, side): each row the window around one place, cut off where the picture ends."""
-    taps = window_taps(SIGMA)
-    radius = len(taps) // 2
-    matrix = sum(np.eye(side, k=offset) * taps[radius + offset] for offset in range(-radius, radius + 1))
-    return torch.from_numpy(np.asarray(matrix, np.float32))
+    Times it on either side, a picture becomes its local means.
+    """
+    places = torch.arange(side, device=device)
+    distance = (places[:, None] - places).abs()
+    taps = _TAPS.to(device)[_REACH + distance.clamp_max(_REACH)]
+    return torch.where(distance <= _REACH, taps, 0)

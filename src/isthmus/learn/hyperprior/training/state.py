@@ -21,10 +21,11 @@ from isthmus.learn.hyperprior.calibration.gain_limits import limit_gains
 from isthmus.learn.hyperprior.calibration.latent_tables import encoder_thresholds
 from isthmus.learn.hyperprior.networks.codec import CodecOutput, CodecSettings, HyperpriorCodec
 from isthmus.learn.hyperprior.networks.quality import LAMBDAS
-from isthmus.learn.hyperprior.networks.transforms import set_fake_quantisation
+from isthmus.learn.hyperprior.networks.transforms import set_fake_quantisation, set_mixed
 from isthmus.learn.hyperprior.training.checkpoint import calibration_in, load_trained, start_of, stored_start
 from isthmus.learn.hyperprior.training.dct_start import WINDOWS, measure_start
 from isthmus.learn.hyperprior.training.dead_units import dead_units
+from isthmus.learn.hyperprior.training.loss import losses
 from isthmus.learn.hyperprior.training.settings import Training
 from isthmus.learn.loop.checkpoint import write_state
 from isthmus.learn.loop.muon import Muon
@@ -51,7 +52,7 @@ class RunState(TimedRun):
         saved: the folder's checkpoint, to go on with.
 
     Attributes:
-        model: in training; `forward` is the same, compiled if asked.
+        model: in training; `forward` is the same, and `losses` that of `loss`, compiled if asked.
         average: the running average of its weights, which is exported.
         step: steps done in all, those of the weights that it began with included.
         calibration: that training uses; its int8 weights are those of no weights any more.
@@ -80,12 +81,12 @@ class RunState(TimedRun):
         super().__init__(folder)
         self.crops, self.training, self.settings, self.device = crops, training, settings, device
         self.mean_norm = 0.0
-        self.is_mixed = bool(training.mixed) and computes_in_bf16(on_cuda=device.type == "cuda")
         self.random = np.random.default_rng(seed)
         self._quantised: dict[str, Any] | None = None
         self.calibration: Calibration | None = None
         self._begin(saved)
         self.forward: Callable[..., CodecOutput] = torch.compile(self.model) if training.compile else self.model
+        self.losses: Callable[..., Tensor] = torch.compile(losses) if training.compile else losses
         basis, matrices, gains, rest = split_parameters(self.model)
         self.muon = Muon(matrices, training.muon_rate)
         groups = zip((rest, basis, gains), self._rates(), strict=True)
@@ -98,6 +99,7 @@ class RunState(TimedRun):
             if saved is not None or training.weights:
                 limit_gains(model, self.some_pixels())
             set_fake_quantisation(model, {} if self.calibration is None else self.calibration.ranges)
+        set_mixed(self.model, is_mixed=bool(training.mixed) and computes_in_bf16(on_cuda=device.type == "cuda"))
 
     def _rates(self) -> tuple[float, float, float]:
         return self.training.adam_rate, self.training.basis_rate, self.training.gain_rate

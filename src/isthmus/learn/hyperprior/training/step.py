@@ -52,10 +52,9 @@ def train_step(state: RunState, factor: float, *, quantise: bool) -> tuple[float
     for optimiser in (state.muon, state.adam):
         optimiser.zero_grad(set_to_none=True)
     state.model.train()
-    with torch.autocast(state.device.type, torch.bfloat16, enabled=state.is_mixed):
-        output = state.forward(pixels, position, **state.quantisation(quantise=quantise))
+    output = state.forward(pixels, position, **state.quantisation(quantise=quantise))
     bits = bits_per_pixel(output, pixels)
-    samples = losses(training.tune, pixels, output.reconstruction, bits, position)
+    samples = state.losses(training.tune, pixels, output.reconstruction, bits, position)
     # a picture far from all others must not turn units off for the rest
     loss = (samples * (training.most / samples.detach()).clamp_max(1)).mean()
     loss.backward()
@@ -121,8 +120,7 @@ def validate(state: RunState, *, quantise: bool) -> Validation:
     for place in position_of(np.array(TRIED_QUALITIES)).tolist():
         for part in torch.split(pixels, WINDOWS_AT_ONCE):
             position = torch.full((len(part),), place, device=state.device)
-            with torch.autocast(state.device.type, torch.bfloat16, enabled=state.is_mixed):
-                output = state.average(part, position, **state.quantisation(quantise=quantise))
+            output = state.average(part, position, **state.quantisation(quantise=quantise))
             bits, shown = bits_per_pixel(output, part), output.reconstruction.clamp(-0.5, 0.5)
             loss = losses(state.training.tune, part, shown, bits, position)
             psnr = -10 * torch.log10(squared_error(shown, part))
