@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -106,6 +107,8 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(folder, golden_model, tmp_path,
         pack_to_shards(sources, cut, golden_model, QUALITY, HERE, shard_size=6)
     with pytest.raises(UsageError, match=r"shards of 6.*not with.*shards of 7"):
         pack_to_shards(sources, cut, golden_model, QUALITY, HERE, shard_size=7, resume=True)
+    with pytest.raises(UsageError, match=r"begun with depth None, not with depth 8$"):
+        pack_to_shards(sources, cut, golden_model, replace(QUALITY, depth=8), HERE, shard_size=6, resume=True)
     (cut / "part-00001.isthpack").unlink()
     made = []
     monkeypatch.setattr(

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from isthmus.container.atomic import cannot_write, exists_already, write_file
 from isthmus.errors import FormatError, InputError, OutputError, UsageError
 from isthmus.packs.manifest import MANIFEST, Manifest, ShardFacts, ShardPlan, read_manifest, write_manifest
-from isthmus.packs.packing import Rejected
+from isthmus.packs.packing import PackOptions, Rejected
 
 REJECTED = "rejected.csv"
 _OURS = ("part-*.isthpack", ".part-*", MANIFEST, REJECTED)
@@ -20,20 +20,22 @@ _OURS = ("part-*.isthpack", ".part-*", MANIFEST, REJECTED)
 
 @dataclass(frozen=True)
 class ShardReport:
-    """What a worker says of a shard that it has made: to which plan, what it came to, and what is not in it."""
+    """What a worker says of a shard that it has made: to which plan and how, what it came to, and what is not in it."""
 
     plan: ShardPlan
+    options: PackOptions
     facts: ShardFacts
     rejected: tuple[Rejected, ...]
 
 
-def prepare(folder: Path, plan: ShardPlan, *, resume: bool, force: bool) -> set[int]:
+def prepare(folder: Path, plan: ShardPlan, options: PackOptions, *, resume: bool, force: bool) -> set[int]:
     """Make the folder ready for shards.
 
     Args:
         folder: made if it is missing.
         plan: of the shards to come.
-        resume: keep what was made to the same plan.
+        options: how their pictures will be packed.
+        resume: keep what was made to the same plan, in the same way.
         force: remove the shards, manifest and rejections of an earlier run, and no other file.
 
     Returns:
@@ -41,7 +43,7 @@ def prepare(folder: Path, plan: ShardPlan, *, resume: bool, force: bool) -> set[
 
     Raises:
         OutputError: it holds shards, and neither is given; or it cannot be written.
-        UsageError: what is to be resumed was made to another plan.
+        UsageError: what is to be resumed was made to another plan, or otherwise.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +51,7 @@ def prepare(folder: Path, plan: ShardPlan, *, resume: bool, force: bool) -> set[
         if resume and (folder / MANIFEST).exists():
             raise exists_already(folder / MANIFEST)
         if resume:
-            return {index for index in range(plan.shards) if _is_made(folder, plan, index)}
+            return {index for index in range(plan.shards) if _is_made(folder, plan, options, index)}
         if found and not force:
             raise OutputError(
                 f"{folder} holds {found[0].name}: --resume goes on with a run that was stopped, --force replaces it"
@@ -63,17 +65,21 @@ def prepare(folder: Path, plan: ShardPlan, *, resume: bool, force: bool) -> set[
     return set()
 
 
-def _is_made(folder: Path, plan: ShardPlan, index: int) -> bool:
+def _is_made(folder: Path, plan: ShardPlan, options: PackOptions, index: int) -> bool:
     """Whether a shard and its report are there.
 
     Raises:
-        UsageError: made to another plan.
+        UsageError: made to another plan, or otherwise.
     """
     report = read_report(folder, index)
     if report is None:
         return False
     if report.plan != plan:
         raise UsageError(f"{folder} was begun with {_described(report.plan)}, not with {_described(plan)}")
+    before, now = asdict(report.options), asdict(options)
+    for name in now:
+        if before[name] != now[name]:
+            raise UsageError(f"{folder} was begun with {name} {before[name]}, not with {name} {now[name]}")
     try:
         return not report.facts.file or (folder / report.facts.file).stat().st_size == report.facts.bytes
     except OSError:
@@ -123,7 +129,12 @@ def write_report(folder: Path, index: int, report: ShardReport) -> None:
         OutputError: the folder cannot be written.
     """
     rejected = [asdict(one) for one in report.rejected]
-    value = {"plan": asdict(report.plan), "facts": asdict(report.facts), "rejected": rejected}
+    value = {
+        "plan": asdict(report.plan),
+        "options": asdict(report.options),
+        "facts": asdict(report.facts),
+        "rejected": rejected,
+    }
     write_file(_report_path(folder, index), json.dumps(value).encode(), force=True)
 
 
@@ -138,12 +149,13 @@ def read_report(folder: Path, index: int) -> ShardReport | None:
     try:
         value = json.loads(path.read_bytes())
         rejected = tuple(Rejected(**one) for one in value["rejected"])
-        return ShardReport(ShardPlan(**value["plan"]), ShardFacts(**value["facts"]), rejected)
+        plan, options = ShardPlan(**value["plan"]), PackOptions(**value["options"])
+        return ShardReport(plan, options, ShardFacts(**value["facts"]), rejected)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, UsageError) as error:
         raise FormatError(f"{path} is damaged, {error}: remove it, and its shard is made again") from error
 
 

@@ -122,11 +122,11 @@ def pack_to_shards(
     Raises:
         InputError: not one picture could be packed.
         OutputError: the folder holds shards already, or cannot be written.
-        UsageError: what it holds was begun with another plan.
+        UsageError: what it holds was begun with another plan or other options.
     """
     start = time.perf_counter()
     plan = ShardPlan(model.id.hex(), whole_quality(options.quality), shard_size, len(sources))
-    done = prepare(folder, plan, resume=resume, force=force)
+    done = prepare(folder, plan, options, resume=resume, force=force)
     for index in sorted(done):
         on_shard(index)
     job = ShardJob(folder, plan, options, model.file)
@@ -185,7 +185,7 @@ def make_shard(shard: Shard, job: ShardJob, model: Model) -> int:
             except OSError as error:
                 raise cannot_write(job.folder / name, error) from error
             facts = ShardFacts(name, pictures, len(rejected), size, source_bytes, digest)
-    write_report(job.folder, shard.index, ShardReport(job.plan, facts, rejected))
+    write_report(job.folder, shard.index, ShardReport(job.plan, job.options, facts, rejected))
     return shard.index
 
 
